@@ -1,0 +1,83 @@
+//! The validated model of a `databases.toml`: what the macro compiles in and the run time starts from.
+
+use crate::value::{Text, Value};
+use std::borrow::Cow;
+
+/// Everything that the file says, validated. The macro writes it as a constant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// The file, as named in messages (`databases.toml`, relative to the crate).
+    pub file: Text,
+    /// The profiles that the file names, in the order of the file.
+    pub profiles: Cow<'static, [Text]>,
+    /// The connections of this binary, in the order of backends and then of the file.
+    pub connections: Cow<'static, [ConnectionShape]>,
+    /// Connections of the file that this binary left out (`only(..)`), as `backend.field`: a variable that names
+    /// one of them is no mistake.
+    pub others: Cow<'static, [Text]>,
+}
+
+/// One connection: its names, whether it may be missing, and its layers of values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectionShape {
+    /// The backend's name, a [`BackendSpec::name`](crate::BackendSpec::name).
+    pub backend: &'static str,
+    /// The name as written, in logs and commands.
+    pub name: Text,
+    /// The name of the field: lower case, `-` as `_`. In variables, this in upper case. Never raw (`r#`).
+    pub field: Text,
+    /// True when `start = "optional"` stands in `[backend.connection]`.
+    pub optional: bool,
+    /// Where `[backend.connection]` stands.
+    pub position: Position,
+    /// `[defaults.backend]` first, then `[backend.connection]`, then each profile's overlay.
+    pub layers: Cow<'static, [Layer]>,
+}
+
+/// The entries of one table, already validated one by one. Sub-tables are flat: `pool.max`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layer {
+    /// Which table it is.
+    pub scope: Scope,
+    /// Its entries, in the order of the file. `host` and `port` stay as they were written.
+    pub entries: Cow<'static, [Entry]>,
+}
+
+/// Which table a layer comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// `[defaults.backend]`
+    Defaults,
+    /// `[backend.connection]`
+    Connection,
+    /// `[profile.NAME.backend.connection]`
+    Profile(Text),
+}
+
+/// One key with its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The key's path, a [`KeySpec::path`](crate::KeySpec::path).
+    pub key: &'static str,
+    /// The value.
+    pub value: Value,
+    /// Where the value stands.
+    pub position: Position,
+}
+
+/// A place in the file, both from 1; columns count characters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub column: u32,
+}
+
+impl Shape {
+    /// The connection with these names, `name` as written or as the field.
+    #[must_use]
+    pub fn connection(&self, backend: &str, name: &str) -> Option<&ConnectionShape> {
+        self.connections.iter().find(|c| c.backend == backend && (c.name == name || c.field == name))
+    }
+}
