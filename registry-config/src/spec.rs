@@ -23,6 +23,16 @@ pub struct BackendSpec {
     pub schemes: &'static [&'static str],
     /// The keys, in the order of the documentation.
     pub keys: &'static [KeySpec],
+    /// The keys of one entry of `connections`; empty for a backend without servers.
+    pub host_keys: &'static [KeySpec],
+}
+
+impl BackendSpec {
+    /// The key with this path: `db`, `pool.max`.
+    #[must_use]
+    pub fn key(&self, path: &str) -> Option<&'static KeySpec> {
+        self.keys.iter().find(|key| key.path == path)
+    }
 }
 
 /// How many hosts a connection may have.
@@ -50,6 +60,31 @@ pub struct KeySpec {
     pub reference: bool,
     /// One sentence, for the documentation and the schema.
     pub doc: &'static str,
+}
+
+impl KeySpec {
+    /// A key without default that takes no references.
+    pub(crate) const fn new(path: &'static str, kind: Kind, doc: &'static str) -> Self {
+        Self { path, kind, default: None, reference: false, doc }
+    }
+
+    /// The default, as it would be written.
+    pub(crate) const fn default(mut self, default: &'static str) -> Self {
+        self.default = Some(default);
+        self
+    }
+
+    /// References may stand here.
+    pub(crate) const fn reference(mut self) -> Self {
+        self.reference = true;
+        self
+    }
+
+    /// Whether the value may hold a secret: it is never shown then, whatever it is.
+    #[must_use]
+    pub const fn is_secret(&self) -> bool {
+        matches!(self.kind, Kind::Secret | Kind::Url)
+    }
 }
 
 /// What a key holds.

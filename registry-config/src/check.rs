@@ -1,0 +1,177 @@
+//! The rules over several values, checked after merging: for each profile at build time, and again at start.
+
+use crate::diagnostic::Diagnostic;
+use crate::merge::{GROUP, Merged};
+use crate::settings::{Origin, Setting};
+use crate::shape::{ConnectionShape, Position};
+use crate::spec::{BackendSpec, HostsRule};
+use crate::value::{Host, HostName, Role, Value};
+
+/// Every rule that the merged values break.
+pub(crate) fn merged(connection: &ConnectionShape, spec: &BackendSpec, merged: &Merged) -> Vec<Diagnostic> {
+    let mut found: Vec<Diagnostic> = merged.diagnostics.clone();
+    found.extend(check_target(connection, spec, merged));
+    found.extend(check_hosts(connection, spec, merged));
+    found.extend(check_pool(merged));
+    found.extend(check_login(merged));
+    found.extend(check_tls(merged));
+    found
+}
+
+/// An error at the place of a value, or, for a variable, one that names it.
+fn at(origin: &Origin, code: &'static str, message: String) -> Diagnostic {
+    match origin {
+        Origin::Variable(name) => Diagnostic::error(code, format!("{name}: {message}")),
+        Origin::File { position, .. } => Diagnostic::error(code, message).at(*position),
+        Origin::Default => Diagnostic::error(code, message),
+    }
+}
+
+/// Something must say where the data is.
+fn check_target(connection: &ConnectionShape, spec: &BackendSpec, merged: &Merged) -> Vec<Diagnostic> {
+    let title = format!("[{}.{}]", spec.name, connection.name);
+    let has = |key: &str| merged.get(key).is_some();
+    if spec.hosts == HostsRule::None {
+        let missing = spec.key("path").is_some() && !has("path");
+        let message = format!("`path` is missing in {title}");
+        let help = "write `path = \"data/app.db\"`, or `path = \":memory:\"`";
+        return if missing { vec![missing_at(connection, "missing-path", message, help)] } else { Vec::new() };
+    }
+    let mut found = Vec::new();
+    if !has("url") && !has("socket") && merged.hosts().is_empty() {
+        let help = match spec.key("url") {
+            Some(_) => "write `host = \"db1\"`, `connections = [{ host = \"db1\" }]` or `url = { env = \"NAME\" }`",
+            None => "write `host = \"cache1\"`, or `connections = [{ host = \"cache1\" }]`",
+        };
+        found.push(match &merged.replaced_url {
+            Some((key, origin)) => {
+                let message = format!("`{key}` takes the place of the `url` below it, and then {title} has no host");
+                at(origin, "no-host", message).help("write the hosts here too, or the whole `url`")
+            }
+            None => missing_at(connection, "no-host", format!("{title} has no host"), help),
+        });
+    } else if let Some(origin) = merged.stray_port() {
+        let help = "write the `host` too, which then takes the place of the socket";
+        found.push(at(origin, "port-without-host", "`port` has no `host` to belong to".to_owned()).help(help));
+    }
+    if spec.name == "mongodb" && !has("url") && !has("db") {
+        let message = format!("`db` is missing in {title}");
+        // One table without anything is one mistake.
+        if found.is_empty() {
+            found.push(missing_at(connection, "missing-db", message, "write `db = \"name\"`"));
+        }
+    }
+    found
+}
+
+fn missing_at(connection: &ConnectionShape, code: &'static str, message: String, help: &str) -> Diagnostic {
+    Diagnostic::error(code, message).at(connection.position).help(help)
+}
+
+fn check_hosts(connection: &ConnectionShape, spec: &BackendSpec, merged: &Merged) -> Vec<Diagnostic> {
+    let hosts = merged.hosts();
+    let Some(Setting { origin, .. }) = merged.get("connections") else {
+        return Vec::new();
+    };
+    if hosts.is_empty() {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    if hosts[0].role == Role::Replica {
+        let message = "the first host is the primary, found a replica".to_owned();
+        found.push(at(origin, "replica-first", message).help("write the primary first"));
+    }
+    let same: Vec<usize> = (1..hosts.len())
+        .filter(|index| hosts[..*index].iter().any(|host| is_same(host, &hosts[*index], spec)))
+        .collect();
+    if let Some(index) = same.first() {
+        let message = format!("host {} of {} stands in the list before", index + 1, hosts.len());
+        found.push(at(origin, "same-host-twice", message).help("write each host once"));
+    }
+    let different = hosts.len() - same.len();
+    if spec.hosts == HostsRule::One && different > 1 {
+        let message = format!(
+            "[{}.{}] has {different} hosts: several hosts of {} are not supported yet",
+            spec.name, connection.name, spec.name
+        );
+        found.push(at(origin, "several-hosts", message).help("keep the first host of the list"));
+    }
+    found
+}
+
+fn is_same(a: &Host, b: &Host, spec: &BackendSpec) -> bool {
+    let port = |host: &Host| host.port.or(spec.default_port);
+    let name = match (&a.host, &b.host) {
+        (HostName::Literal(a), HostName::Literal(b)) => a.eq_ignore_ascii_case(b),
+        (a, b) => a == b,
+    };
+    name && port(a) == port(b)
+}
+
+fn check_pool(merged: &Merged) -> Option<Diagnostic> {
+    let (min, min_origin) = merged.count("pool.min")?;
+    let (max, max_origin) = merged.count("pool.max")?;
+    if min <= max {
+        return None;
+    }
+    let shown = |origin: &Origin| match origin {
+        Origin::Default => ", the default".to_owned(),
+        Origin::Variable(name) => format!(" from {name}"),
+        Origin::File { .. } => String::new(),
+    };
+    let message = format!(
+        "`pool.min` is {min}{}, which is more than `pool.max`, {max}{}",
+        shown(min_origin),
+        shown(max_origin)
+    );
+    let (first, second, label) = if rank(max_origin) > rank(min_origin) {
+        (max_origin, min_origin, "`pool.min` stands here")
+    } else {
+        (min_origin, max_origin, "`pool.max` stands here")
+    };
+    let mut diagnostic = Diagnostic::error("pool-min-over-max", message);
+    diagnostic.position = first.position();
+    if let (Some(_), Some(position)) = (first.position(), second.position()) {
+        diagnostic = diagnostic.related(position, label);
+    }
+    Some(diagnostic.help(format!("write at most {max} as `min`, or at least {min} as `max`")))
+}
+
+/// Which of two origins decides where a diagnostic about both stands: the later layer, then the later place.
+fn rank(origin: &Origin) -> (u8, Position) {
+    use crate::shape::Scope;
+    match origin {
+        Origin::Default => (0, Position::default()),
+        Origin::File { scope: Scope::Defaults, position } => (1, *position),
+        Origin::File { scope: Scope::Connection, position } => (2, *position),
+        Origin::File { scope: Scope::Profile(_), position } => (3, *position),
+        Origin::Variable(_) => (4, Position::default()),
+    }
+}
+
+fn check_login(merged: &Merged) -> Option<Diagnostic> {
+    debug_assert!(merged.get("url").is_none() || GROUP.iter().all(|key| merged.get(key).is_none()));
+    let Setting { value, origin } = merged.get("password")?;
+    let empty = matches!(value, Value::Secret(secret) if secret.is_empty());
+    if merged.get("username").is_some() || empty {
+        return None;
+    }
+    let message = "`password` has no `username` to belong to".to_owned();
+    Some(at(origin, "password-without-username", message).help("write `username = \"name\"` too"))
+}
+
+fn check_tls(merged: &Merged) -> Option<Diagnostic> {
+    let off = |setting: &&Setting| setting.value == Value::Text("off".into());
+    let tls = merged.get("tls").filter(off)?;
+    let ca = merged.get("tls_ca")?;
+    let (first, second, label) = if rank(&tls.origin) > rank(&ca.origin) {
+        (&tls.origin, &ca.origin, "`tls_ca` stands here")
+    } else {
+        (&ca.origin, &tls.origin, "`tls` stands here")
+    };
+    let mut diagnostic = at(first, "tls-ca-without-tls", "`tls_ca` has no use while `tls` is `off`".to_owned());
+    if let (Some(_), Some(position)) = (first.position(), second.position()) {
+        diagnostic = diagnostic.related(position, label);
+    }
+    Some(diagnostic.help("remove `tls_ca`, or write `tls = \"verify\"`"))
+}

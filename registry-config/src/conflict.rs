@@ -1,0 +1,28 @@
+//! Keys that exclude each other in one table, and among variables.
+
+use crate::merge::GROUP;
+
+/// Two keys that stand together and must not. One pair for each table is enough: what comes after depends on which
+/// of the two is kept.
+pub(crate) fn pair(has: impl Fn(&str) -> bool) -> Option<(&'static str, &'static str)> {
+    const HOSTS: [(&str, &str); 5] = [
+        ("connections", "host"),
+        ("connections", "port"),
+        ("connections", "socket"),
+        ("host", "socket"),
+        ("port", "socket"),
+    ];
+    if has("url") {
+        return GROUP.into_iter().find(|key| has(key)).map(|key| ("url", key));
+    }
+    HOSTS.into_iter().find(|(first, second)| has(first) && has(second))
+}
+
+/// What to write instead.
+pub(crate) fn help((first, second): (&str, &str)) -> &'static str {
+    match (first, second) {
+        ("url", _) => "keep one of them: `url` stands for username, password, db and hosts",
+        (_, "socket") => "keep the host or the socket",
+        _ => "keep one of them: `host` and `port` are short for a list of one host",
+    }
+}
