@@ -163,54 +163,93 @@ const PASSWORD: KeySpec = KeySpec::new(
 )
 .reference();
 const DB: KeySpec = KeySpec::new("db", Kind::Text, "The name of the database").reference();
-const CONNECTIONS: KeySpec =
-    KeySpec::new("connections", Kind::Hosts, "The hosts, each a table with `host`; the first is the primary");
-const HOST: KeySpec =
-    KeySpec::new("host", Kind::Host, "The name or address of the server; of a connection: its only host")
-        .reference();
+const CONNECTIONS: KeySpec = KeySpec::new(
+    "connections",
+    Kind::Hosts,
+    "The hosts, each a table with `host`; the first is the primary",
+);
+const HOST: KeySpec = KeySpec::new(
+    "host",
+    Kind::Host,
+    "The name or address of the server; of a connection: its only host",
+)
+.reference();
 const PORT: KeySpec = KeySpec::new("port", Kind::Port, "The port, when it is not the backend's own");
-const ROLE: KeySpec =
-    KeySpec::new("role", Kind::Choice(&["primary", "replica"]), "What the server is for").default("primary");
-const WEIGHT: KeySpec =
-    KeySpec::new("weight", Kind::Count { min: 1, max: 65_535 }, "The server's share of the load").default("1");
-const SOCKET: KeySpec =
-    KeySpec::new("socket", Kind::Path, "The path of the server's Unix socket, instead of a host");
+const ROLE: KeySpec = KeySpec::new(
+    "role",
+    Kind::Choice(&["primary", "replica"]),
+    "What the server is for",
+)
+.default("primary");
+const WEIGHT: KeySpec = KeySpec::new(
+    "weight",
+    Kind::Count { min: 1, max: 65_535 },
+    "The server's share of the load",
+)
+.default("1");
+const SOCKET: KeySpec = KeySpec::new(
+    "socket",
+    Kind::Path,
+    "The path of the server's Unix socket, instead of a host",
+);
 const START: KeySpec = KeySpec::new(
     "start",
     Kind::Choice(&["required", "optional", "lazy"]),
     "Whether the application starts without it (`optional`), or opens it at first use (`lazy`)",
 )
 .default("required");
-const POOL_MIN: KeySpec =
-    KeySpec::new("pool.min", Kind::Count { min: 0, max: 10_000 }, "Sessions that are kept open").default("0");
-const POOL_MAX: KeySpec =
-    KeySpec::new("pool.max", Kind::Count { min: 1, max: 10_000 }, "Sessions that may be open at once");
+const POOL_MIN: KeySpec = KeySpec::new(
+    "pool.min",
+    Kind::Count { min: 0, max: 10_000 },
+    "Sessions that are kept open",
+)
+.default("0");
+const POOL_MAX: KeySpec = KeySpec::new(
+    "pool.max",
+    Kind::Count { min: 1, max: 10_000 },
+    "Sessions that may be open at once",
+);
 const ACQUIRE_TIMEOUT: KeySpec = KeySpec::new(
     "pool.acquire_timeout",
-    Kind::Duration { min: MILLISECOND, max: HOUR },
+    Kind::Duration {
+        min: MILLISECOND,
+        max: HOUR,
+    },
     "How long a call waits for a free session",
 )
 .default("5s");
 const IDLE_TIMEOUT: KeySpec = KeySpec::new(
     "pool.idle_timeout",
-    Kind::Duration { min: MILLISECOND, max: MONTH },
+    Kind::Duration {
+        min: MILLISECOND,
+        max: MONTH,
+    },
     "A session that was idle for this long is closed",
 )
 .default("10m");
 const MAX_LIFETIME: KeySpec = KeySpec::new(
     "pool.max_lifetime",
-    Kind::Duration { min: MILLISECOND, max: MONTH },
+    Kind::Duration {
+        min: MILLISECOND,
+        max: MONTH,
+    },
     "A session that was open for this long is closed",
 )
 .default("30m");
 const CONNECT_TIMEOUT: KeySpec = KeySpec::new(
     "connect_timeout",
-    Kind::Duration { min: MILLISECOND, max: HOUR },
+    Kind::Duration {
+        min: MILLISECOND,
+        max: HOUR,
+    },
     "How long opening a session may take, the login included",
 );
 const TIMEOUT: KeySpec = KeySpec::new(
     "timeout",
-    Kind::Duration { min: MILLISECOND, max: DAY },
+    Kind::Duration {
+        min: MILLISECOND,
+        max: DAY,
+    },
     "How long one operation may take, the wait for a session included",
 );
 const STATEMENT_CACHE: KeySpec = KeySpec::new(
@@ -225,11 +264,17 @@ const TLS: KeySpec = KeySpec::new(
     Kind::Choice(&["verify", "require", "off"]),
     "`verify` checks the certificate and is what other hosts than loopback get by default; `require` only encrypts",
 );
-const TLS_CA: KeySpec =
-    KeySpec::new("tls_ca", Kind::Path, "A PEM file with the authorities that are trusted, and no others");
+const TLS_CA: KeySpec = KeySpec::new(
+    "tls_ca",
+    Kind::Path,
+    "A PEM file with the authorities that are trusted, and no others",
+);
 const REPLICA_SET: KeySpec = KeySpec::new("replica_set", Kind::Text, "The name of the replica set");
-const AUTH_SOURCE: KeySpec =
-    KeySpec::new("auth_source", Kind::Text, "The database that knows the user; `admin` when it is not set");
+const AUTH_SOURCE: KeySpec = KeySpec::new(
+    "auth_source",
+    Kind::Text,
+    "The database that knows the user; `admin` when it is not set",
+);
 const MAX_VALUE: KeySpec = KeySpec::new(
     "max_value",
     Kind::Count { min: 1, max: 1 << 30 },

@@ -35,37 +35,58 @@ fn check_target(connection: &ConnectionShape, spec: &BackendSpec, merged: &Merge
         let missing = spec.key("path").is_some() && !has("path");
         let message = format!("`path` is missing in {title}");
         let help = "write `path = \"data/app.db\"`, or `path = \":memory:\"`";
-        return if missing { vec![missing_at(connection, "missing-path", message, help)] } else { Vec::new() };
+        return if missing {
+            vec![missing_at(connection, "missing-path", message, help)]
+        } else {
+            Vec::new()
+        };
     }
     let mut found = Vec::new();
     if !has("url") && !has("socket") && merged.hosts().is_empty() {
         let help = match spec.key("url") {
-            Some(_) => "write `host = \"db1\"`, `connections = [{ host = \"db1\" }]` or `url = { env = \"NAME\" }`",
+            Some(_) => {
+                "write `host = \"db1\"`, `connections = [{ host = \"db1\" }]` or `url = { env = \"NAME\" }`"
+            }
             None => "write `host = \"cache1\"`, or `connections = [{ host = \"cache1\" }]`",
         };
         found.push(match &merged.replaced_url {
             Some((key, origin)) => {
-                let message = format!("`{key}` takes the place of the `url` below it, and then {title} has no host");
+                let message =
+                    format!("`{key}` takes the place of the `url` below it, and then {title} has no host");
                 at(origin, "no-host", message).help("write the hosts here too, or the whole `url`")
             }
             None => missing_at(connection, "no-host", format!("{title} has no host"), help),
         });
     } else if let Some(origin) = merged.stray_port() {
         let help = "write the `host` too, which then takes the place of the socket";
-        found.push(at(origin, "port-without-host", "`port` has no `host` to belong to".to_owned()).help(help));
+        found.push(
+            at(
+                origin,
+                "port-without-host",
+                "`port` has no `host` to belong to".to_owned(),
+            )
+            .help(help),
+        );
     }
     if spec.name == "mongodb" && !has("url") && !has("db") {
         let message = format!("`db` is missing in {title}");
         // One table without anything is one mistake.
         if found.is_empty() {
-            found.push(missing_at(connection, "missing-db", message, "write `db = \"name\"`"));
+            found.push(missing_at(
+                connection,
+                "missing-db",
+                message,
+                "write `db = \"name\"`",
+            ));
         }
     }
     found
 }
 
 fn missing_at(connection: &ConnectionShape, code: &'static str, message: String, help: &str) -> Diagnostic {
-    Diagnostic::error(code, message).at(connection.position).help(help)
+    Diagnostic::error(code, message)
+        .at(connection.position)
+        .help(help)
 }
 
 fn check_hosts(connection: &ConnectionShape, spec: &BackendSpec, merged: &Merged) -> Vec<Diagnostic> {
@@ -82,7 +103,11 @@ fn check_hosts(connection: &ConnectionShape, spec: &BackendSpec, merged: &Merged
         found.push(at(origin, "replica-first", message).help("write the primary first"));
     }
     let same: Vec<usize> = (1..hosts.len())
-        .filter(|index| hosts[..*index].iter().any(|host| is_same(host, &hosts[*index], spec)))
+        .filter(|index| {
+            hosts[..*index]
+                .iter()
+                .any(|host| is_same(host, &hosts[*index], spec))
+        })
         .collect();
     if let Some(index) = same.first() {
         let message = format!("host {} of {} stands in the list before", index + 1, hosts.len());
@@ -134,7 +159,9 @@ fn check_pool(merged: &Merged) -> Option<Diagnostic> {
     if let (Some(_), Some(position)) = (first.position(), second.position()) {
         diagnostic = diagnostic.related(position, label);
     }
-    Some(diagnostic.help(format!("write at most {max} as `min`, or at least {min} as `max`")))
+    Some(diagnostic.help(format!(
+        "write at most {max} as `min`, or at least {min} as `max`"
+    )))
 }
 
 /// Which of two origins decides where a diagnostic about both stands: the later layer, then the later place.
@@ -142,9 +169,18 @@ fn rank(origin: &Origin) -> (u8, Position) {
     use crate::shape::Scope;
     match origin {
         Origin::Default => (0, Position::default()),
-        Origin::File { scope: Scope::Defaults, position } => (1, *position),
-        Origin::File { scope: Scope::Connection, position } => (2, *position),
-        Origin::File { scope: Scope::Profile(_), position } => (3, *position),
+        Origin::File {
+            scope: Scope::Defaults,
+            position,
+        } => (1, *position),
+        Origin::File {
+            scope: Scope::Connection,
+            position,
+        } => (2, *position),
+        Origin::File {
+            scope: Scope::Profile(_),
+            position,
+        } => (3, *position),
         Origin::Variable(_) => (4, Position::default()),
     }
 }
@@ -169,7 +205,11 @@ fn check_tls(merged: &Merged) -> Option<Diagnostic> {
     } else {
         (&ca.origin, &tls.origin, "`tls` stands here")
     };
-    let mut diagnostic = at(first, "tls-ca-without-tls", "`tls_ca` has no use while `tls` is `off`".to_owned());
+    let mut diagnostic = at(
+        first,
+        "tls-ca-without-tls",
+        "`tls_ca` has no use while `tls` is `off`".to_owned(),
+    );
     if let (Some(_), Some(position)) = (first.position(), second.position()) {
         diagnostic = diagnostic.related(position, label);
     }

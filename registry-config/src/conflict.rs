@@ -15,7 +15,9 @@ pub(crate) fn pair(has: impl Fn(&str) -> bool) -> Option<(&'static str, &'static
     if has("url") {
         return GROUP.into_iter().find(|key| has(key)).map(|key| ("url", key));
     }
-    HOSTS.into_iter().find(|(first, second)| has(first) && has(second))
+    HOSTS
+        .into_iter()
+        .find(|(first, second)| has(first) && has(second))
 }
 
 /// What to write instead.

@@ -36,7 +36,14 @@ impl Diagnostic {
     #[must_use]
     pub fn error(code: &'static str, message: impl Into<String>) -> Self {
         let (message, severity) = (message.into(), Severity::Error);
-        Self { code, severity, message, position: None, related: None, help: None }
+        Self {
+            code,
+            severity,
+            message,
+            position: None,
+            related: None,
+            help: None,
+        }
     }
 
     /// The place of the mistake.

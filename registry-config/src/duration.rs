@@ -3,8 +3,13 @@
 use std::time::Duration;
 
 /// Units with their length in milliseconds. `ms` stands before `m`, which is its beginning.
-const UNITS: [(&str, u64); 5] =
-    [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+const UNITS: [(&str, u64); 5] = [
+    ("ms", 1),
+    ("s", 1000),
+    ("m", 60_000),
+    ("h", 3_600_000),
+    ("d", 86_400_000),
+];
 
 /// Reads a length of time: whole numbers, each with its unit. `None` when it is none, or longer than time is.
 pub(crate) fn parse(text: &str) -> Option<Duration> {
@@ -48,9 +53,13 @@ mod tests {
 
     #[test]
     fn reads_and_writes() {
-        for (text, millis) in
-            [("5s", 5000), ("250ms", 250), ("1h30m", 5_400_000), ("30d", 2_592_000_000), ("1m1ms", 60_001)]
-        {
+        for (text, millis) in [
+            ("5s", 5000),
+            ("250ms", 250),
+            ("1h30m", 5_400_000),
+            ("30d", 2_592_000_000),
+            ("1m1ms", 60_001),
+        ] {
             assert_eq!(parse(text), Some(Duration::from_millis(millis)), "{text}");
             assert_eq!(format_duration(Duration::from_millis(millis)), text);
         }
@@ -60,7 +69,19 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_length_of_time() {
-        for text in ["", "5", "s", "5 s", "-5s", "1.5s", "5sec", "5S", "5s6", "99999999999999999999s", "213503982335d"] {
+        for text in [
+            "",
+            "5",
+            "s",
+            "5 s",
+            "-5s",
+            "1.5s",
+            "5sec",
+            "5S",
+            "5s6",
+            "99999999999999999999s",
+            "213503982335d",
+        ] {
             assert_eq!(parse(text), None, "{text}");
         }
     }

@@ -7,7 +7,12 @@ impl Host {
     /// A host as the backend's default has it: its own port, primary, weight 1.
     #[must_use]
     pub const fn new(host: HostName) -> Self {
-        Self { host, port: None, role: Role::Primary, weight: 1 }
+        Self {
+            host,
+            port: None,
+            role: Role::Primary,
+            weight: 1,
+        }
     }
 
     /// `db1:3306`, `[::1]:3306`: the host as reports show it. A reference is shown by its name.
@@ -34,10 +39,16 @@ pub(crate) fn check(text: &str) -> Result<(), (&'static str, Option<&'static str
         return Err(("found a URL", Some("write `url = …` instead of `host`")));
     }
     if text.contains('@') {
-        return Err(("found an `@`", Some("the login has keys of its own: `username` and `password`")));
+        return Err((
+            "found an `@`",
+            Some("the login has keys of its own: `username` and `password`"),
+        ));
     }
     if text.starts_with('/') {
-        return Err(("found a path", Some("write `socket = \"/path\"` for a Unix socket")));
+        return Err((
+            "found a path",
+            Some("write `socket = \"/path\"` for a Unix socket"),
+        ));
     }
     if text.contains(',') {
         return Err((
@@ -46,7 +57,10 @@ pub(crate) fn check(text: &str) -> Result<(), (&'static str, Option<&'static str
         ));
     }
     if text.starts_with('[') {
-        return Err(("found brackets", Some("write an IPv6 address without brackets, and the port as `port`")));
+        return Err((
+            "found brackets",
+            Some("write an IPv6 address without brackets, and the port as `port`"),
+        ));
     }
     if text.parse::<Ipv6Addr>().is_ok() {
         return Ok(());
@@ -59,11 +73,17 @@ pub(crate) fn check(text: &str) -> Result<(), (&'static str, Option<&'static str
     if text.len() > 253 {
         return Err(("found more than 253 characters", None));
     }
-    if !text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')) {
+    if !text
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
+    {
         return Err(("found a character that no host name has", None));
     }
     let labels = text.strip_suffix('.').unwrap_or(text);
-    if labels.split('.').any(|label| label.is_empty() || label.len() > 63 || label.starts_with('-')) {
+    if labels
+        .split('.')
+        .any(|label| label.is_empty() || label.len() > 63 || label.starts_with('-'))
+    {
         return Err(("found an empty or broken part between dots", None));
     }
     if labels.chars().all(|c| c.is_ascii_digit() || c == '.') && text.parse::<Ipv4Addr>().is_err() {
@@ -84,11 +104,20 @@ pub(crate) fn port(text: &str) -> Option<u16> {
 pub(crate) fn parse(text: &str) -> Result<Host, &'static str> {
     let (name, rest) = match text.strip_prefix('[') {
         Some(inner) => {
-            let (name, rest) = inner.split_once(']').ok_or("an IPv6 address with its brackets closed")?;
+            let (name, rest) = inner
+                .split_once(']')
+                .ok_or("an IPv6 address with its brackets closed")?;
             if name.parse::<Ipv6Addr>().is_err() {
                 return Err("an IPv6 address between the brackets");
             }
-            (name, if rest.is_empty() { None } else { Some(rest.strip_prefix(':').ok_or("`:` and a port after `]`")?) })
+            (
+                name,
+                if rest.is_empty() {
+                    None
+                } else {
+                    Some(rest.strip_prefix(':').ok_or("`:` and a port after `]`")?)
+                },
+            )
         }
         None if text.parse::<Ipv6Addr>().is_ok() => (text, None),
         None => match text.split_once(':') {
@@ -120,7 +149,16 @@ mod tests {
 
     #[test]
     fn accepts_names_and_addresses() {
-        for text in ["db1", "db-1.example.com", "db_1", "localhost", "10.0.0.5", "::1", "2001:db8::1", "example.com."] {
+        for text in [
+            "db1",
+            "db-1.example.com",
+            "db_1",
+            "localhost",
+            "10.0.0.5",
+            "::1",
+            "2001:db8::1",
+            "example.com.",
+        ] {
             assert!(check(text).is_ok(), "{text}");
         }
     }
@@ -129,8 +167,22 @@ mod tests {
     fn refuses_everything_else() {
         let long = "a".repeat(254);
         for text in [
-            "", " ", "db 1", "db1:3306", "[::1]", "user@db1", "mysql://db1", "/tmp/mysql.sock", "a,b", "10.0.0.256", "1.2.3",
-            "-a", "a..b", "ä", "db1:pw", &long,
+            "",
+            " ",
+            "db 1",
+            "db1:3306",
+            "[::1]",
+            "user@db1",
+            "mysql://db1",
+            "/tmp/mysql.sock",
+            "a,b",
+            "10.0.0.256",
+            "1.2.3",
+            "-a",
+            "a..b",
+            "ä",
+            "db1:pw",
+            &long,
         ] {
             assert!(check(text).is_err(), "{text}");
         }
@@ -142,7 +194,19 @@ mod tests {
         let shown: Vec<String> = hosts.iter().map(|host| host.address(None)).collect();
         assert_eq!(shown, ["db1:3306", "db2", "[::1]:3307", "[2001:db8::1]"]);
         assert_eq!(hosts[1].address(Some(3306)), "db2:3306");
-        for text in ["", ",", "db1,", "db1:", "db1:0", "db1:65536", "db1:+1", "[::1", "[x]", "[::1]3306", "db1:1:2"] {
+        for text in [
+            "",
+            ",",
+            "db1,",
+            "db1:",
+            "db1:0",
+            "db1:65536",
+            "db1:+1",
+            "[::1",
+            "[x]",
+            "[::1]3306",
+            "db1:1:2",
+        ] {
             assert!(parse_list(text).is_err(), "{text}");
         }
     }

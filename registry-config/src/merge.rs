@@ -10,7 +10,15 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// The keys that `url` stands for. A layer with one of them takes the place of a `url` below it, and the other way.
-pub(crate) const GROUP: [&str; 7] = ["username", "password", "db", "connections", "host", "port", "socket"];
+pub(crate) const GROUP: [&str; 7] = [
+    "username",
+    "password",
+    "db",
+    "connections",
+    "host",
+    "port",
+    "socket",
+];
 
 /// The layers so far.
 #[derive(Default)]
@@ -34,15 +42,34 @@ pub(crate) fn merge(
     let mut merged = Merged::default();
     for key in spec.keys {
         if let Some(value) = key.default_value() {
-            merged.values.insert(key.path, Setting { value, origin: Origin::Default });
+            merged.values.insert(
+                key.path,
+                Setting {
+                    value,
+                    origin: Origin::Default,
+                },
+            );
         }
     }
     // The order of the layers is the order of the rule, whatever the order in the file was.
     for rank in 0..3 {
-        for layer in connection.layers.iter().filter(|layer| rank_of(&layer.scope, profile) == Some(rank)) {
+        for layer in connection
+            .layers
+            .iter()
+            .filter(|layer| rank_of(&layer.scope, profile) == Some(rank))
+        {
             let entries = layer.entries.iter().map(|entry| {
-                let origin = Origin::File { scope: layer.scope.clone(), position: entry.position };
-                (entry.key, Setting { value: entry.value.clone(), origin })
+                let origin = Origin::File {
+                    scope: layer.scope.clone(),
+                    position: entry.position,
+                };
+                (
+                    entry.key,
+                    Setting {
+                        value: entry.value.clone(),
+                        origin,
+                    },
+                )
             });
             merged.lay(entries.collect());
         }
@@ -50,7 +77,15 @@ pub(crate) fn merge(
     let variables = overrides
         .iter()
         .filter(|over| over.backend == connection.backend && over.field == connection.field)
-        .map(|over| (over.key, Setting { value: over.value.clone(), origin: Origin::Variable(over.variable.clone()) }));
+        .map(|over| {
+            (
+                over.key,
+                Setting {
+                    value: over.value.clone(),
+                    origin: Origin::Variable(over.variable.clone()),
+                },
+            )
+        });
     merged.lay(variables.collect());
     merged
 }
@@ -70,14 +105,20 @@ impl Merged {
 
     pub(crate) fn count(&self, key: &str) -> Option<(u64, &Origin)> {
         match self.get(key)? {
-            Setting { value: Value::Count(number), origin } => Some((*number, origin)),
+            Setting {
+                value: Value::Count(number),
+                origin,
+            } => Some((*number, origin)),
             _ => None,
         }
     }
 
     pub(crate) fn hosts(&self) -> &[Host] {
         match self.get("connections") {
-            Some(Setting { value: Value::Hosts(hosts), .. }) => hosts,
+            Some(Setting {
+                value: Value::Hosts(hosts),
+                ..
+            }) => hosts,
             _ => &[],
         }
     }
@@ -85,14 +126,25 @@ impl Merged {
     /// A port that found no host although a table other than the defaults asks for it.
     pub(crate) fn stray_port(&self) -> Option<&Origin> {
         let (_, origin) = self.port.as_ref()?;
-        let from_defaults = matches!(origin, Origin::File { scope: Scope::Defaults, .. });
+        let from_defaults = matches!(
+            origin,
+            Origin::File {
+                scope: Scope::Defaults,
+                ..
+            }
+        );
         (!from_defaults && self.hosts().is_empty() && self.get("url").is_none()).then_some(origin)
     }
 
     /// The result, in the order of the backend table.
     pub(crate) fn settings(mut self, spec: &BackendSpec) -> Settings {
-        let entries = spec.keys.iter().filter_map(|key| Some((key.path, self.values.remove(key.path)?)));
-        Settings { entries: entries.collect() }
+        let entries = spec
+            .keys
+            .iter()
+            .filter_map(|key| Some((key.path, self.values.remove(key.path)?)));
+        Settings {
+            entries: entries.collect(),
+        }
     }
 
     fn lay(&mut self, layer: BTreeMap<&'static str, Setting>) {
@@ -114,39 +166,59 @@ impl Merged {
             self.port = None;
         }
         self.lay_hosts(&layer);
-        let others = layer.into_iter().filter(|(key, _)| !matches!(*key, "connections" | "host" | "port"));
+        let others = layer
+            .into_iter()
+            .filter(|(key, _)| !matches!(*key, "connections" | "host" | "port"));
         self.values.extend(others);
     }
 
     /// Folds `connections`, or `host` and `port`, into the list.
     fn lay_hosts(&mut self, layer: &BTreeMap<&'static str, Setting>) {
-        let host = layer.get("host").and_then(|setting| Some((host_name(&setting.value)?, &setting.origin)));
+        let host = layer
+            .get("host")
+            .and_then(|setting| Some((host_name(&setting.value)?, &setting.origin)));
         let port = layer.get("port").and_then(|setting| match setting.value {
             Value::Port(port) => Some((port, &setting.origin)),
             _ => None,
         });
-        if let Some(Setting { value: Value::Hosts(hosts), origin }) = layer.get("connections") {
+        if let Some(Setting {
+            value: Value::Hosts(hosts),
+            origin,
+        }) = layer.get("connections")
+        {
             self.set_hosts(hosts.to_vec(), origin.clone());
             return;
         }
         let several = self.hosts().len() > 1;
         match (host, port) {
             (None, None) => {}
-            (Some((_, Origin::Variable(variable))), _) | (_, Some((_, Origin::Variable(variable)))) if several => {
+            (Some((_, Origin::Variable(variable))), _) | (_, Some((_, Origin::Variable(variable))))
+                if several =>
+            {
                 self.refuse_variable(variable);
             }
             (None, Some((_, origin))) if several => {
-                let message = format!("`port` is for one host, and here it lies over {}", self.hosts().len());
+                let message = format!(
+                    "`port` is for one host, and here it lies over {}",
+                    self.hosts().len()
+                );
                 let mut diagnostic = Diagnostic::error("port-over-several-hosts", message);
                 diagnostic.position = origin.position();
                 diagnostic.related = self.get("connections").and_then(|setting| {
-                    Some((setting.origin.position()?, "the hosts that it lies over".to_owned()))
+                    Some((
+                        setting.origin.position()?,
+                        "the hosts that it lies over".to_owned(),
+                    ))
                 });
                 let help = "write the whole list: `connections = [{ host = \"db1\", port = 3307 }, …]`";
                 self.diagnostics.push(diagnostic.help(help));
             }
             (Some((name, origin)), port) => {
-                let mut hosts = if several { Vec::new() } else { self.hosts().to_vec() };
+                let mut hosts = if several {
+                    Vec::new()
+                } else {
+                    self.hosts().to_vec()
+                };
                 match hosts.first_mut() {
                     Some(first) => first.host = name,
                     None => hosts.push(Host::new(name)),
@@ -181,12 +253,16 @@ impl Merged {
     }
 
     fn refuse_variable(&mut self, variable: &str) {
-        let stem = variable.strip_suffix("__HOST").or_else(|| variable.strip_suffix("__PORT")).unwrap_or(variable);
+        let stem = variable
+            .strip_suffix("__HOST")
+            .or_else(|| variable.strip_suffix("__PORT"))
+            .unwrap_or(variable);
         let message = format!(
             "{variable} is for one host, and this connection has {}; write {stem}__CONNECTIONS=… instead",
             self.hosts().len()
         );
-        self.diagnostics.push(Diagnostic::error("variable-over-several-hosts", message));
+        self.diagnostics
+            .push(Diagnostic::error("variable-over-several-hosts", message));
     }
 }
 

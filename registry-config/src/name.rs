@@ -23,7 +23,10 @@ pub(crate) fn check(name: &str) -> Result<(), BadName> {
         "a name cannot be empty"
     } else if name.len() > 64 {
         "a name has 64 characters at most"
-    } else if !name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-')) {
+    } else if !name
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
+    {
         "a name is made of ASCII letters, digits, `_` and `-`"
     } else if !name.starts_with(|c: char| c.is_ascii_alphabetic()) {
         "a name starts with a letter"
@@ -34,7 +37,10 @@ pub(crate) fn check(name: &str) -> Result<(), BadName> {
     } else {
         return Ok(());
     };
-    Err(BadName { reason, proposal: propose(name) })
+    Err(BadName {
+        reason,
+        proposal: propose(name),
+    })
 }
 
 /// The nearest name that obeys the rule.
@@ -64,7 +70,9 @@ fn propose(name: &str) -> String {
 pub(crate) fn quoted(key: &str) -> Option<String> {
     let plain = key.len() <= 40
         && !key.is_empty()
-        && key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | ' '));
+        && key
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | ' '));
     plain.then(|| format!("`{key}`"))
 }
 
@@ -74,7 +82,17 @@ mod tests {
 
     #[test]
     fn accepts_names() {
-        for name in ["main", "CONNECTION", "user-db", "user_db", "a", "a1-2_b", "type", "match", "x86"] {
+        for name in [
+            "main",
+            "CONNECTION",
+            "user-db",
+            "user_db",
+            "a",
+            "a1-2_b",
+            "type",
+            "match",
+            "x86",
+        ] {
             assert!(check(name).is_ok(), "{name}");
         }
         assert_eq!(field("User-DB"), "user_db");
@@ -97,7 +115,11 @@ mod tests {
             ("日本", "main"),
         ] {
             let bad = check(name).err().unwrap_or_else(|| panic!("{name} was accepted"));
-            assert_eq!(bad.proposal, if name == "größe" { "gr_e" } else { proposal }, "{name}");
+            assert_eq!(
+                bad.proposal,
+                if name == "größe" { "gr_e" } else { proposal },
+                "{name}"
+            );
             assert!(check(&bad.proposal).is_ok(), "{}", bad.proposal);
         }
         assert!(check(&check(&"x-".repeat(80)).err().unwrap().proposal).is_ok());

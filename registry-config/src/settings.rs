@@ -45,7 +45,10 @@ impl Settings {
     /// The value of a key, by its path: `db`, `pool.max`. The hosts, however they were written, are `connections`.
     #[must_use]
     pub fn value(&self, key: &str) -> Option<&Setting> {
-        self.entries.iter().find(|(path, _)| *path == key).map(|(_, setting)| setting)
+        self.entries
+            .iter()
+            .find(|(path, _)| *path == key)
+            .map(|(_, setting)| setting)
     }
 
     /// The text of a key that holds plain text.
@@ -89,7 +92,10 @@ impl Settings {
     #[must_use]
     pub fn hosts(&self) -> &[Host] {
         match self.value("connections") {
-            Some(Setting { value: Value::Hosts(hosts), .. }) => hosts,
+            Some(Setting {
+                value: Value::Hosts(hosts),
+                ..
+            }) => hosts,
             _ => &[],
         }
     }
@@ -149,9 +155,15 @@ pub fn resolve(
 ) -> Result<Settings, Vec<Diagnostic>> {
     let Some(spec) = backend(connection.backend) else {
         let message = format!("unknown backend `{}`", connection.backend);
-        return Err(vec![Diagnostic::error("unknown-backend", message).at(connection.position)]);
+        return Err(vec![
+            Diagnostic::error("unknown-backend", message).at(connection.position),
+        ]);
     };
     let merged = crate::merge::merge(connection, spec, profile, overrides);
     let diagnostics = check::merged(connection, spec, &merged);
-    if diagnostics.is_empty() { Ok(merged.settings(spec)) } else { Err(diagnostics) }
+    if diagnostics.is_empty() {
+        Ok(merged.settings(spec))
+    } else {
+        Err(diagnostics)
+    }
 }

@@ -78,6 +78,8 @@ impl Shape {
     /// The connection with these names, `name` as written or as the field.
     #[must_use]
     pub fn connection(&self, backend: &str, name: &str) -> Option<&ConnectionShape> {
-        self.connections.iter().find(|c| c.backend == backend && (c.name == name || c.field == name))
+        self.connections
+            .iter()
+            .find(|c| c.backend == backend && (c.name == name || c.field == name))
     }
 }

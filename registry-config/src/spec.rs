@@ -65,7 +65,13 @@ pub struct KeySpec {
 impl KeySpec {
     /// A key without default that takes no references.
     pub(crate) const fn new(path: &'static str, kind: Kind, doc: &'static str) -> Self {
-        Self { path, kind, default: None, reference: false, doc }
+        Self {
+            path,
+            kind,
+            default: None,
+            reference: false,
+            doc,
+        }
     }
 
     /// The default, as it would be written.

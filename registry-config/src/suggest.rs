@@ -25,7 +25,10 @@ pub fn suggest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
 
 /// The word without what people mistype most: case, `-`, `_`.
 fn fold(word: &str) -> Vec<char> {
-    word.chars().filter(|c| !matches!(c, '-' | '_')).flat_map(char::to_lowercase).collect()
+    word.chars()
+        .filter(|c| !matches!(c, '-' | '_'))
+        .flat_map(char::to_lowercase)
+        .collect()
 }
 
 /// Optimal string alignment: insertions, deletions, replacements and swaps of neighbours cost one each.
@@ -53,7 +56,15 @@ mod tests {
 
     #[test]
     fn finds_slips_of_the_pen() {
-        let keys = ["username", "password", "db", "connections", "host", "port", "pool.max"];
+        let keys = [
+            "username",
+            "password",
+            "db",
+            "connections",
+            "host",
+            "port",
+            "pool.max",
+        ];
         for (word, expected) in [
             ("pasword", Some("password")),
             ("passwrod", Some("password")),

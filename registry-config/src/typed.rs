@@ -21,7 +21,11 @@ impl KeySpec {
             Kind::Port => "a port from 1 to 65535".to_owned(),
             Kind::Count { min, max } => format!("a whole number from {min} to {max}"),
             Kind::Duration { min, max } => {
-                format!("a length of time from {} to {}", format_duration(min), format_duration(max))
+                format!(
+                    "a length of time from {} to {}",
+                    format_duration(min),
+                    format_duration(max)
+                )
             }
             Kind::Bool => "`true` or `false`".to_owned(),
             Kind::Choice(words) => one_of(words),
@@ -73,14 +77,19 @@ pub(crate) fn parse(key: &KeySpec, spec: &BackendSpec, text: &str) -> Result<Val
         }
         Kind::Host => match host::check(text) {
             Ok(()) => Ok(Value::Text(owned())),
-            Err((found, help)) => {
-                Err(format!("{}, {found}{}", key.expected(), help.map(|help| format!("; {help}")).unwrap_or_default()))
-            }
+            Err((found, help)) => Err(format!(
+                "{}, {found}{}",
+                key.expected(),
+                help.map(|help| format!("; {help}")).unwrap_or_default()
+            )),
         },
         Kind::Port => host::port(text).map(Value::Port).ok_or_else(bad),
         Kind::Count { min, max } => {
             let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-            let number = text.parse::<u64>().ok().filter(|number| digits && (min..=max).contains(number));
+            let number = text
+                .parse::<u64>()
+                .ok()
+                .filter(|number| digits && (min..=max).contains(number));
             number.map(Value::Count).ok_or_else(bad)
         }
         Kind::Duration { min, max } => duration::parse(text)
@@ -88,9 +97,11 @@ pub(crate) fn parse(key: &KeySpec, spec: &BackendSpec, text: &str) -> Result<Val
             .map(Value::Duration)
             .ok_or_else(|| format!("{}, such as `5s`", key.expected())),
         Kind::Bool => text.parse().map(Value::Bool).map_err(|_| bad()),
-        Kind::Choice(words) => {
-            words.iter().find(|word| **word == text).map(|word| Value::Text(Cow::Borrowed(*word))).ok_or_else(bad)
-        }
+        Kind::Choice(words) => words
+            .iter()
+            .find(|word| **word == text)
+            .map(|word| Value::Text(Cow::Borrowed(*word)))
+            .ok_or_else(bad),
         Kind::Hosts => host::parse_list(text)
             .map(|hosts| Value::Hosts(Cow::Owned(hosts)))
             .map_err(|expected| format!("{expected}, as in `db1:3306,db2`")),
@@ -99,15 +110,25 @@ pub(crate) fn parse(key: &KeySpec, spec: &BackendSpec, text: &str) -> Result<Val
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::backends::backends;
 
     #[test]
     fn every_default_is_a_value_of_its_kind() {
         for spec in backends() {
             for key in spec.keys.iter().chain(spec.host_keys) {
-                assert_eq!(key.default.is_some(), key.default_value().is_some(), "{}.{}", spec.name, key.path);
-                assert!(!key.doc.is_empty() && !key.doc.ends_with('.'), "{}.{}", spec.name, key.path);
+                assert_eq!(
+                    key.default.is_some(),
+                    key.default_value().is_some(),
+                    "{}.{}",
+                    spec.name,
+                    key.path
+                );
+                assert!(
+                    !key.doc.is_empty() && !key.doc.ends_with('.'),
+                    "{}.{}",
+                    spec.name,
+                    key.path
+                );
             }
         }
     }

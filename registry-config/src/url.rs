@@ -24,7 +24,8 @@ pub struct ConnectionUrl {
 }
 
 /// What to do about a character that ends a part of a URL.
-const ENCODE: &str = "percent-encode `/` as %2F, `@` as %40, `?` as %3F, `#` as %23 and `:` as %3A in username and password";
+const ENCODE: &str =
+    "percent-encode `/` as %2F, `@` as %40, `?` as %3F, `#` as %23 and `:` as %3A in username and password";
 
 impl ConnectionUrl {
     /// Takes a URL of this backend apart.
@@ -33,15 +34,22 @@ impl ConnectionUrl {
     /// What was expected, in words that hold no part of the URL: each may be a part of its password.
     pub fn parse(url: &str, spec: &BackendSpec) -> Result<Self, String> {
         let example = spec.schemes.first().copied().unwrap_or(spec.name);
-        let (scheme, rest) = url
-            .split_once("://")
-            .ok_or_else(|| format!("expected a URL such as `{example}://username@host/db`, found no `://`"))?;
+        let (scheme, rest) = url.split_once("://").ok_or_else(|| {
+            format!("expected a URL such as `{example}://username@host/db`, found no `://`")
+        })?;
         if !spec.schemes.contains(&scheme) {
-            let known: Vec<String> = spec.schemes.iter().map(|scheme| format!("`{scheme}://`")).collect();
+            let known: Vec<String> = spec
+                .schemes
+                .iter()
+                .map(|scheme| format!("`{scheme}://`"))
+                .collect();
             let meant = suggest(scheme, spec.schemes.iter().copied())
                 .map(|scheme| format!("; did you mean `{scheme}://`"))
                 .unwrap_or_default();
-            return Err(format!("expected a URL that starts with {}{meant}", known.join(" or ")));
+            return Err(format!(
+                "expected a URL that starts with {}{meant}",
+                known.join(" or ")
+            ));
         }
         if rest.contains(|c: char| c.is_whitespace() || c.is_control()) {
             return Err("found a blank or a control character in the URL; percent-encode it".to_owned());
@@ -59,14 +67,29 @@ impl ConnectionUrl {
         };
         let (username, password) = login.map_or(Ok((None, None)), parse_login)?;
         let hosts = parse_hosts(scheme, hosts, spec)?;
-        let (path, query) = tail.split_once('?').map_or((tail, ""), |(path, query)| (path, query));
+        let (path, query) = tail
+            .split_once('?')
+            .map_or((tail, ""), |(path, query)| (path, query));
         let db = path.strip_prefix('/').unwrap_or(path);
         if db.contains('/') {
-            return Err(format!("found a second `/` behind the host; expected the name of one database, or {ENCODE}"));
+            return Err(format!(
+                "found a second `/` behind the host; expected the name of one database, or {ENCODE}"
+            ));
         }
         let db = if db.is_empty() { None } else { Some(decode(db)?) };
-        let options = query.split('&').filter(|option| !option.is_empty()).map(parse_option).collect::<Result<_, _>>()?;
-        Ok(Self { scheme: scheme.to_owned(), username, password, hosts, db, options })
+        let options = query
+            .split('&')
+            .filter(|option| !option.is_empty())
+            .map(parse_option)
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            scheme: scheme.to_owned(),
+            username,
+            password,
+            hosts,
+            db,
+            options,
+        })
     }
 }
 
@@ -76,14 +99,18 @@ fn parse_login(login: &str) -> Result<Login, String> {
     if login.contains('@') {
         return Err(format!("found two `@` before the host; {ENCODE}"));
     }
-    let (username, password) = login.split_once(':').map_or((login, None), |(name, rest)| (name, Some(rest)));
+    let (username, password) = login
+        .split_once(':')
+        .map_or((login, None), |(name, rest)| (name, Some(rest)));
     if password.is_some_and(|password| password.contains(':')) {
         return Err(format!("found two `:` in username and password; {ENCODE}"));
     }
     if username.is_empty() {
         return Err("expected a username before the `@`, found nothing".to_owned());
     }
-    let password = password.map(|text| decode(text).map(|text| Secret::new(text.into()))).transpose()?;
+    let password = password
+        .map(|text| decode(text).map(|text| Secret::new(text.into())))
+        .transpose()?;
     Ok((Some(decode(username)?), password))
 }
 
@@ -95,17 +122,24 @@ fn parse_hosts(scheme: &str, text: &str, spec: &BackendSpec) -> Result<Vec<Host>
         format!("expected {expected} in the URL; if this is a part of the password, {ENCODE}")
     })?;
     if hosts.len() > 1 && spec.hosts == HostsRule::One {
-        return Err(format!("expected one host, found {}: several hosts of {} are not supported yet", hosts.len(), spec.name));
+        return Err(format!(
+            "expected one host, found {}: several hosts of {} are not supported yet",
+            hosts.len(),
+            spec.name
+        ));
     }
     if scheme.ends_with("+srv") && (hosts.len() > 1 || hosts[0].port.is_some()) {
-        return Err(format!("expected one host without a port: `{scheme}://` asks the name server for both"));
+        return Err(format!(
+            "expected one host without a port: `{scheme}://` asks the name server for both"
+        ));
     }
     Ok(hosts)
 }
 
 fn parse_option(option: &str) -> Result<(String, String), String> {
-    let (name, value) =
-        option.split_once('=').ok_or("expected `name=value` between `?` and `&`, found no `=`")?;
+    let (name, value) = option
+        .split_once('=')
+        .ok_or("expected `name=value` between `?` and `&`, found no `=`")?;
     Ok((decode(name)?, decode(value)?))
 }
 
@@ -133,7 +167,11 @@ mod tests {
     use crate::backends::backend;
 
     fn parse(url: &str) -> Result<ConnectionUrl, String> {
-        let name = if url.starts_with("mongo") { "mongodb" } else { "mysql" };
+        let name = if url.starts_with("mongo") {
+            "mongodb"
+        } else {
+            "mysql"
+        };
         ConnectionUrl::parse(url, backend(name).unwrap())
     }
 
@@ -145,12 +183,24 @@ mod tests {
         assert_eq!(url.password.as_ref().map(Secret::expose), Some("p/w:"));
         assert_eq!(url.hosts[0].address(None), "db1:3307");
         assert_eq!(url.db.as_deref(), Some("sh op"));
-        assert_eq!(url.options, [("ssl-mode".to_owned(), "VERIFY_CA".to_owned()), ("x".to_owned(), String::new())]);
+        assert_eq!(
+            url.options,
+            [
+                ("ssl-mode".to_owned(), "VERIFY_CA".to_owned()),
+                ("x".to_owned(), String::new())
+            ]
+        );
 
         let url = parse("mongodb://m1,[::1]:27018,m3").unwrap();
-        assert_eq!((url.username, url.password, url.db, url.hosts.len()), (None, None, None, 3));
+        assert_eq!(
+            (url.username, url.password, url.db, url.hosts.len()),
+            (None, None, None, 3)
+        );
         let url = parse("mongodb+srv://u:@cluster.example.com/?w=majority").unwrap();
-        assert_eq!((url.password.map(|secret| secret.is_empty()), url.db), (Some(true), None));
+        assert_eq!(
+            (url.password.map(|secret| secret.is_empty()), url.db),
+            (Some(true), None)
+        );
         assert!(parse("mysql://h?a=b").unwrap().db.is_none());
     }
 
@@ -186,7 +236,11 @@ mod tests {
                 assert!(!error.contains(part), "{url}: {error}");
             }
         }
-        assert!(parse("mysql://u:a/b@h/db").unwrap_err().contains("percent-encode"));
+        assert!(
+            parse("mysql://u:a/b@h/db")
+                .unwrap_err()
+                .contains("percent-encode")
+        );
         assert!(parse("msql://h").unwrap_err().contains("did you mean `mysql://`"));
     }
 }

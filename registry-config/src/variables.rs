@@ -46,10 +46,16 @@ pub fn variables(
     environment: impl IntoIterator<Item = (String, String)>,
 ) -> Variables {
     let start = format!("{prefix}_");
-    let mut ours: Vec<(String, String)> =
-        environment.into_iter().filter(|(name, _)| name.starts_with(&start)).collect();
+    let mut ours: Vec<(String, String)> = environment
+        .into_iter()
+        .filter(|(name, _)| name.starts_with(&start))
+        .collect();
     ours.sort();
-    let mut reader = Reader { shape, prefix, out: Variables::default() };
+    let mut reader = Reader {
+        shape,
+        prefix,
+        out: Variables::default(),
+    };
     for (name, value) in &ours {
         reader.read(name, &name[start.len()..], value);
     }
@@ -90,12 +96,17 @@ impl Reader<'_> {
             return;
         }
         let shown = name::quoted(value).unwrap_or_else(|| "another text".to_owned());
-        let message = format!("{variable} names the profile {shown}, which {} does not have", self.shape.file);
+        let message = format!(
+            "{variable} names the profile {shown}, which {} does not have",
+            self.shape.file
+        );
         self.error("unknown-profile", message, profile_help(value, self.shape));
     }
 
     fn read_value(&mut self, variable: &str, spec: &'static BackendSpec, rest: &str, value: &str) {
-        let (field, path) = rest.split_once("__").map_or((rest, None), |(field, path)| (field, Some(path)));
+        let (field, path) = rest
+            .split_once("__")
+            .map_or((rest, None), |(field, path)| (field, Some(path)));
         let is_ours = |connection: &&ConnectionShape| {
             connection.backend == spec.name && name::upper(&connection.field) == field
         };
@@ -104,8 +115,16 @@ impl Reader<'_> {
         };
         let title = format!("[{}.{}]", spec.name, connection.name);
         let Some(path) = path.filter(|path| !path.is_empty()) else {
-            let help = format!("write {}_{}__{field}__KEY, such as …__HOST", self.prefix, name::upper(spec.name));
-            return self.error("unknown-variable", format!("{variable} names {title}, but no key of it"), Some(help));
+            let help = format!(
+                "write {}_{}__{field}__KEY, such as …__HOST",
+                self.prefix,
+                name::upper(spec.name)
+            );
+            return self.error(
+                "unknown-variable",
+                format!("{variable} names {title}, but no key of it"),
+                Some(help),
+            );
         };
         let Some(key) = spec.keys.iter().find(|key| key_variable(key) == path) else {
             return self.unknown_key(variable, spec, connection, path);
@@ -113,7 +132,11 @@ impl Reader<'_> {
         if key.path == "start"
             && let Some((message, help)) = refuse_start(connection, value)
         {
-            return self.error("start-is-shape", format!("{variable}: {message}"), Some(help.to_owned()));
+            return self.error(
+                "start-is-shape",
+                format!("{variable}: {message}"),
+                Some(help.to_owned()),
+            );
         }
         match typed::parse(key, spec, value) {
             Ok(value) => self.out.overrides.push(Override {
@@ -124,9 +147,15 @@ impl Reader<'_> {
                 variable: variable.to_owned(),
             }),
             Err(expected) => {
-                let found = shown(key, value).map(|value| format!(", found {value}")).unwrap_or_default();
+                let found = shown(key, value)
+                    .map(|value| format!(", found {value}"))
+                    .unwrap_or_default();
                 let help = suggested(key, value);
-                self.error("bad-variable", format!("{variable} must be {expected}{found}"), help);
+                self.error(
+                    "bad-variable",
+                    format!("{variable} must be {expected}{found}"),
+                    help,
+                );
             }
         }
     }
@@ -139,22 +168,51 @@ impl Reader<'_> {
         }
         let stem = |backend: &str, field: &str| {
             let path = path.map(|path| format!("__{path}")).unwrap_or_default();
-            format!("{}_{}__{}{path}", self.prefix, name::upper(backend), name::upper(field))
+            format!(
+                "{}_{}__{}{path}",
+                self.prefix,
+                name::upper(backend),
+                name::upper(field)
+            )
         };
-        let same = self.shape.connections.iter().filter(|connection| connection.backend == spec.name);
+        let same = self
+            .shape
+            .connections
+            .iter()
+            .filter(|connection| connection.backend == spec.name);
         let others = self.shape.others.iter().filter_map(|other| other.split_once('.'));
         let fields: Vec<&str> = same
             .map(|connection| connection.field.as_ref())
-            .chain(others.filter(|(backend, _)| *backend == spec.name).map(|(_, field)| field))
+            .chain(
+                others
+                    .filter(|(backend, _)| *backend == spec.name)
+                    .map(|(_, field)| field),
+            )
             .collect();
-        let elsewhere = self.shape.connections.iter().find(|connection| connection.field == lower);
+        let elsewhere = self
+            .shape
+            .connections
+            .iter()
+            .find(|connection| connection.field == lower);
         let help = match (suggest(&lower, fields.iter().copied()), elsewhere) {
             (Some(field), _) => Some(format!("did you mean {}", stem(spec.name, field))),
-            (None, Some(connection)) => Some(format!("did you mean {}", stem(connection.backend, &connection.field))),
-            (None, None) if fields.is_empty() => Some(format!("{} has no connection of {}", self.shape.file, spec.name)),
-            (None, None) => Some(format!("the connections of {} are {}", spec.name, fields.join(", "))),
+            (None, Some(connection)) => Some(format!(
+                "did you mean {}",
+                stem(connection.backend, &connection.field)
+            )),
+            (None, None) if fields.is_empty() => {
+                Some(format!("{} has no connection of {}", self.shape.file, spec.name))
+            }
+            (None, None) => Some(format!(
+                "the connections of {} are {}",
+                spec.name,
+                fields.join(", ")
+            )),
         };
-        let message = format!("{variable} is for a connection that {} does not have", self.shape.file);
+        let message = format!(
+            "{variable} is for a connection that {} does not have",
+            self.shape.file
+        );
         self.error("unknown-variable", message, help);
     }
 
@@ -176,9 +234,11 @@ impl Reader<'_> {
     /// Something else gave the variable its name, Kubernetes for one; or a slip of the pen did.
     fn warn(&mut self, variable: &str) {
         let known: Vec<String> = self.known().collect();
-        let mut diagnostic = Diagnostic::error("unread-variable", format!("{variable} is not read by anything"));
+        let mut diagnostic =
+            Diagnostic::error("unread-variable", format!("{variable} is not read by anything"));
         diagnostic.severity = Severity::Warning;
-        diagnostic.help = suggest(variable, known.iter().map(String::as_str)).map(|name| format!("did you mean {name}"));
+        diagnostic.help =
+            suggest(variable, known.iter().map(String::as_str)).map(|name| format!("did you mean {name}"));
         self.out.diagnostics.push(diagnostic);
     }
 
@@ -186,11 +246,19 @@ impl Reader<'_> {
     fn known(&self) -> impl Iterator<Item = String> {
         let values = self.shape.connections.iter().flat_map(|connection| {
             let keys = backend(connection.backend).map_or(&[] as &[KeySpec], |spec| spec.keys);
-            let stem =
-                format!("{}_{}__{}", self.prefix, name::upper(connection.backend), name::upper(&connection.field));
-            keys.iter().map(move |key| format!("{stem}__{}", key_variable(key)))
+            let stem = format!(
+                "{}_{}__{}",
+                self.prefix,
+                name::upper(connection.backend),
+                name::upper(&connection.field)
+            );
+            keys.iter()
+                .map(move |key| format!("{stem}__{}", key_variable(key)))
         });
-        ["PROFILE", "CONFIG"].into_iter().map(|word| format!("{}_{word}", self.prefix)).chain(values)
+        ["PROFILE", "CONFIG"]
+            .into_iter()
+            .map(|word| format!("{}_{word}", self.prefix))
+            .chain(values)
     }
 
     /// Two variables that exclude each other, as two keys of one table would.
@@ -208,7 +276,9 @@ impl Reader<'_> {
             {
                 let message = format!("{} and {} exclude each other", one.variable, other.variable);
                 let help = conflict::help((first, second));
-                self.out.diagnostics.push(Diagnostic::error("keys-in-conflict", message).help(help));
+                self.out
+                    .diagnostics
+                    .push(Diagnostic::error("keys-in-conflict", message).help(help));
             }
         }
     }
@@ -228,12 +298,18 @@ fn key_variable(key: &KeySpec) -> String {
 /// Whether a connection may be missing is a matter of types: it cannot change after compiling.
 pub(crate) fn refuse_start(connection: &ConnectionShape, value: &str) -> Option<(String, &'static str)> {
     if connection.optional {
-        let message = format!("[{}.{}] is optional, which only its own table can change", connection.backend, connection.name);
+        let message = format!(
+            "[{}.{}] is optional, which only its own table can change",
+            connection.backend, connection.name
+        );
         return Some((message, "leave `start` as it is"));
     }
     (value == "optional").then(|| {
         let message = "`optional` is part of the types that are compiled in".to_owned();
-        (message, "write `required` or `lazy` here, or `start = \"optional\"` in the connection's own table")
+        (
+            message,
+            "write `required` or `lazy` here, or `start = \"optional\"` in the connection's own table",
+        )
     })
 }
 
@@ -241,9 +317,18 @@ pub(crate) fn refuse_start(connection: &ConnectionShape, value: &str) -> Option<
 pub(crate) fn profile_help(word: &str, shape: &Shape) -> Option<String> {
     let profiles: Vec<&str> = shape.profiles.iter().map(AsRef::as_ref).collect();
     Some(match suggest(word, profiles.iter().copied()) {
-        Some(profile) => format!("did you mean `{profile}`; the profiles are {}", typed::one_of(&profiles).replace(" or ", " and ")),
-        None if profiles.is_empty() => format!("{} has no profiles: write `[profile.NAME.BACKEND.CONNECTION]`", shape.file),
-        None => format!("the profiles are {}", typed::one_of(&profiles).replace(" or ", " and ")),
+        Some(profile) => format!(
+            "did you mean `{profile}`; the profiles are {}",
+            typed::one_of(&profiles).replace(" or ", " and ")
+        ),
+        None if profiles.is_empty() => format!(
+            "{} has no profiles: write `[profile.NAME.BACKEND.CONNECTION]`",
+            shape.file
+        ),
+        None => format!(
+            "the profiles are {}",
+            typed::one_of(&profiles).replace(" or ", " and ")
+        ),
     })
 }
 
@@ -261,8 +346,12 @@ fn shown(key: &KeySpec, value: &str) -> Option<String> {
 
 fn suggested(key: &KeySpec, value: &str) -> Option<String> {
     match key.kind {
-        Kind::Choice(words) => suggest(value, words.iter().copied()).map(|word| format!("did you mean `{word}`")),
-        Kind::Duration { .. } if value.parse::<u64>().is_ok() => Some("write the unit too: ms, s, m, h or d".to_owned()),
+        Kind::Choice(words) => {
+            suggest(value, words.iter().copied()).map(|word| format!("did you mean `{word}`"))
+        }
+        Kind::Duration { .. } if value.parse::<u64>().is_ok() => {
+            Some("write the unit too: ms, s, m, h or d".to_owned())
+        }
         _ => None,
     }
 }
