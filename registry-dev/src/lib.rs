@@ -1,1 +1,39 @@
-//! Throw-away database servers.
+//! Throw-away database servers for development and tests.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), registry_dev::Error> {
+//! let server = registry_dev::mysql().await?;
+//! server.create_database("shop", "shop", "a password").await?;
+//! println!("{}", server.address());
+//! server.pause().await?; // and resume, stop, start, restart, kill
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A server listens on a free port of loopback, keeps its files in a temporary folder of its own, and ends when its
+//! value is dropped or when this process ends, however that happens. Several start side by side, in one process and in
+//! many. What is not installed is an [`Error::Missing`] that holds the command to install it.
+//!
+//! [`Proxy`] stands between a client and a server and behaves as bad networks do.
+
+mod cache;
+mod docker;
+mod error;
+mod find;
+mod folder;
+mod kind;
+mod launch;
+mod memcached;
+mod missing;
+mod mysql;
+mod port;
+mod run;
+mod server;
+mod template;
+
+pub use error::Error;
+pub use kind::{Kind, Provider};
+pub use memcached::{MemcachedOptions, MemcachedServer, memcached, memcached_with};
+pub use missing::{Missing, missing};
+pub use mysql::{MySqlOptions, MySqlServer, mysql, mysql_with};
+pub use server::Server;

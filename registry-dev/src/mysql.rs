@@ -1,0 +1,265 @@
+//! MariaDB or MySQL.
+
+use crate::folder::Folder;
+use crate::launch::{CommandOf, Launch, Place, ProbeOf};
+use crate::server::{Server, blocking};
+use crate::template::{LOG_FILE_SIZE, Programs, template};
+use crate::{Error, Kind, Missing, Provider, cache, docker, find, run};
+use std::ffi::OsString;
+use std::io::{self, Read};
+use std::net::{Ipv4Addr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+const IMAGE: &str = "mariadb:10.11";
+const ANSWER: Duration = Duration::from_secs(2);
+const STATEMENT: Duration = Duration::from_secs(60);
+
+/// Small and quick rather than safe: the data are thrown away.
+const ARGUMENTS: [&str; 8] = [
+    "--no-defaults",
+    "--skip-name-resolve",
+    LOG_FILE_SIZE,
+    "--innodb-buffer-pool-size=32M",
+    "--innodb-flush-log-at-trx-commit=0",
+    "--performance-schema=OFF",
+    "--loose-disable-log-bin",
+    "--loose-mysqlx=OFF",
+];
+
+/// What a MySQL server is started with.
+#[derive(Clone, Debug, Default)]
+pub struct MySqlOptions {
+    arguments: Vec<String>,
+    tls: Option<(PathBuf, PathBuf)>,
+}
+
+impl MySqlOptions {
+    /// One more argument of the server: `--max-allowed-packet=1M`.
+    #[must_use]
+    pub fn arg(mut self, argument: impl Into<String>) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    /// The number of sessions that it accepts.
+    #[must_use]
+    pub fn max_connections(self, number: u32) -> Self {
+        self.arg(format!("--max-connections={number}"))
+    }
+
+    /// Offers TLS with this certificate and its key, as PEM files. Without it the server offers none.
+    #[must_use]
+    pub fn tls(mut self, certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        self.tls = Some((certificate.into(), key.into()));
+        self
+    }
+
+    fn arguments(&self) -> Vec<OsString> {
+        let mut all: Vec<OsString> = ARGUMENTS.iter().map(OsString::from).collect();
+        if let Some((certificate, key)) = &self.tls {
+            all.extend([joined("--ssl-cert=", certificate), joined("--ssl-key=", key)]);
+        }
+        all.extend(self.arguments.iter().map(OsString::from));
+        all
+    }
+}
+
+/// A MySQL server. `root` has no password; [`create_database`](Self::create_database) makes a user.
+#[derive(Debug)]
+pub struct MySqlServer {
+    server: Server,
+    client: PathBuf,
+}
+
+impl std::ops::Deref for MySqlServer {
+    type Target = Server;
+
+    fn deref(&self) -> &Server {
+        &self.server
+    }
+}
+
+/// Starts a MySQL server.
+pub async fn mysql() -> Result<MySqlServer, Error> {
+    mysql_with(MySqlOptions::default()).await
+}
+
+/// Starts a MySQL server with these options.
+pub async fn mysql_with(options: MySqlOptions) -> Result<MySqlServer, Error> {
+    let installed = blocking(|| installed().ok_or_else(|| Error::Missing(Missing::of(Kind::MySql))));
+    let Some(programs) = installed.await? else {
+        let server = Server::launch(move || in_docker(&options)).await?;
+        return Ok(MySqlServer {
+            server,
+            client: PathBuf::from("docker"),
+        });
+    };
+    let client = programs.client.clone();
+    let server = Server::launch(move || native(&programs, &options)).await?;
+    Ok(MySqlServer { server, client })
+}
+
+/// The programs, or `Some(None)` for Docker, or `None` when there is neither.
+pub(crate) fn installed() -> Option<Option<Programs>> {
+    let server = find::program(&["mariadbd", "mysqld"]);
+    let client = find::program(&["mariadb", "mysql"]);
+    let install = find::program(&["mariadb-install-db", "mysql_install_db"]);
+    match (server, client) {
+        // Debian's `mysqld` is a link to `mariadbd`: what matters is whether the installer is there.
+        (Some(server), Some(client)) if install.is_some() || !server.ends_with("mariadbd") => {
+            Some(Some(Programs {
+                server,
+                install,
+                client,
+            }))
+        }
+        _ => docker::is_there().then_some(None),
+    }
+}
+
+fn native(programs: &Programs, options: &MySqlOptions) -> Result<(Launch, Folder), Error> {
+    let template = template(programs)?;
+    let folder = Folder::new("mysql")?;
+    let data = folder.path().join("data");
+    let copied = std::fs::create_dir(&data).and_then(|()| cache::copy(&template, &data));
+    copied.map_err(Error::io(format!(
+        "copy {} to {}",
+        template.display(),
+        data.display()
+    )))?;
+    let (server, arguments) = (programs.server.clone(), options.arguments());
+    let command = move |place: &Place<'_>| {
+        let mut command = Command::new(&server);
+        command
+            .args(&arguments[..ARGUMENTS.len()])
+            .args(run::owner())
+            .arg("--bind-address=127.0.0.1");
+        command.arg(joined("--datadir=", &place.folder.join("data")));
+        command.arg(joined("--socket=", &socket(place.folder)));
+        command.arg(joined("--pid-file=", &place.folder.join("mysql.pid")));
+        command
+            .arg(format!("--port={}", place.port))
+            .args(&arguments[ARGUMENTS.len()..]);
+        command
+    };
+    // The server binds its port before its socket, so that the socket's answer is the answer of both, and nobody
+    // else's.
+    let probe = |place: &Place<'_>| {
+        let stream = UnixStream::connect(socket(place.folder))?;
+        stream.set_read_timeout(Some(ANSWER))?;
+        greeting(stream)
+    };
+    Ok((
+        launch(Provider::Program, Box::new(command), Box::new(probe)),
+        folder,
+    ))
+}
+
+fn in_docker(options: &MySqlOptions) -> Result<(Launch, Folder), Error> {
+    let folder = Folder::new("mysql")?;
+    let arguments = options.arguments();
+    let command = move |place: &Place<'_>| {
+        let root = ["--env", "MARIADB_ALLOW_EMPTY_ROOT_PASSWORD=1"];
+        let mut command = docker::run(place, 3306, Some(("data", "/var/lib/mysql")), &root, IMAGE);
+        // Files of the options, such as certificates, are not in the container.
+        command.args(&arguments);
+        command
+    };
+    let probe = |place: &Place<'_>| {
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, place.port))?;
+        stream.set_read_timeout(Some(ANSWER))?;
+        greeting(stream)
+    };
+    Ok((
+        launch(Provider::Docker, Box::new(command), Box::new(probe)),
+        folder,
+    ))
+}
+
+fn launch(provider: Provider, command: CommandOf, probe: ProbeOf) -> Launch {
+    // An image may have to be fetched first.
+    let start = Duration::from_secs(if provider == Provider::Docker { 300 } else { 60 });
+    Launch {
+        kind: Kind::MySql,
+        provider,
+        command,
+        probe,
+        start,
+        grace: Duration::from_secs(20),
+    }
+}
+
+/// A server that accepts speaks first.
+fn greeting(mut stream: impl Read) -> io::Result<()> {
+    stream.read_exact(&mut [0; 5])
+}
+
+fn socket(folder: &Path) -> PathBuf {
+    folder.join("mysql.sock")
+}
+
+fn joined(option: &str, path: &Path) -> OsString {
+    let mut option = OsString::from(option);
+    option.push(path);
+    option
+}
+
+impl MySqlServer {
+    /// The server's Unix socket; a server in Docker has none.
+    #[must_use]
+    pub fn socket(&self) -> Option<PathBuf> {
+        (self.provider() == Provider::Program).then(|| socket(self.folder()))
+    }
+
+    /// Runs statements as root, and returns what they print: a line for each row, columns separated by tabs.
+    pub async fn sql(&self, statements: impl Into<String>) -> Result<String, Error> {
+        let mut command = Command::new(&self.client);
+        if self.provider() == Provider::Docker {
+            command.args([
+                "exec",
+                "--interactive",
+                &self.container(),
+                "mariadb",
+                "--no-defaults",
+            ]);
+        } else {
+            command
+                .args(["--no-defaults", "--protocol=socket"])
+                .arg(joined("--socket=", &socket(self.folder())));
+        }
+        command.args([
+            "--user=root",
+            "--batch",
+            "--skip-column-names",
+            "--default-character-set=utf8mb4",
+        ]);
+        let statements = statements.into();
+        // As input, so that no password shows in the list of processes.
+        blocking(move || run::output(command, Some(&statements), STATEMENT)).await
+    }
+
+    /// Creates a database and a user who may do everything in it, from everywhere.
+    pub async fn create_database(&self, name: &str, user: &str, password: &str) -> Result<(), Error> {
+        let database = identifier(name);
+        // In a grant `_` and `%` stand for other characters.
+        let pattern = identifier(&name.replace('_', "\\_").replace('%', "\\%"));
+        let (user, password) = (text(user), text(password));
+        let statements = format!(
+            "create database if not exists {database} character set utf8mb4;
+             create user if not exists {user}@'%' identified by {password};
+             grant all on {pattern}.* to {user}@'%';"
+        );
+        self.sql(statements).await.map(drop)
+    }
+}
+
+fn identifier(name: &str) -> String {
+    format!("`{}`", name.replace('`', "``"))
+}
+
+fn text(value: &str) -> String {
+    format!("'{}'", value.replace('\\', "\\\\").replace('\'', "''"))
+}
