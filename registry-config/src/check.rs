@@ -41,23 +41,25 @@ fn check_target(connection: &ConnectionShape, spec: &BackendSpec, merged: &Merge
             Vec::new()
         };
     }
-    let mut found = Vec::new();
-    if !has("url") && !has("socket") && merged.hosts().is_empty() {
-        let help = match spec.key("url") {
-            Some(_) => {
+    let no_db = spec.name == "mongodb" && !has("url") && !has("db");
+    let no_host = !has("url") && !has("socket") && merged.hosts().is_empty();
+    if no_host && let Some((key, origin)) = &merged.replaced_url {
+        let message = format!("`{key}` takes the place of the `url` below it, and then {title} has no host");
+        return vec![at(origin, "no-host", message).help("write the hosts here too, or the whole `url`")];
+    }
+    if no_host {
+        let message = format!("{title} has no host{}", if no_db { " and no `db`" } else { "" });
+        let help = match (spec.key("url"), no_db) {
+            (Some(_), false) => {
                 "write `host = \"db1\"`, `connections = [{ host = \"db1\" }]` or `url = { env = \"NAME\" }`"
             }
-            None => "write `host = \"cache1\"`, or `connections = [{ host = \"cache1\" }]`",
+            (Some(_), true) => "write `host = \"db1\"` and `db = \"name\"`, or `url = { env = \"NAME\" }`",
+            (None, _) => "write `host = \"cache1\"`, or `connections = [{ host = \"cache1\" }]`",
         };
-        found.push(match &merged.replaced_url {
-            Some((key, origin)) => {
-                let message =
-                    format!("`{key}` takes the place of the `url` below it, and then {title} has no host");
-                at(origin, "no-host", message).help("write the hosts here too, or the whole `url`")
-            }
-            None => missing_at(connection, "no-host", format!("{title} has no host"), help),
-        });
-    } else if let Some(origin) = merged.stray_port() {
+        return vec![missing_at(connection, "no-host", message, help)];
+    }
+    let mut found = Vec::new();
+    if let Some(origin) = merged.stray_port() {
         let help = "write the `host` too, which then takes the place of the socket";
         found.push(
             at(
@@ -68,17 +70,14 @@ fn check_target(connection: &ConnectionShape, spec: &BackendSpec, merged: &Merge
             .help(help),
         );
     }
-    if spec.name == "mongodb" && !has("url") && !has("db") {
+    if no_db {
         let message = format!("`db` is missing in {title}");
-        // One table without anything is one mistake.
-        if found.is_empty() {
-            found.push(missing_at(
-                connection,
-                "missing-db",
-                message,
-                "write `db = \"name\"`",
-            ));
-        }
+        found.push(missing_at(
+            connection,
+            "missing-db",
+            message,
+            "write `db = \"name\"`",
+        ));
     }
     found
 }

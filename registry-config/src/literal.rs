@@ -67,7 +67,7 @@ pub(crate) fn read(name: &str, key: &KeySpec, spec: &BackendSpec, node: &Node<'_
         (DeValue::String(text), Kind::Host) => read_host(name, text),
         (DeValue::String(text), Kind::Choice(words)) => read_choice(name, words, text),
         (DeValue::String(text), Kind::Duration { .. }) => read_duration(name, key, text),
-        (DeValue::Integer(number), Kind::Port | Kind::Count { .. }) => read_number(name, key, number),
+        (DeValue::Integer(number), Kind::Port | Kind::Count { .. }) => read_number(name, key, spec, number),
         (DeValue::Boolean(flag), Kind::Bool) => Ok(Value::Bool(*flag)),
         (value, _) => Err(wrong_type(name, key, value)),
     }
@@ -151,8 +151,14 @@ fn literal_secret(name: &str, message: String) -> Mistake {
 }
 
 fn read_url(name: &str, text: &str, spec: &BackendSpec) -> Result<Value, Mistake> {
-    let url = ConnectionUrl::parse(text, spec)
-        .map_err(|reason| Mistake::new("bad-url", format!("`{name}`: {reason}")))?;
+    let url = ConnectionUrl::parse(text, spec).map_err(|reason| {
+        let (message, help) = reason
+            .split_once("; ")
+            .map_or((reason.as_str(), None), |(m, h)| (m, Some(h)));
+        let mut mistake = Mistake::new("bad-url", format!("`{name}`: {message}"));
+        mistake.help = help.map(str::to_owned);
+        mistake
+    })?;
     if url.password.as_ref().is_some_and(|password| !password.is_empty()) {
         let message = format!("the password of `{name}` stands in the file as itself; expected a reference");
         let help = "write `url = { env = \"SHOP_DB_URL\" }`, or `username`, `password = { env = … }`, `host` and `db`";
@@ -217,7 +223,12 @@ fn read_duration(name: &str, key: &KeySpec, text: &str) -> Result<Value, Mistake
     Err(Mistake::new("out-of-range", message))
 }
 
-fn read_number(name: &str, key: &KeySpec, number: &DeInteger<'_>) -> Result<Value, Mistake> {
+fn read_number(
+    name: &str,
+    key: &KeySpec,
+    spec: &BackendSpec,
+    number: &DeInteger<'_>,
+) -> Result<Value, Mistake> {
     let parsed = u64::from_str_radix(number.as_str(), number.radix()).ok();
     let value = match key.kind {
         Kind::Port => parsed
@@ -230,20 +241,20 @@ fn read_number(name: &str, key: &KeySpec, number: &DeInteger<'_>) -> Result<Valu
         _ => None,
     };
     value.ok_or_else(|| {
-        let shown = if number.as_str().len() <= 20 {
+        let digits = number.as_str();
+        let shown = if digits.len() <= 20 {
             number.to_string()
         } else {
             "a far larger number".to_owned()
         };
-        let code = if key.kind == Kind::Port {
-            "bad-port"
-        } else {
-            "out-of-range"
-        };
-        Mistake::new(
-            code,
-            format!("`{name}` expects {}, found {shown}", key.expected()),
-        )
+        let message = format!("`{name}` expects {}, found {shown}", key.expected());
+        match (key.kind, spec.default_port) {
+            (Kind::Port, Some(port)) => Mistake::new("bad-port", message).help(format!(
+                "the port of {} is {port}, which needs no line",
+                spec.name
+            )),
+            _ => Mistake::new("out-of-range", message),
+        }
     })
 }
 

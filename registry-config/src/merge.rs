@@ -147,8 +147,10 @@ impl Merged {
         }
     }
 
-    fn lay(&mut self, layer: BTreeMap<&'static str, Setting>) {
+    fn lay(&mut self, mut layer: BTreeMap<&'static str, Setting>) {
         if layer.contains_key("url") {
+            // Both in one layer are a mistake that was told where the layer was read.
+            layer.retain(|key, _| !GROUP.contains(key));
             for key in GROUP {
                 self.values.remove(key);
             }

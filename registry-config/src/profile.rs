@@ -121,25 +121,21 @@ impl Loader<'_> {
             return self.no_such_connection(overlay, key);
         };
         let scope = Scope::Profile(overlay.profile.to_owned().into());
-        if self.drafts[index]
-            .shape
-            .layers
-            .iter()
-            .any(|layer| layer.scope == scope)
-        {
+        let draft = &self.drafts[index];
+        if let Some(part) = draft.parts.iter().find(|part| part.scope == scope) {
+            let name = &draft.shape.name;
             let message = format!(
-                "[{backend}.{}] has two tables in the profile `{}`",
-                self.drafts[index].shape.name, overlay.profile
+                "[{backend}.{name}] has two tables in the profile `{}`",
+                overlay.profile
             );
-            let position = self.header(key, overlay.node);
-            self.diagnostics.push(
-                Diagnostic::error("names-meet", message)
-                    .at(position)
-                    .help("put all keys under one header"),
-            );
+            let diagnostic = Diagnostic::error("names-meet", message)
+                .at(self.header(key, overlay.node))
+                .related(part.position, "the other one");
+            self.diagnostics
+                .push(diagnostic.help("put all keys under one header"));
             return;
         }
-        self.read_overlay(overlay, index);
+        self.read_overlay(overlay, key, index);
         self.check_start(index);
     }
 

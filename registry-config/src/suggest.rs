@@ -11,7 +11,7 @@ pub fn suggest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     let limit = match word.len() {
         1 => 0,
         2..=4 => 1,
-        5..=7 => 2,
+        5..=9 => 2,
         _ => 3,
     };
     candidates

@@ -6,9 +6,9 @@
 //! as if it were not there.
 
 use crate::diagnostic::Diagnostic;
-use crate::name;
 use crate::position::Lines;
 use crate::tree::Tree;
+use crate::wording::words;
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -54,7 +54,7 @@ pub(crate) fn check<'s>(source: &'s str, lines: &Lines<'_>) -> Checked<'s> {
         return checked;
     }
     // Text of several lines may look like headers and keys, and none of it may be believed.
-    if !source.contains("\"\"\"") && !source.contains("'''") {
+    if !may_have_text_of_several_lines(source) {
         blank_broken(source, lines, &mut checked);
     }
     if checked.diagnostics.is_empty() {
@@ -62,6 +62,16 @@ pub(crate) fn check<'s>(source: &'s str, lines: &Lines<'_>) -> Checked<'s> {
         checked.diagnostics.extend(first(source, &errors, 0, lines));
     }
     checked
+}
+
+/// Whether three quotes stand together, or two that were three before a slip of the pen.
+fn may_have_text_of_several_lines(source: &str) -> bool {
+    ["\"\"", "''"].iter().any(|quotes| {
+        source.match_indices(quotes).any(|(at, _)| {
+            let next = source[at + quotes.len()..].chars().next();
+            next.is_some_and(|c| !c.is_whitespace() && !matches!(c, ',' | '}' | ']' | '#' | '.' | '='))
+        })
+    })
 }
 
 fn blank_broken(source: &str, lines: &Lines<'_>, checked: &mut Checked<'_>) {
@@ -77,18 +87,15 @@ fn blank_broken(source: &str, lines: &Lines<'_>, checked: &mut Checked<'_>) {
         }
         // The header alone is kept if it is whole: then the name at least is certain.
         let body = part.find('\n').map_or(section.end, |end| section.start + end);
-        let header = &source[section.start..body];
-        let whole = header.trim_start().starts_with('[') && Tree::parse(header).1.is_empty();
-        checked.trust = if whole && checked.trust != Trust::Tables {
-            Trust::Headers
-        } else {
-            Trust::Tables
-        };
+        let line = &source[section.start..body];
+        let header = line.trim_start_matches('\u{feff}').trim();
+        let whole = header.starts_with('[') && Tree::parse(header).1.is_empty();
         if whole {
-            checked
-                .broken
-                .push(section.start + header.len() - header.trim_start().len());
+            let indent = line.find('[').unwrap_or_default();
+            checked.broken.push(section.start + indent);
         }
+        let tables = !whole || checked.trust == Trust::Tables;
+        checked.trust = if tables { Trust::Tables } else { Trust::Headers };
         for byte in &mut text[if whole { body } else { section.start }..section.end] {
             if !matches!(byte, b'\n' | b'\r') {
                 *byte = b' ';
@@ -100,7 +107,7 @@ fn blank_broken(source: &str, lines: &Lines<'_>, checked: &mut Checked<'_>) {
 }
 
 /// The text cut at its headers. The first part has none.
-fn sections(source: &str) -> Vec<Range<usize>> {
+pub(crate) fn sections(source: &str) -> Vec<Range<usize>> {
     let mut starts = vec![0];
     let mut offset = 0;
     for line in source.split_inclusive('\n') {
@@ -118,7 +125,7 @@ fn sections(source: &str) -> Vec<Range<usize>> {
 }
 
 /// Whether a line looks like `[a.b]`, be it closed or not. No list of the format has a line like that in it.
-fn is_header(line: &str) -> bool {
+pub(crate) fn is_header(line: &str) -> bool {
     let line = line.split('#').next().unwrap_or_default().trim();
     let Some(inner) = line.strip_prefix('[') else {
         return false;
@@ -132,245 +139,44 @@ fn is_header(line: &str) -> bool {
 
 /// The first mistake of a part, which is the only one that is certainly no consequence of another.
 fn first(part: &str, errors: &[toml::de::Error], start: usize, lines: &Lines<'_>) -> Option<Diagnostic> {
-    let error = errors
-        .iter()
-        .filter(|error| !is_repetition(error.message()))
-        .min_by_key(|error| error.span().map_or(usize::MAX, |span| span.start))?;
-    let offset = error.span().map_or(part.len(), |span| span.start);
-    let (message, help) = words(error.message(), part, offset);
+    let mistakes = || errors.iter().filter(|error| !is_repetition(error.message()));
+    let error = mistakes().min_by_key(|error| error.span().map_or(usize::MAX, |span| span.start))?;
+    let mut offset = error.span().map_or(part.len(), |span| span.start).min(part.len());
+    let mut message = error.message();
+    if message.starts_with("string values must be quoted")
+        && let Some(unclosed) = mistakes().find(|error| error.message().starts_with("unclosed array"))
+    {
+        // The next line was read as a bare word of the list.
+        message = unclosed.message();
+    }
+    if message.starts_with("invalid multi-line") {
+        offset = part[..offset]
+            .rfind("\"\"\"")
+            .max(part[..offset].rfind("'''"))
+            .unwrap_or(offset);
+    }
+    let (message, help) = words(message, part.get(offset..).unwrap_or_default());
     let mut diagnostic = Diagnostic::error("syntax", message).at(lines.position(start + offset));
-    diagnostic.help = help.map(str::to_owned);
+    diagnostic.help = help_of_line(part, offset).or(help).map(str::to_owned);
     Some(diagnostic)
 }
 
+/// A better help than that of the mistake: what the line was meant to be says more.
+fn help_of_line(part: &str, offset: usize) -> Option<&'static str> {
+    let start = part.get(..offset)?.rfind('\n').map_or(0, |at| at + 1);
+    let line = part[start..].trim_start_matches('\u{feff}').trim_start();
+    if line.starts_with('[') {
+        return Some("write `[backend.connection]` on a line of its own");
+    }
+    let value = line
+        .strip_prefix("password")?
+        .trim_start_matches([' ', '\t', '=', ':']);
+    // Anything but a reference would be refused next.
+    (!value.starts_with('{'))
+        .then_some("write `password = { env = \"SHOP_DB_PASSWORD\" }`: no password stands in the file")
+}
+
 /// A key or a table that stands twice is no mistake of syntax: the tree is whole.
-fn is_repetition(message: &str) -> bool {
+pub(crate) fn is_repetition(message: &str) -> bool {
     message.starts_with("duplicate key") || message.starts_with("cannot extend value")
-}
-
-/// Our words for a message of the parser, of which only the beginning is looked at.
-fn words(message: &str, part: &str, offset: usize) -> (&'static str, Option<&'static str>) {
-    let starts = |prefix: &str| message.starts_with(prefix);
-    let after = part.get(offset..).unwrap_or_default();
-    let line = part
-        .get(..offset)
-        .unwrap_or_default()
-        .rsplit('\n')
-        .next()
-        .unwrap_or_default();
-    if starts("string values must be quoted") {
-        return match after.chars().next() {
-            None | Some('\n' | '\r' | '#') => ("expected a value after `=`, found nothing", None),
-            _ => (
-                "expected a value, found a bare word",
-                Some("write text in quotes: `key = \"text\"`"),
-            ),
-        };
-    }
-    if starts("invalid basic string") || starts("invalid literal string") || starts("invalid multi-line") {
-        return (
-            "expected a closing quote, found the end of the text",
-            Some("close the text with the quote that opens it"),
-        );
-    }
-    if starts("missing escaped value")
-        || starts("too few unicode")
-        || starts("invalid value")
-        || starts("invalid escape")
-    {
-        return (
-            "expected an escape such as `\\\\`, `\\\"` or `\\n` after the `\\`",
-            Some("write `\\\\` for a backslash, or the text in single quotes"),
-        );
-    }
-    if starts("unclosed table") || starts("unclosed array table") {
-        return (
-            "expected a `]` that closes the header",
-            Some("write `[backend.connection]` on a line of its own"),
-        );
-    }
-    if starts("unclosed array") || starts("unexpected `=` in array") || starts("missing comma between array")
-    {
-        return (
-            "expected `,` or `]` in a list",
-            Some("close the list that was opened before with `]`"),
-        );
-    }
-    if starts("unclosed inline table")
-        || starts("missing comma between key-value")
-        || starts("missing key for inline")
-    {
-        return (
-            "expected `,` or `}` in a table",
-            Some("close the table that was opened before with `}`"),
-        );
-    }
-    if starts("missing assignment between") || starts("invalid inline table element") {
-        return ("expected `key = value` in a table in braces", None);
-    }
-    if starts("extra comma") {
-        return ("expected one comma, found another one", None);
-    }
-    if starts("key with no value") || starts("missing value for key") {
-        return (
-            "expected `=` and a value after the key",
-            Some("write `key = \"text\"`"),
-        );
-    }
-    if starts("invalid unquoted key") || starts("unquoted keys cannot be empty") {
-        return ("expected a key made of letters, digits, `_` and `-`", None);
-    }
-    if starts("keys cannot be multi-line") || starts("missing opening quote") {
-        return ("expected a key on one line", None);
-    }
-    if starts("extra `=`") || starts("extra assignment") {
-        return ("expected one `=`, found another one", None);
-    }
-    if starts("unexpected key or value") || starts("unexpected content") {
-        let help =
-            (line.contains('"') || line.contains('\'')).then_some("write `\\\"` for a quote within text");
-        return ("expected the end of the line after the value", help);
-    }
-    if starts("cannot recurse") || starts("recursion limit") {
-        return ("expected at most 80 levels of lists and tables, found more", None);
-    }
-    if starts("carriage return") {
-        return ("expected a line feed after the carriage return", None);
-    }
-    if starts("invalid date")
-        || starts("invalid time")
-        || starts("invalid datetime")
-        || starts("invalid offset")
-    {
-        return (
-            "expected a value, found what is neither a date nor a time",
-            Some("write text in quotes: `key = \"text\"`"),
-        );
-    }
-    let number = [
-        "unexpected leading zero",
-        "`_` may",
-        "integers with",
-        "radix",
-        "redundant",
-        "unexpected sign",
-        "invalid integer",
-        "invalid float",
-    ];
-    if number.iter().any(|prefix| starts(prefix)) {
-        return (
-            "expected a number such as `3306`",
-            Some("write text in quotes: `key = \"text\"`"),
-        );
-    }
-    if starts("invalid comment") {
-        return ("expected no control characters in a comment", None);
-    }
-    (
-        "expected `key = value`, `[backend.connection]` or a comment",
-        None,
-    )
-}
-
-/// Keys and tables that stand twice, each with both places.
-pub(crate) fn repetitions(text: &str, errors: &[toml::de::Error], lines: &Lines<'_>) -> Vec<Repetition> {
-    let sections = sections(text);
-    let mut found: Vec<Repetition> = Vec::new();
-    for error in errors.iter().filter(|error| is_repetition(error.message())) {
-        let Some(span) = error.span() else { continue };
-        let Some(section) = sections.iter().find(|section| section.contains(&span.start)) else {
-            continue;
-        };
-        // A header that stands twice repeats its keys too.
-        if found
-            .iter()
-            .any(|known| known.section == *section && (known.is_header || known.offset == span.start))
-        {
-            continue;
-        }
-        let line_start = text[..span.start].rfind('\n').map_or(0, |at| at + 1);
-        let is_header = is_header(line_of(text, line_start));
-        let key = text.get(span.clone()).unwrap_or_default();
-        let shown = name::quoted(key).unwrap_or_else(|| "this key".to_owned());
-        let earlier = if is_header {
-            earlier_header(text, &sections, line_start)
-        } else {
-            earlier_key(text, section, span.start, key)
-        };
-        let (code, message, help) = match (is_header, error.message().starts_with("duplicate")) {
-            (true, true) => (
-                "duplicate-table",
-                "this table stands twice".to_owned(),
-                "put all its keys under one header",
-            ),
-            (false, true) => (
-                "duplicate-key",
-                format!("{shown} stands twice in this table"),
-                "keep one of them",
-            ),
-            _ => (
-                "duplicate-key",
-                format!("{shown} is a value before, and a table here"),
-                "keep one of them",
-            ),
-        };
-        let mut diagnostic = Diagnostic::error(code, message)
-            .at(lines.position(span.start))
-            .help(help);
-        if is_header {
-            diagnostic = diagnostic.at(lines.position(line_start));
-        }
-        if let Some(offset) = earlier {
-            diagnostic = diagnostic.related(lines.position(offset), "first written here");
-        }
-        found.push(Repetition {
-            section: section.clone(),
-            offset: span.start,
-            is_header,
-            key: key.to_owned(),
-            diagnostic,
-        });
-    }
-    found
-}
-
-/// A key or a table that stands twice.
-pub(crate) struct Repetition {
-    section: Range<usize>,
-    offset: usize,
-    is_header: bool,
-    pub(crate) key: String,
-    pub(crate) diagnostic: Diagnostic,
-}
-
-fn line_of(text: &str, start: usize) -> &str {
-    text[start..].lines().next().unwrap_or_default()
-}
-
-fn earlier_header(text: &str, sections: &[Range<usize>], line_start: usize) -> Option<usize> {
-    let path = |line: &str| -> String {
-        let line = line.split('#').next().unwrap_or_default();
-        line.chars()
-            .filter(|c| !c.is_whitespace() && !matches!(c, '[' | ']' | '"' | '\''))
-            .collect()
-    };
-    let this = path(line_of(text, line_start));
-    let mut before = sections
-        .iter()
-        .map(|section| section.start)
-        .filter(|start| *start < line_start);
-    before.find(|start| path(line_of(text, *start)) == this)
-}
-
-fn earlier_key(text: &str, section: &Range<usize>, offset: usize, key: &str) -> Option<usize> {
-    let mut at = section.start;
-    for line in text[section.start..offset].split_inclusive('\n') {
-        let indent = line.len() - line.trim_start().len();
-        let rest = line.trim_start().strip_prefix(key);
-        if at + indent < offset && rest.is_some_and(|rest| rest.trim_start().starts_with(['=', '.'])) {
-            return Some(at + indent);
-        }
-        at += line.len();
-    }
-    None
 }

@@ -1,15 +1,13 @@
 //! One table of a connection, against the keys of its backend.
 
-use crate::backends::backends;
 use crate::conflict;
 use crate::diagnostic::Diagnostic;
 use crate::literal::{self, Mistake};
-use crate::name;
 use crate::position::Lines;
 use crate::shape::{Entry, Scope};
-use crate::spec::{BackendSpec, HostsRule, KeySpec, Kind};
+use crate::spec::{BackendSpec, KeySpec, Kind};
 use crate::suggest::suggest;
-use crate::tree::{self, Key, Node, in_order};
+use crate::tree::{self, Node, in_order};
 use crate::value::{Host, HostName, Role, Value};
 use std::borrow::Cow;
 use toml::de::{DeTable, DeValue};
@@ -39,7 +37,7 @@ impl TableReader<'_> {
         out
     }
 
-    fn report(&mut self, mistake: Mistake, offset: usize) {
+    pub(crate) fn report(&mut self, mistake: Mistake, offset: usize) {
         let position = self.lines.position(mistake.at.unwrap_or(offset));
         self.diagnostics.push(mistake.diagnostic().at(position));
     }
@@ -181,123 +179,6 @@ impl TableReader<'_> {
         (named && good).then_some(host)
     }
 
-    fn unknown_host_key(&mut self, key: &Key<'_>) {
-        let text = key.get_ref().as_ref();
-        let known: Vec<&str> = self.spec.host_keys.iter().map(|key| key.path).collect();
-        let shown = name::quoted(text)
-            .map(|key| format!(" {key}"))
-            .unwrap_or_default();
-        let message = format!("unknown key{shown} of a host of {}", self.spec.name);
-        let meant =
-            suggest(text, known.iter().copied()).or_else(|| alias(text).filter(|key| known.contains(key)));
-        let help = match meant {
-            Some(key) => format!("did you mean `{key}`"),
-            None if self.spec.key(text).is_some() => {
-                format!("`{text}` is for the whole connection: write it outside of `connections`")
-            }
-            None => format!("the keys of a host are {}", list(&known)),
-        };
-        self.report(Mistake::new("unknown-key", message).help(help), key.span().start);
-    }
-
-    fn unknown_key(&mut self, prefix: &str, key: &Key<'_>, node: &Node<'_>, out: &mut Table) {
-        let text = key.get_ref().as_ref();
-        let path = format!("{prefix}{text}");
-        let name = self.spec.name;
-        let shown = name::quoted(&path)
-            .map(|key| format!(" {key}"))
-            .unwrap_or_default();
-        let offset = key.span().start;
-        let inner = self
-            .spec
-            .keys
-            .iter()
-            .map(|key| key.path)
-            .filter(|path| path.starts_with(prefix));
-        let meant = suggest(&path, inner)
-            .or_else(|| alias(text).filter(|key| self.spec.key(key).is_some()))
-            .or_else(|| {
-                self.spec
-                    .keys
-                    .iter()
-                    .map(|key| key.path)
-                    .find(|key| key.split_once('.').is_some_and(|(_, last)| last == text))
-            })
-            .or_else(|| suggest(&path, self.tables()));
-        out.failed
-            .extend(meant.and_then(|key| self.spec.key(key)).map(|key| key.path));
-        if matches!(text, "username" | "password" | "url" | "db" | "tls" | "tls_ca")
-            && self.spec.key(text).is_none()
-            && prefix.is_empty()
-        {
-            let (code, message) = match (name, text) {
-                ("memcached", "tls" | "tls_ca") => {
-                    ("unknown-key", "memcached is spoken without TLS".to_owned())
-                }
-                ("memcached", "db") => ("unknown-key", "memcached has no databases".to_owned()),
-                ("memcached", "url") => ("unknown-key", "memcached has no `url`".to_owned()),
-                ("memcached", _) => ("no-login", format!("memcached has no login, found `{text}`")),
-                (_, "url" | "db") => ("unknown-key", format!("{name} has no `{text}`, but a `path`")),
-                _ => (
-                    "no-login",
-                    format!("{name} is a file and has no login, found `{text}`"),
-                ),
-            };
-            if self.spec.hosts == HostsRule::None {
-                out.failed.push("path");
-            }
-            let help = match text {
-                "url" if self.spec.hosts != HostsRule::None => "write `host = \"cache1\"` instead",
-                "url" | "db" if self.spec.hosts == HostsRule::None => {
-                    "write `path = \"data/app.db\"` instead"
-                }
-                _ => "remove the line",
-            };
-            return self.report(Mistake::new(code, message).help(help), offset);
-        }
-        if matches!(node.get_ref(), DeValue::Table(_))
-            && *self.scope == Scope::Defaults
-            && meant.is_none()
-            && prefix.is_empty()
-        {
-            let message = format!("[defaults.{name}] expects keys, found the table{shown}");
-            let help =
-                format!("write the keys under `[defaults.{name}]`; they are for every connection of {name}");
-            return self.report(Mistake::new("unknown-key", message).help(help), offset);
-        }
-        let owner = backends().iter().find(|spec| spec.key(&path).is_some());
-        let message = format!("unknown key{shown} of {name}");
-        let help = match (meant, owner) {
-            (Some(key), _) => format!("did you mean `{key}`"),
-            (None, Some(owner)) => format!(
-                "it is a key of {}; the keys of {name} are {}",
-                owner.name,
-                self.keys()
-            ),
-            (None, None) => format!("the keys of {name} are {}", self.keys()),
-        };
-        self.report(Mistake::new("unknown-key", message).help(help), offset);
-    }
-
-    /// The names of the tables within a connection: `pool`.
-    fn tables(&self) -> impl Iterator<Item = &'static str> {
-        self.spec
-            .keys
-            .iter()
-            .filter_map(|key| key.path.split_once('.').map(|(table, _)| table))
-    }
-
-    fn keys(&self) -> String {
-        let mut keys: Vec<&str> = Vec::new();
-        for key in self.spec.keys {
-            let first = key.path.split('.').next().unwrap_or(key.path);
-            if !keys.contains(&first) {
-                keys.push(first);
-            }
-        }
-        list(&keys)
-    }
-
     fn check_conflict(&mut self, table: &Table) {
         let find = |key: &str| table.entries.iter().find(|entry| entry.key == key);
         let has = |key: &str| find(key).is_some();
@@ -331,37 +212,4 @@ fn set(host: &mut Host, key: &str, value: Value) {
         ("weight", Value::Count(weight)) => host.weight = u32::try_from(weight).unwrap_or(u32::MAX),
         _ => {}
     }
-}
-
-/// `` `host`, `port` and `weight` ``.
-fn list(words: &[&str]) -> String {
-    crate::typed::one_of(words).replace(" or ", " and ")
-}
-
-/// What other systems call our keys.
-fn alias(word: &str) -> Option<&'static str> {
-    let folded: String = word
-        .chars()
-        .filter(|c| !matches!(c, '-' | '_'))
-        .map(|c| c.to_ascii_lowercase())
-        .take(40)
-        .collect();
-    Some(match folded.as_str() {
-        "user" | "login" | "uid" | "account" => "username",
-        "pass" | "pwd" | "passwd" | "secret" => "password",
-        "database" | "dbname" | "databasename" | "schema" => "db",
-        "hosts" | "servers" | "nodes" | "seeds" | "replicas" => "connections",
-        "hostname" | "server" | "address" | "addr" | "ip" => "host",
-        "uri" | "dsn" | "connectionstring" => "url",
-        "unixsocket" | "sock" | "socketpath" => "socket",
-        "ssl" | "sslmode" | "tlsmode" => "tls",
-        "ca" | "sslca" | "cafile" | "sslrootcert" => "tls_ca",
-        "rs" | "rsname" | "replset" => "replica_set",
-        "authdb" => "auth_source",
-        "maxconnections" | "poolsize" | "maxpoolsize" | "connectionlimit" => "pool.max",
-        "minconnections" | "minpoolsize" => "pool.min",
-        "file" | "filename" => "path",
-        "querytimeout" | "commandtimeout" | "operationtimeout" => "timeout",
-        _ => return None,
-    })
 }

@@ -45,11 +45,20 @@ impl KeySpec {
 
 /// `` `verify`, `require` or `off` ``.
 pub(crate) fn one_of<T: AsRef<str>>(words: &[T]) -> String {
+    enumerate(words, " or ")
+}
+
+/// `` `host`, `port` and `weight` ``.
+pub(crate) fn all_of<T: AsRef<str>>(words: &[T]) -> String {
+    enumerate(words, " and ")
+}
+
+fn enumerate<T: AsRef<str>>(words: &[T], last: &str) -> String {
     let mut out = String::new();
     for (index, word) in words.iter().enumerate() {
         let between = match index {
             0 => "",
-            index if index + 1 == words.len() => " or ",
+            index if index + 1 == words.len() => last,
             _ => ", ",
         };
         // Writing to a `String` cannot fail.

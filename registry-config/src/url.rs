@@ -123,7 +123,7 @@ fn parse_hosts(scheme: &str, text: &str, spec: &BackendSpec) -> Result<Vec<Host>
     })?;
     if hosts.len() > 1 && spec.hosts == HostsRule::One {
         return Err(format!(
-            "expected one host, found {}: several hosts of {} are not supported yet",
+            "expected one host, found {}: several hosts of {} are not supported yet; keep the first one",
             hosts.len(),
             spec.name
         ));

@@ -302,7 +302,7 @@ pub(crate) fn refuse_start(connection: &ConnectionShape, value: &str) -> Option<
             "[{}.{}] is optional, which only its own table can change",
             connection.backend, connection.name
         );
-        return Some((message, "leave `start` as it is"));
+        return Some((message, "leave `start` out here"));
     }
     (value == "optional").then(|| {
         let message = "`optional` is part of the types that are compiled in".to_owned();
@@ -319,16 +319,13 @@ pub(crate) fn profile_help(word: &str, shape: &Shape) -> Option<String> {
     Some(match suggest(word, profiles.iter().copied()) {
         Some(profile) => format!(
             "did you mean `{profile}`; the profiles are {}",
-            typed::one_of(&profiles).replace(" or ", " and ")
+            typed::all_of(&profiles)
         ),
         None if profiles.is_empty() => format!(
             "{} has no profiles: write `[profile.NAME.BACKEND.CONNECTION]`",
             shape.file
         ),
-        None => format!(
-            "the profiles are {}",
-            typed::one_of(&profiles).replace(" or ", " and ")
-        ),
+        None => format!("the profiles are {}", typed::all_of(&profiles)),
     })
 }
 

@@ -1,0 +1,162 @@
+//! Whatever one character does to a file, no secret of it is printed.
+
+use proptest::prelude::*;
+use registry_config::load;
+use std::sync::LazyLock;
+
+/// Every canary holds this, and nothing else in the file does.
+const CANARY: &str = "hunter";
+
+/// The reference with secrets in every place where people put them.
+static FILE: LazyLock<String> = LazyLock::new(|| {
+    let reference = include_str!("../reference.toml");
+    let canaries = "
+# hunter01 is the old password
+# password = \"hunter02\"
+
+[mysql.canary] # hunter03
+username = \"shop\" # hunter04
+password = \"hunter05\" # hunter06
+host = \"db1\"
+
+[mysql.url]
+url = \"mysql://shop:hunter07@db1:3306/shop?hunter08=hunter09\"
+
+[mysql.number]
+host = \"db1\"
+username = \"shop\"
+password = [ \"hunter10\", 'hunter11' ]
+
+[mysql.typo]
+host = \"db1\"
+username = \"shop\"
+pasword = \"hunter12\"
+password = { evn = \"hunter13\" }
+
+[mongodb.url]
+url = 'mongodb://shop:hunter14@m1,m2/logs'
+
+[mongodb.key]
+host = \"m1\"
+db = \"logs\"
+username = \"shop\"
+password = { \"hunter15\" = \"hunter16\", file = \"hun ter\" }
+
+[profile.production.mysql.canary]
+password = 'hunter17'
+url = \"hunter18://hunter19\"
+";
+    format!("{reference}{canaries}")
+});
+
+/// Lines that no parser understands.
+const MALFORMED: &[&str] = &[
+    "password = \"hunter20",
+    "password = hunter21",
+    "password = \"hunter\"22",
+    "password = \"a\"hunter23\"",
+    "password \"hunter24\"",
+    "password: hunter25",
+    "password = 12hunter26",
+    "password = {env = \"hunter27",
+    "password = {hunter28}",
+    "password = {hunter29 = 1",
+    "password = [hunter30",
+    "password = \"\\hunter31\"",
+    "password = \"\"\"hunter32",
+    "password = '''hunter33\nhunter34 = 1\n[mysql.hunter35]\nhunter36 = 2",
+    "url = mysql://shop:hunter37@db1/shop",
+    "hunter38",
+    "\"hunter39",
+    "password = 2020-hunter40",
+    "password = \"\u{1}hunter41\"",
+    "password = \"a\" \"hunter42\"",
+    "password = { env = \"A\", hunter43 = \"b\", hunter43 = \"c\" }",
+];
+
+fn check(source: &str) {
+    for found in load(source, "databases.toml").diagnostics {
+        let text = format!("{}\n{found:?}", found.render("databases.toml"));
+        assert!(!text.contains(CANARY), "{text}\n\nof:\n{source}");
+        assert!(found.position.is_some(), "{text}");
+    }
+}
+
+/// A section of its own for each mutation would take minutes: each is checked with what stands near it.
+fn around(at: usize) -> (&'static str, usize) {
+    let file = FILE.as_str();
+    let start = file[..at]
+        .rfind("\n[")
+        .map_or(0, |start| file[..start].rfind("\n[").map_or(0, |start| start + 1));
+    let after = file[at..].find("\n[").map_or(file.len(), |end| {
+        let next = at + end + 2;
+        file[next..].find("\n[").map_or(file.len(), |end| next + end + 1)
+    });
+    (&file[start..after], at - start)
+}
+
+#[test]
+fn the_file_itself() {
+    check(&FILE);
+}
+
+#[test]
+fn any_one_character_deleted() {
+    for (at, c) in FILE.char_indices() {
+        let (text, at) = around(at);
+        check(&format!("{}{}", &text[..at], &text[at + c.len_utf8()..]));
+    }
+}
+
+#[test]
+fn any_one_character_changed() {
+    for (at, c) in FILE.char_indices() {
+        let (text, at) = around(at);
+        for by in [
+            '"', '\'', '=', '\n', '#', '{', '}', '[', ']', ',', '.', ' ', '\\', '@', '\u{0}',
+        ] {
+            check(&format!("{}{by}{}", &text[..at], &text[at + c.len_utf8()..]));
+        }
+    }
+}
+
+#[test]
+fn malformed_lines() {
+    let inline = "[mysql.a]\nhost = \"db1\"\nusername = \"a\"\n";
+    for line in MALFORMED {
+        check(&format!("{inline}{line}"));
+        check(&format!(
+            "{inline}{line}\ndb = \"x\"\n\n[mysql.b]\nhost = \"db1\"\nhunt = 1\n"
+        ));
+        check(&format!("{line}\n{inline}"));
+        check(&format!(
+            "{inline}pool = {{ max = 0 }}\n{line}\n[mysql.b]\n{line}\n"
+        ));
+        check(&format!("{inline}{}\n", line.replace('\n', "\r\n")));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_one_character_changed_to_any_other(at in any::<prop::sample::Index>(), by in any::<char>()) {
+        let places: Vec<(usize, char)> = FILE.char_indices().collect();
+        let (at, c) = places[at.index(places.len())];
+        check(&format!("{}{by}{}", &FILE[..at], &FILE[at + c.len_utf8()..]));
+    }
+
+    #[test]
+    fn malformed_lines_with_one_character_changed(
+        line in prop::sample::select(MALFORMED),
+        at in any::<prop::sample::Index>(),
+        by in prop::sample::select(&['"', '\'', '=', '\n', '#', '{', '}', '[', ',', '.', ' ', '\\'][..]),
+    ) {
+        // Text of several lines that lost its quotes is headers and keys: nothing tells them from others.
+        prop_assume!(!line.contains('\n'));
+        let places: Vec<(usize, char)> = line.char_indices().collect();
+        let (at, c) = places[at.index(places.len())];
+        let line = format!("{}{by}{}", &line[..at], &line[at + c.len_utf8()..]);
+        check(&format!("[mysql.a]\nhost = \"db1\"\nusername = \"a\"\n{line}\ndb = \"x\"\n\n[mysql.b]\nhost = \"db1\"\n"));
+    }
+}
