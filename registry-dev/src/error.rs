@@ -10,6 +10,11 @@ use std::{fmt, io};
 pub enum Error {
     /// Neither the server's program nor a replacement is installed. The message holds the command that installs it.
     Missing(Missing),
+    /// This user may not install what is missing.
+    Refused {
+        /// The command to type.
+        command: String,
+    },
     /// The server was started and is not ready.
     Start {
         /// Which server.
@@ -55,6 +60,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing(missing) => missing.fmt(f),
+            Self::Refused { command } => write!(f, "this user may not install servers; run: {command}"),
             Self::Start {
                 kind,
                 cause,

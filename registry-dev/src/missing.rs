@@ -1,6 +1,6 @@
 //! What is not installed, and the command that installs it.
 
-use crate::{Kind, find, memcached, mysql};
+use crate::{Kind, memcached, mongodb, mysql, nx, packages};
 use std::fmt;
 
 /// A server that cannot be started on this machine.
@@ -23,21 +23,40 @@ pub fn missing() -> Vec<Missing> {
         .collect()
 }
 
-/// Whether there is something that can run this server.
-pub(crate) fn is_installed(kind: Kind) -> bool {
+/// Whether there is something on this machine that can run this server. It may take seconds: Docker is asked.
+#[must_use]
+pub fn is_installed(kind: Kind) -> bool {
     match kind {
         Kind::MySql => mysql::installed().is_some(),
         Kind::Memcached => memcached::installed().is_some(),
-        Kind::MongoDb => false,
+        Kind::MongoDb => mongodb::installed().is_some(),
     }
+}
+
+/// One command that installs these servers, as the user would type it.
+#[must_use]
+pub fn install_command(kinds: &[Kind]) -> String {
+    let packages = packages::needed(kinds);
+    let mut commands = Vec::new();
+    if !packages.is_empty() {
+        commands.push(packages::command(&packages));
+    }
+    if kinds.contains(&Kind::MongoDb) {
+        let folder = nx::folder();
+        let (folder, version) = (folder.display(), nx::VERSION);
+        commands.push(format!("python3 -m venv '{folder}'"));
+        commands.push(format!(
+            "'{folder}/bin/python' -m pip install nx-27017=={version}"
+        ));
+    }
+    commands.join(" && ")
 }
 
 impl Missing {
     pub(crate) fn of(kind: Kind) -> Self {
-        let _ = find::program;
         Self {
             kind,
-            command: String::new(),
+            command: install_command(&[kind]),
         }
     }
 }

@@ -1,0 +1,75 @@
+//! Installing what is missing.
+
+use crate::missing::{install_command, is_installed};
+use crate::packages::{self, Installer};
+use crate::{Error, Kind, cache, nx};
+use std::io::Write;
+
+/// Installs those of these servers that this machine cannot run yet: system packages with apt-get as root or with
+/// Homebrew, `nx-27017` from PyPI into the user's cache folder. Nothing asks questions, and no service is started. Each
+/// step is said on `out` first.
+///
+/// It blocks, for seconds or minutes. Two installations wait for each other.
+///
+/// # Errors
+/// [`Error::Refused`] with the command to type, where this user may not install packages.
+pub fn install(kinds: &[Kind], out: &mut dyn Write) -> Result<(), Error> {
+    let missing = |kinds: &[Kind]| -> Vec<Kind> {
+        kinds
+            .iter()
+            .copied()
+            .filter(|kind| !is_installed(*kind))
+            .collect()
+    };
+    if missing(kinds).is_empty() {
+        return Ok(());
+    }
+    let cache = cache::folder();
+    std::fs::create_dir_all(&cache).map_err(Error::io(format!("create {}", cache.display())))?;
+    let _lock = cache::lock(&cache.join("install.lock"))?;
+    let kinds = missing(kinds);
+    let packages = packages::needed(&kinds);
+    if !packages.is_empty() {
+        let refused = || Error::Refused {
+            command: install_command(&kinds),
+        };
+        let installer = Installer::find()
+            .filter(|installer| installer.may())
+            .ok_or_else(refused)?;
+        let with = if installer == Installer::Apt {
+            "apt-get, starting no service"
+        } else {
+            "brew"
+        };
+        say(out, &format!("installing {} with {with}", packages.join(", ")))?;
+        packages::install(installer, &packages)?;
+    }
+    if kinds.contains(&Kind::MongoDb) {
+        let refused = || Error::Refused {
+            command: install_command(&kinds),
+        };
+        let python = nx::python().ok_or_else(refused)?;
+        say(
+            out,
+            &format!(
+                "installing nx-27017 {} from PyPI into {}",
+                nx::VERSION,
+                nx::folder().display()
+            ),
+        )?;
+        nx::install(&python)?;
+    }
+    match missing(&kinds).first() {
+        None => Ok(()),
+        Some(kind) => Err(Error::command(
+            "install",
+            format!("the {kind} server is still not found"),
+        )),
+    }
+}
+
+fn say(out: &mut dyn Write, line: &str) -> Result<(), Error> {
+    writeln!(out, "{line}")
+        .and_then(|()| out.flush())
+        .map_err(Error::io("write what is being done"))
+}

@@ -1,0 +1,97 @@
+//! The system's packages: which ones, and how they are installed without a service being started.
+
+use crate::{Error, Kind, find, nx, run};
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+const DEADLINE: Duration = Duration::from_secs(1200);
+const POLICY: &str = "/usr/sbin/policy-rc.d";
+const MARK: &str = "# Put here by dbreg for the time of an installation.";
+
+/// Installs the packages `$@`. The policy keeps the packages' scripts from starting what they install; the script is
+/// in a process group of its own and takes the policy away at its end, also when we are interrupted.
+const APT: &str = r#"
+set -e
+export DEBIAN_FRONTEND=noninteractive
+if [ ! -e "$POLICY" ]; then
+    trap 'rm -f "$POLICY"' EXIT
+    printf '#!/bin/sh\n%s\nexit 101\n' "$MARK" > "$POLICY"
+    chmod 755 "$POLICY"
+fi
+apt-get -q -o DPkg::Lock::Timeout=300 update
+apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends "$@"
+for package; do
+    if [ "$package" = memcached ] && [ -d /run/systemd/system ]; then
+        systemctl disable --now memcached
+    fi
+done
+"#;
+
+/// Who installs packages here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Installer {
+    Apt,
+    Brew,
+}
+
+impl Installer {
+    pub(crate) fn find() -> Option<Self> {
+        let apt = find::program(&["apt-get"]).map(|_| Self::Apt);
+        apt.or_else(|| find::program(&["brew"]).map(|_| Self::Brew))
+    }
+
+    /// Brew is the user's own, and refuses to run as root.
+    pub(crate) fn may(self) -> bool {
+        rustix::process::getuid().is_root() == (self == Self::Apt)
+    }
+}
+
+/// The packages that these servers need and this machine does not have.
+pub(crate) fn needed(kinds: &[Kind]) -> Vec<&'static str> {
+    let brew = Installer::find() == Some(Installer::Brew);
+    let mut packages = Vec::new();
+    for kind in kinds {
+        match kind {
+            Kind::MySql if brew => packages.push("mariadb"),
+            // Server and client without the service and its configuration.
+            Kind::MySql => packages.extend(["mariadb-server-core", "mariadb-client-core"]),
+            Kind::Memcached => packages.push("memcached"),
+            // It comes from PyPI.
+            Kind::MongoDb if nx::python().is_some_and(|python| nx::can_install(&python)) => {}
+            Kind::MongoDb if brew => packages.push("python3"),
+            Kind::MongoDb => packages.push("python3-venv"),
+        }
+    }
+    packages
+}
+
+/// The command that installs them, as a user would type it.
+pub(crate) fn command(packages: &[&str]) -> String {
+    let list = packages.join(" ");
+    match Installer::find() {
+        Some(Installer::Brew) => format!("brew install {list}"),
+        _ if rustix::process::getuid().is_root() => {
+            format!("apt-get update && apt-get install -y --no-install-recommends {list}")
+        }
+        _ => format!("sudo apt-get update && sudo apt-get install -y --no-install-recommends {list}"),
+    }
+}
+
+pub(crate) fn install(installer: Installer, packages: &[&str]) -> Result<(), Error> {
+    if installer == Installer::Brew {
+        let mut command = Command::new("brew");
+        command.arg("install").args(packages);
+        return run::output(command, None, DEADLINE).map(drop);
+    }
+    let mut command = Command::new("/bin/sh");
+    command.arg("-c").arg(APT).arg("dbreg-install").args(packages);
+    command.env("POLICY", POLICY).env("MARK", MARK);
+    let installed = run::output(command, None, DEADLINE);
+    if std::fs::read_to_string(POLICY).is_ok_and(|policy| policy.contains(MARK)) {
+        // The script was killed at the deadline.
+        let removed = std::fs::remove_file(Path::new(POLICY));
+        removed.map_err(Error::io(format!("remove {POLICY}")))?;
+    }
+    installed.map(drop)
+}
