@@ -1,4 +1,36 @@
 //! The file format of dbreg: read, validate, explain.
+//!
+//! [`load`] reads a `databases.toml` and tells every mistake in it at once, each with its place and with what to write
+//! instead. It uses no driver and no run time, so the macro, the running application and the command line all call the
+//! same functions and agree. The whole of it:
+//!
+//! 1. `syntax` parses the text, tells each broken table once and blanks it.
+//! 2. `document` walks the tables that are left: backends, `defaults`, `profile`.
+//! 3. `table` holds each against the row of its backend ([`backends`]); `literal` reads each value.
+//! 4. `unknown` and [`suggest()`] find what was meant by a key that does not exist.
+//! 5. `profile` lays the tables of profiles over the connections.
+//! 6. The result is a [`Shape`]: names and layers of values, which the macro compiles in.
+//! 7. At start, [`variables()`] reads the environment against the shape.
+//! 8. [`resolve`] merges the layers: `merge` lays one over the other, `check` holds the rules over several values.
+//! 9. `load` has called `resolve` too, for every profile: what can be told while compiling was told then.
+//!
+//! No message holds the value of a key that may be secret, nor the text of a line that does not parse.
+//!
+//! # Every key
+//!
+//! ```toml
+#![doc = include_str!("../reference.toml")]
+//! ```
+//!
+//! # Example
+//!
+//! ```
+//! let loaded = registry_config::load("[mysql.main]\nhots = \"db1\"\n", "databases.toml");
+//! assert_eq!(
+//!     loaded.diagnostics[0].render("databases.toml"),
+//!     "databases.toml:2:1: unknown key `hots` of mysql [unknown-key]\n  help: did you mean `host`",
+//! );
+//! ```
 
 mod backends;
 mod check;

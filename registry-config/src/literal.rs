@@ -164,6 +164,10 @@ fn read_url(name: &str, text: &str, spec: &BackendSpec) -> Result<Value, Mistake
         let help = "write `url = { env = \"SHOP_DB_URL\" }`, or `username`, `password = { env = … }`, `host` and `db`";
         return Err(Mistake::new("literal-secret", message).help(help));
     }
+    if url.lacks_db(spec) {
+        let message = format!("`{name}` names no database, and {} needs one", spec.name);
+        return Err(Mistake::new("missing-db", message).help(format!("write `{}://host/db`", url.scheme)));
+    }
     Ok(Value::Text(Cow::Owned(text.to_owned())))
 }
 

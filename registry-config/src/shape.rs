@@ -1,5 +1,9 @@
 //! The validated model of a `databases.toml`: what the macro compiles in and the run time starts from.
 
+use crate::diagnostic::Diagnostic;
+use crate::name;
+use crate::suggest::suggest;
+use crate::typed::all_of;
 use crate::value::{Text, Value};
 use std::borrow::Cow;
 
@@ -81,5 +85,33 @@ impl Shape {
         self.connections
             .iter()
             .find(|c| c.backend == backend && (c.name == name || c.field == name))
+    }
+
+    /// Whether the file has this profile.
+    ///
+    /// # Errors
+    /// A diagnostic that names the profiles, the one that was meant first.
+    pub fn check_profile(&self, name: &str) -> Result<(), Diagnostic> {
+        if self.profiles.iter().any(|profile| profile == name) {
+            return Ok(());
+        }
+        let shown = name::quoted(name)
+            .map(|name| format!(" {name}"))
+            .unwrap_or_default();
+        let message = format!("unknown profile{shown} of {}", self.file);
+        let profiles: Vec<&str> = self.profiles.iter().map(AsRef::as_ref).collect();
+        let known = format!("the profiles are {}", all_of(&profiles));
+        Err(Diagnostic::error("unknown-profile", message).help(
+            match suggest(name, profiles.iter().copied()) {
+                Some(profile) => format!("did you mean `{profile}`; {known}"),
+                None if profiles.is_empty() => {
+                    format!(
+                        "{} has no profiles: write `[profile.NAME.BACKEND.CONNECTION]`",
+                        self.file
+                    )
+                }
+                None => known,
+            },
+        ))
     }
 }

@@ -81,7 +81,13 @@ pub(crate) fn parse(key: &KeySpec, spec: &BackendSpec, text: &str) -> Result<Val
         Kind::Text | Kind::Path => Ok(Value::Text(owned())),
         Kind::Secret => Ok(Value::Secret(Secret::new(owned()))),
         Kind::Url => {
-            ConnectionUrl::parse(text, spec).map_err(|reason| format!("a URL ({reason})"))?;
+            let url = ConnectionUrl::parse(text, spec).map_err(|reason| format!("a URL ({reason})"))?;
+            if url.lacks_db(spec) {
+                return Err(format!(
+                    "a URL with a database, such as `{}://host/db`",
+                    url.scheme
+                ));
+            }
             Ok(Value::Secret(Secret::new(owned())))
         }
         Kind::Host => match host::check(text) {
@@ -113,7 +119,7 @@ pub(crate) fn parse(key: &KeySpec, spec: &BackendSpec, text: &str) -> Result<Val
             .ok_or_else(bad),
         Kind::Hosts => host::parse_list(text)
             .map(|hosts| Value::Hosts(Cow::Owned(hosts)))
-            .map_err(|expected| format!("{expected}, as in `db1:3306,db2`")),
+            .map_err(|expected| format!("a list of hosts such as `db1:3306,db2`, with {expected}")),
     }
 }
 

@@ -91,6 +91,12 @@ impl ConnectionUrl {
             options,
         })
     }
+
+    /// Whether the database is missing that this backend cannot do without.
+    #[must_use]
+    pub fn lacks_db(&self, spec: &BackendSpec) -> bool {
+        spec.name == "mongodb" && self.db.is_none()
+    }
 }
 
 type Login = (Option<String>, Option<Secret>);

@@ -91,16 +91,13 @@ impl Reader<'_> {
         if value.is_empty() {
             return;
         }
-        if self.shape.profiles.iter().any(|profile| profile == value) {
-            self.out.profile = Some(value.to_owned());
-            return;
+        match self.shape.check_profile(value) {
+            Ok(()) => self.out.profile = Some(value.to_owned()),
+            Err(mut diagnostic) => {
+                diagnostic.message = format!("{variable}: {}", diagnostic.message);
+                self.out.diagnostics.push(diagnostic);
+            }
         }
-        let shown = name::quoted(value).unwrap_or_else(|| "another text".to_owned());
-        let message = format!(
-            "{variable} names the profile {shown}, which {} does not have",
-            self.shape.file
-        );
-        self.error("unknown-profile", message, profile_help(value, self.shape));
     }
 
     fn read_value(&mut self, variable: &str, spec: &'static BackendSpec, rest: &str, value: &str) {
@@ -310,22 +307,6 @@ pub(crate) fn refuse_start(connection: &ConnectionShape, value: &str) -> Option<
             message,
             "write `required` or `lazy` here, or `start = \"optional\"` in the connection's own table",
         )
-    })
-}
-
-/// The profiles of the file, the one that was meant first.
-pub(crate) fn profile_help(word: &str, shape: &Shape) -> Option<String> {
-    let profiles: Vec<&str> = shape.profiles.iter().map(AsRef::as_ref).collect();
-    Some(match suggest(word, profiles.iter().copied()) {
-        Some(profile) => format!(
-            "did you mean `{profile}`; the profiles are {}",
-            typed::all_of(&profiles)
-        ),
-        None if profiles.is_empty() => format!(
-            "{} has no profiles: write `[profile.NAME.BACKEND.CONNECTION]`",
-            shape.file
-        ),
-        None => format!("the profiles are {}", typed::all_of(&profiles)),
     })
 }
 
