@@ -31,6 +31,8 @@ mod mysql;
 mod nx;
 mod packages;
 mod port;
+mod proxy;
+mod relay;
 mod run;
 mod server;
 mod template;
@@ -42,4 +44,5 @@ pub use memcached::{MemcachedOptions, MemcachedServer, memcached, memcached_with
 pub use missing::{Missing, install_command, is_installed, missing};
 pub use mongodb::{MongoDbServer, mongodb};
 pub use mysql::{MySqlOptions, MySqlServer, mysql, mysql_with};
+pub use proxy::{Mode, Proxy};
 pub use server::Server;
