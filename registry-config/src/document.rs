@@ -101,32 +101,49 @@ impl Loader<'_> {
         None
     }
 
+    /// A table or a key that is neither a backend nor one of the two other words.
     fn unknown_root(&mut self, key: &Key<'_>, node: &Node<'_>) {
         let text = key.get_ref().as_ref();
         let shown = name::quoted(text)
             .map(|text| format!(" {text}"))
             .unwrap_or_default();
-        let DeValue::Table(_) = node.get_ref() else {
-            let message = format!("unknown key{shown} outside of any table");
-            let help = "write it under a header such as `[mysql.main]`";
-            return self.diagnostics.push(
-                Diagnostic::error("unknown-key", message)
-                    .at(self.position(key))
-                    .help(help),
-            );
-        };
         self.names_certain = false;
         let words = backends()
             .iter()
             .map(|spec| spec.name)
             .chain(["defaults", "profile"]);
-        let help = match suggest(text, words).or_else(|| backend_alias(text)) {
+        let meant = suggest(text, words).or_else(|| backend_alias(text));
+        let has_header = self.text[node.span().start..].starts_with('[') || node.span() == key.span();
+        let table = match node.get_ref() {
+            DeValue::Table(table) if meant.is_some() || has_header => table,
+            _ => return self.stray_key(key),
+        };
+        for (key, _) in in_order(table) {
+            self.lost_fields.push(name::field(key.get_ref()));
+        }
+        let help = match meant {
             Some(meant) => format!("did you mean `{meant}`"),
             None => format!("the backends are {}", known_backends()),
         };
+        let diagnostic = Diagnostic::error("unknown-backend", format!("unknown backend{shown}"));
+        self.diagnostics
+            .push(diagnostic.at(self.header(key, node)).help(help));
+    }
+
+    /// A key before the first header. Those that follow it there belong to the same mistake.
+    fn stray_key(&mut self, key: &Key<'_>) {
+        if std::mem::replace(&mut self.has_stray_key, true) {
+            return;
+        }
+        let shown = name::quoted(key.get_ref())
+            .map(|text| format!(" {text}"))
+            .unwrap_or_default();
+        let message = format!("the key{shown} stands outside of any table");
+        let help = "write it under a header such as `[mysql.main]`";
+        let position = self.position(key);
         self.diagnostics.push(
-            Diagnostic::error("unknown-backend", format!("unknown backend{shown}"))
-                .at(self.header(key, node))
+            Diagnostic::error("key-without-table", message)
+                .at(position)
                 .help(help),
         );
     }
@@ -197,6 +214,7 @@ impl Loader<'_> {
         let position = self.header(key, node);
         if let Err(bad) = name::check(text) {
             self.names_certain = false;
+            self.lost_fields.push(name::field(text));
             self.bad_name(
                 text,
                 "connection",

@@ -31,12 +31,15 @@ pub fn load(source: &str, file: &str) -> Loaded {
         lines: &lines,
         broken: &checked.broken,
         trust: checked.trust,
+        lost_text: &checked.lost,
+        lost_fields: Vec::new(),
         names_certain: checked.trust == Trust::Everything,
         diagnostics: checked.diagnostics,
         drafts: Vec::new(),
         defaults: BTreeMap::new(),
         profiles: Vec::new(),
         not_tables: Vec::new(),
+        has_stray_key: false,
     };
     if checked.trust != Trust::Nothing {
         loader.read();
@@ -68,6 +71,10 @@ pub(crate) struct Loader<'a> {
     /// The headers of tables that could not be read.
     pub(crate) broken: &'a [usize],
     pub(crate) trust: Trust,
+    /// Pieces of the text that could not be read; a connection may stand in one of them.
+    pub(crate) lost_text: &'a [&'a str],
+    /// The fields of connections that have a bad name, or a backend that does not exist.
+    pub(crate) lost_fields: Vec<String>,
     pub(crate) names_certain: bool,
     pub(crate) diagnostics: Vec<Diagnostic>,
     pub(crate) drafts: Vec<Draft>,
@@ -75,6 +82,8 @@ pub(crate) struct Loader<'a> {
     pub(crate) profiles: Vec<(String, Position)>,
     /// Keys that were told to be tables.
     pub(crate) not_tables: Vec<String>,
+    /// Whether a key outside of all tables was told.
+    pub(crate) has_stray_key: bool,
 }
 
 impl Loader<'_> {

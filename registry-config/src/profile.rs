@@ -7,7 +7,6 @@ use crate::name;
 use crate::shape::Scope;
 use crate::spec::BackendSpec;
 use crate::suggest::suggest;
-use crate::syntax::Trust;
 use crate::tree::{Key, Node, in_order};
 use crate::value::Value;
 use crate::variables::refuse_start;
@@ -159,12 +158,12 @@ impl Loader<'_> {
     }
 
     fn no_such_connection(&mut self, overlay: &Overlay<'_, '_>, key: &Key<'_>) {
-        // The connection may stand in a part that could not be read.
-        if matches!(self.trust, Trust::Tables | Trust::Nothing) {
-            return;
-        }
         let text = key.get_ref().as_ref();
         let field = name::field(text);
+        // The connection may be there, in a place that could not be read.
+        if self.lost_text.iter().any(|lost| lost.contains(text)) || self.lost_fields.contains(&field) {
+            return;
+        }
         let backend = overlay.spec.name;
         let position = self.header(key, overlay.node);
         if let Some(other) = self.drafts.iter().find(|draft| draft.shape.field == field) {

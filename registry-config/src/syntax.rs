@@ -21,6 +21,8 @@ pub(crate) struct Checked<'s> {
     pub(crate) text: Cow<'s, str>,
     /// The headers of blanked tables, by offset.
     pub(crate) broken: Vec<usize>,
+    /// The pieces that were blanked.
+    pub(crate) lost: Vec<&'s str>,
     /// What can be believed of the text.
     pub(crate) trust: Trust,
     /// The mistakes.
@@ -46,6 +48,7 @@ pub(crate) fn check<'s>(source: &'s str, lines: &Lines<'_>) -> Checked<'s> {
     let mut checked = Checked {
         text: Cow::Borrowed(source),
         broken: Vec::new(),
+        lost: Vec::new(),
         trust: Trust::Everything,
         diagnostics: Vec::new(),
     };
@@ -74,7 +77,7 @@ fn may_have_text_of_several_lines(source: &str) -> bool {
     })
 }
 
-fn blank_broken(source: &str, lines: &Lines<'_>, checked: &mut Checked<'_>) {
+fn blank_broken<'s>(source: &'s str, lines: &Lines<'_>, checked: &mut Checked<'s>) {
     let mut text = source.as_bytes().to_vec();
     for section in sections(source) {
         let part = &source[section.clone()];
@@ -96,6 +99,7 @@ fn blank_broken(source: &str, lines: &Lines<'_>, checked: &mut Checked<'_>) {
         }
         let tables = !whole || checked.trust == Trust::Tables;
         checked.trust = if tables { Trust::Tables } else { Trust::Headers };
+        checked.lost.push(part);
         for byte in &mut text[if whole { body } else { section.start }..section.end] {
             if !matches!(byte, b'\n' | b'\r') {
                 *byte = b' ';
