@@ -1,0 +1,31 @@
+//! Plain text: what goes into a pipe or a log.
+
+use crate::source::Source;
+use registry_config::{Diagnostic, Loaded, Severity};
+
+pub(super) fn render(diagnostic: &Diagnostic, source: &Source) -> String {
+    let mut out = diagnostic.render(&source.name);
+    if diagnostic.severity == Severity::Warning {
+        out.insert_str(0, "warning: ");
+    }
+    out.push('\n');
+    out
+}
+
+/// One line: what the file holds, or how much is wrong with it.
+pub(super) fn summary(loaded: &Loaded, file: &str) -> String {
+    if let number @ 1.. = loaded.diagnostics.len() {
+        return format!("{file}: {}\n", count(number, "mistake"));
+    }
+    let shape = &loaded.shape;
+    let connections = count(shape.connections.len(), "connection");
+    let profiles = match shape.profiles.len() {
+        0 => String::new(),
+        number => format!(", {}", count(number, "profile")),
+    };
+    format!("{file}: {connections}{profiles}, no mistakes\n")
+}
+
+fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}

@@ -1,0 +1,147 @@
+//! `dbreg dev`: a command on throw-away servers.
+
+mod command;
+mod names;
+mod plan;
+mod progress;
+mod servers;
+mod variables;
+
+use crate::check::{complain, has_errors};
+use crate::exit;
+use crate::source::{FILE, Source};
+use clap::Args;
+use plan::Plan;
+use progress::Progress;
+use registry_config::load;
+use registry_dev::Kind;
+use servers::Servers;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// Run a command on throw-away servers for every connection of databases.toml
+///
+/// Starts a server for each backend that has connections, with a database and a user of its own for each connection,
+/// and runs the command with the variables that lead the connections there: DBREG_MYSQL__MAIN__HOST, …__PASSWORD and
+/// so on, which take the place of what the file says. Servers and data are gone when the command ends.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  dbreg dev -- cargo run
+  dbreg dev --install -- cargo test
+  dbreg dev --file config/databases.toml --prefix SHOP -- ./server --port 8080
+  dbreg dev -- env                    # shows the variables
+
+Servers: mariadbd or mysqld, memcached, mongod from PATH; else containers of a running Docker; for MongoDB else
+nx-27017 from PyPI, which knows no logins and no replica sets.
+
+Exit status: that of the command, 128 and the number of the signal that ended it, 127 or 126 when it cannot be run;
+2 the file cannot be read, 78 the file has mistakes, 69 a server is missing or does not start")]
+pub(crate) struct Arguments {
+    /// Install missing servers first: with apt-get as root, with Homebrew, nx-27017 with pip
+    #[arg(long)]
+    install: bool,
+    /// The file that names the connections
+    #[arg(long, value_name = "PATH", default_value = FILE)]
+    file: PathBuf,
+    /// The first word of the variables: what `#[registry(env = "…")]` says
+    #[arg(long, default_value = "DBREG")]
+    prefix: String,
+    /// The command and its arguments
+    #[arg(last = true, required = true)]
+    command: Vec<OsString>,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> u8 {
+    match prepare(arguments) {
+        Ok(plan) => serve(&plan, arguments),
+        Err(Failure(status, message)) => {
+            if let Some(message) = message {
+                exit::say(message);
+            }
+            status
+        }
+    }
+}
+
+/// An exit status, and a message where it has not been said yet.
+pub(crate) struct Failure(pub(crate) u8, pub(crate) Option<String>);
+
+impl From<registry_dev::Error> for Failure {
+    fn from(error: registry_dev::Error) -> Self {
+        Self(exit::UNAVAILABLE, Some(error.to_string()))
+    }
+}
+
+/// Reads and checks the file, and sees to it that its servers are installed.
+fn prepare(arguments: &Arguments) -> Result<Plan, Failure> {
+    let source = Source::read(&arguments.file).map_err(|message| Failure(exit::USAGE, Some(message)))?;
+    let loaded = load(&source.text, &source.name);
+    if !loaded.diagnostics.is_empty() {
+        complain(&loaded, &source);
+    }
+    if has_errors(&loaded) {
+        return Err(Failure(exit::CONFIG, None));
+    }
+    let profile = std::env::var(format!("{}_PROFILE", arguments.prefix))
+        .ok()
+        .filter(|name| !name.is_empty());
+    let plan = Plan::new(&loaded.shape, &arguments.prefix, profile.as_deref());
+    let plan = plan.map_err(|message| Failure(exit::CONFIG, Some(message)))?;
+    let kinds = plan.kinds();
+    if arguments.install {
+        registry_dev::install(&kinds, &mut std::io::stderr())?;
+    }
+    let missing: Vec<Kind> = kinds
+        .into_iter()
+        .filter(|kind| !registry_dev::is_installed(*kind))
+        .collect();
+    if missing.is_empty() {
+        return Ok(plan);
+    }
+    let names: Vec<String> = missing.iter().map(Kind::to_string).collect();
+    let command = registry_dev::install_command(&missing);
+    let message = format!(
+        "no server for {} is installed, and no Docker engine answers; run `dbreg dev --install`, or: {command}",
+        names.join(", ")
+    );
+    Err(Failure(exit::UNAVAILABLE, Some(message)))
+}
+
+fn serve(plan: &Plan, arguments: &Arguments) -> u8 {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            exit::say(format_args!("cannot start: {error}"));
+            return exit::UNAVAILABLE;
+        }
+    };
+    runtime.block_on(async {
+        // From here on a signal ends us in order.
+        let mut signals = match command::Signals::new() {
+            Ok(signals) => signals,
+            Err(error) => {
+                exit::say(format_args!("cannot listen to signals: {error}"));
+                return exit::UNAVAILABLE;
+            }
+        };
+        let started = tokio::select! {
+            started = Servers::start(plan, Progress::new()) => started,
+            signal = signals.next() => return exit::SIGNAL + signal.number(),
+        };
+        match started {
+            Ok(servers) => {
+                let status = command::run(&arguments.command, servers.variables(), plan, &mut signals).await;
+                drop(servers);
+                status
+            }
+            Err(Failure(status, message)) => {
+                if let Some(message) = message {
+                    exit::say(message);
+                }
+                status
+            }
+        }
+    })
+}

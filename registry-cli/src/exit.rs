@@ -1,0 +1,25 @@
+//! Exit codes, and words for people on standard error.
+
+use std::fmt::Display;
+use std::io::Write as _;
+
+/// All is well.
+pub(crate) const SUCCESS: u8 = 0;
+/// `check` found mistakes.
+pub(crate) const FINDINGS: u8 = 1;
+/// The command line is wrong, or the file cannot be read. clap's own code, too.
+pub(crate) const USAGE: u8 = 2;
+/// A server is not there (`EX_UNAVAILABLE`).
+pub(crate) const UNAVAILABLE: u8 = 69;
+/// The file is wrong (`EX_CONFIG`).
+pub(crate) const CONFIG: u8 = 78;
+/// The command cannot be run, and is not there, as the shell has it.
+pub(crate) const NOT_EXECUTABLE: u8 = 126;
+pub(crate) const NOT_FOUND: u8 = 127;
+/// Added to the number of the signal that ended the command, as the shell has it.
+pub(crate) const SIGNAL: u8 = 128;
+
+/// A line on standard error. Nobody is left to be told when that is closed.
+pub(crate) fn say(message: impl Display) {
+    let _ = writeln!(std::io::stderr(), "dbreg: {message}");
+}

@@ -1,0 +1,211 @@
+//! `dbreg dev` with real servers: what the command sees, how it ends, and what is left.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "the helpers of a test state their expectations by panicking"
+)]
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+fn dbreg(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dbreg"));
+    command
+        .args(arguments)
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/databases"));
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+fn dev(file: &str, script: &str) -> Output {
+    dbreg(&["dev", "--file", file, "--", "/bin/sh", "-c", script])
+        .output()
+        .unwrap()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn variables(text: &[u8]) -> BTreeMap<String, String> {
+    let text = String::from_utf8(text.to_vec()).unwrap();
+    let pairs = text.lines().filter_map(|line| line.split_once('='));
+    pairs
+        .filter(|(name, _)| name.contains("__"))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+fn is_open(port: &str) -> bool {
+    TcpStream::connect(("127.0.0.1", port.parse().unwrap())).is_ok()
+}
+
+#[test]
+fn the_command_finds_a_server_for_each_connection_and_they_end_with_it() {
+    let script = r#"
+        set -e
+        export MYSQL_PWD="$DBREG_MYSQL__MAIN__PASSWORD"
+        sql() { mariadb --no-defaults --protocol=tcp -h "$DBREG_MYSQL__MAIN__HOST" -P "$DBREG_MYSQL__MAIN__PORT" \
+            -u "$DBREG_MYSQL__MAIN__USERNAME" -N -e "$1" "$DBREG_MYSQL__MAIN__DB"; }
+        sql 'create table t (n int); insert into t values (41), (42); select max(n) from t'
+        sql 'show databases like "reports"' | grep reports && exit 3
+        env
+    "#;
+    let output = dbreg(&["dev", "--file", "right.toml", "--", "/bin/sh", "-c", script])
+        .env("DBREG_MYSQL__MAIN__URL", "mysql://elsewhere")
+        .env("DBREG_MYSQL__MAIN__POOL__MAX", "3")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(output.stdout.starts_with(b"42\n"));
+    let variables = variables(&output.stdout);
+    let of = |name: &str| variables[&format!("DBREG_{name}")].as_str();
+    assert_eq!(
+        (
+            of("MYSQL__MAIN__DB"),
+            of("MYSQL__MAIN__USERNAME"),
+            of("MYSQL__MAIN__TLS")
+        ),
+        ("shop", "shop", "off")
+    );
+    assert_eq!(of("MYSQL__MAIN__POOL__MAX"), "3");
+    assert!(!variables.contains_key("DBREG_MYSQL__MAIN__URL"));
+    assert!(of("MYSQL__REPORTS__URL").starts_with("mysql://reports:"));
+    assert!(of("MONGODB__LOGS__CONNECTIONS").starts_with("127.0.0.1:"));
+    assert_ne!(of("MEMCACHED__CACHE__PORT"), of("MEMCACHED__SESSIONS__PORT"));
+    let file = Path::new(of("SQLITE__LOCAL__PATH"));
+    assert!(file.is_absolute() && !file.parent().unwrap().exists());
+    for port in [
+        "MYSQL__MAIN__PORT",
+        "MEMCACHED__CACHE__PORT",
+        "MEMCACHED__SESSIONS__PORT",
+    ] {
+        assert!(!is_open(of(port)), "{port}");
+    }
+    // In a pipe, one line and no password.
+    let err = said(&output);
+    assert_eq!(err.lines().count(), 1, "{err}");
+    assert!(
+        err.starts_with("dbreg: MySQL, memcached, MongoDB ready in "),
+        "{err}"
+    );
+}
+
+#[test]
+fn the_exit_status_is_the_commands() {
+    assert_eq!(dev("cache.toml", "exit 7").status.code(), Some(7));
+    assert_eq!(dev("cache.toml", "kill -TERM $$").status.code(), Some(128 + 15));
+    let output = dbreg(&["dev", "--file", "cache.toml", "--", "no-such-command"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(127));
+    assert!(said(&output).contains("cannot run `no-such-command`"));
+    let output = dbreg(&["dev", "--file", "cache.toml", "--", "/dev/null"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(126));
+}
+
+#[test]
+fn the_prefix_names_the_variables() {
+    let output = dbreg(&["dev", "--file", "cache.toml", "--prefix", "SHOP", "--", "env"])
+        .output()
+        .unwrap();
+    let variables = variables(&output.stdout);
+    assert_eq!(variables["SHOP_MEMCACHED__CACHE__HOST"], "127.0.0.1");
+    assert!(!variables.contains_key("DBREG_MEMCACHED__CACHE__HOST"));
+}
+
+/// Starts a command that waits, and gives the port of its server.
+fn waiting(script: &str) -> (Child, String) {
+    let mut child = dbreg(&["dev", "--file", "cache.toml", "--", "/bin/sh", "-c", script])
+        .spawn()
+        .unwrap();
+    let mut port = String::new();
+    BufReader::new(child.stdout.take().unwrap())
+        .read_line(&mut port)
+        .unwrap();
+    let port = port.trim().to_owned();
+    assert!(is_open(&port));
+    (child, port)
+}
+
+fn kill(signal: &str, child: &Child) {
+    let line = format!("kill -{signal} {}", child.id());
+    assert!(
+        Command::new("/bin/sh")
+            .arg("-c")
+            .arg(line)
+            .status()
+            .unwrap()
+            .success()
+    );
+}
+
+#[test]
+fn signals_reach_the_command_which_decides() {
+    for (signal, code) in [("TERM", 21), ("INT", 22), ("HUP", 23)] {
+        let script = "trap 'exit 21' TERM; trap 'exit 22' INT; trap 'exit 23' HUP
+            echo $DBREG_MEMCACHED__CACHE__PORT; while :; do sleep 0.01; done";
+        let (mut child, port) = waiting(script);
+        kill(signal, &child);
+        assert_eq!(child.wait().unwrap().code(), Some(code));
+        assert!(!is_open(&port));
+    }
+}
+
+#[test]
+fn a_second_term_ends_a_command_that_does_not_listen() {
+    let script = "trap '' TERM; echo $DBREG_MEMCACHED__CACHE__PORT; while :; do sleep 0.01; done";
+    let (mut child, port) = waiting(script);
+    // Signals of one number that come at once are one.
+    let status = loop {
+        kill("TERM", &child);
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+    };
+    assert_eq!(status.code(), Some(128 + 9));
+    assert!(!is_open(&port));
+}
+
+#[test]
+fn a_file_with_mistakes_starts_nothing() {
+    let output = dev("wrong.toml", "echo started");
+    assert_eq!(output.status.code(), Some(78));
+    assert!(output.stdout.is_empty());
+    let said = said(&output);
+    assert!(
+        said.contains("wrong.toml:2:1: unknown key `hots`") && !said.contains("canary"),
+        "{said}"
+    );
+    assert_eq!(dev("nowhere.toml", "echo started").status.code(), Some(2));
+}
+
+#[test]
+fn an_unknown_profile_starts_nothing() {
+    let mut command = dbreg(&["dev", "--file", "right.toml", "--", "env"]);
+    let output = command.env("DBREG_PROFILE", "prodution").output().unwrap();
+    assert_eq!(output.status.code(), Some(78));
+    assert!(said(&output).contains("production"), "{}", said(&output));
+}
+
+#[test]
+fn a_missing_server_is_one_message_with_the_command_that_installs_it() {
+    let mut command = dbreg(&["dev", "--file", "cache.toml", "--", "/usr/bin/env"]);
+    let output = command.env("PATH", "/nowhere").output().unwrap();
+    assert_eq!(output.status.code(), Some(69));
+    let said = said(&output);
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(
+        said.contains("memcached") && said.contains("`dbreg dev --install`"),
+        "{said}"
+    );
+}
