@@ -10,7 +10,15 @@ use std::process::ExitCode;
 
 /// Every database connection of an application in one file: check it, and run it on throw-away servers.
 #[derive(Parser)]
-#[command(name = "dbreg", version, propagate_version = true)]
+#[command(
+    name = "dbreg",
+    version,
+    propagate_version = true,
+    after_help = "\
+Examples:
+  dbreg check                         # every mistake of databases.toml
+  dbreg dev --install -- cargo run    # the application on throw-away servers"
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

@@ -1,5 +1,6 @@
 //! Reading `databases.toml`.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 pub(crate) const FILE: &str = "databases.toml";
@@ -36,9 +37,10 @@ impl Source {
                     Err(format!("{name}:{line}: expected UTF-8, found other bytes"))
                 }
             },
-            Err(error) => Err(format!(
-                "cannot read {name}: {error}; name another file, as in `{FILE}`"
+            Err(error) if error.kind() == ErrorKind::NotFound => Err(format!(
+                "cannot read {name}: there is no such file; write one beside Cargo.toml, or give its path"
             )),
+            Err(error) => Err(format!("cannot read {name}: {error}")),
         }
     }
 }

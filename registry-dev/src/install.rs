@@ -45,10 +45,13 @@ pub fn install(kinds: &[Kind], out: &mut dyn Write) -> Result<(), Error> {
         packages::install(installer, &packages)?;
     }
     if kinds.contains(&Kind::MongoDb) {
-        let refused = || Error::Refused {
-            command: install_command(&kinds),
+        let none = || {
+            Error::command(
+                "install",
+                "nx-27017 needs a Python from 3.10 to 3.14, and there is none",
+            )
         };
-        let python = nx::python().ok_or_else(refused)?;
+        let python = nx::python().ok_or_else(none)?;
         say(
             out,
             &format!(

@@ -42,12 +42,7 @@ pub fn install_command(kinds: &[Kind]) -> String {
         commands.push(packages::command(&packages));
     }
     if kinds.contains(&Kind::MongoDb) {
-        let folder = nx::folder();
-        let (folder, version) = (folder.display(), nx::VERSION);
-        commands.push(format!("python3 -m venv '{folder}'"));
-        commands.push(format!(
-            "'{folder}/bin/python' -m pip install nx-27017=={version}"
-        ));
+        commands.extend(nx::commands());
     }
     commands.join(" && ")
 }

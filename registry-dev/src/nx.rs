@@ -70,11 +70,34 @@ pub(crate) fn python() -> Option<PathBuf> {
 
 /// Whether this Python can make the folder: by `venv` with its own pip, or by a pip that is there already.
 pub(crate) fn can_install(python: &Path) -> bool {
-    ["import venv, ensurepip", "import pip"].iter().any(|code| {
-        let mut command = Command::new(python);
-        command.args(["-c", code]);
-        run::output(command, None, Duration::from_secs(20)).is_ok()
-    })
+    has(python, VENV) || has(python, "pip")
+}
+
+/// What Debian keeps in a package of its own.
+const VENV: &str = "venv, ensurepip";
+
+fn has(python: &Path, modules: &str) -> bool {
+    let mut command = Command::new(python);
+    command.args(["-c", &format!("import {modules}")]);
+    run::output(command, None, Duration::from_secs(20)).is_ok()
+}
+
+/// What a user would type to install it.
+pub(crate) fn commands() -> Vec<String> {
+    let (folder, python) = (folder(), python());
+    let folder = folder.display();
+    match python {
+        Some(python) if !has(&python, VENV) && has(&python, "pip") => {
+            let python = python.display();
+            vec![format!(
+                "{python} -m pip install --target '{folder}/packages' nx-27017=={VERSION}"
+            )]
+        }
+        _ => vec![
+            format!("python3 -m venv '{folder}'"),
+            format!("'{folder}/bin/python' -m pip install nx-27017=={VERSION}"),
+        ],
+    }
 }
 
 /// Installs it; nothing happens when it is there.

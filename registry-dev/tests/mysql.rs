@@ -101,6 +101,21 @@ async fn options_reach_the_server_and_a_wrong_one_is_reported_with_the_log() {
 }
 
 #[tokio::test]
+async fn tls_is_offered_with_a_certificate_and_not_without() {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (certificate, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    std::fs::write(&certificate, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let with = registry_dev::mysql_with(MySqlOptions::default().tls(&certificate, &key))
+        .await
+        .unwrap();
+    let without = registry_dev::mysql().await.unwrap();
+    assert_eq!(with.sql("select @@have_ssl").await.unwrap(), "YES\n");
+    assert_eq!(without.sql("select @@have_ssl").await.unwrap(), "DISABLED\n");
+}
+
+#[tokio::test]
 async fn a_wrong_statement_is_an_error_without_its_text() {
     let server = registry_dev::mysql().await.unwrap();
     let message = server
