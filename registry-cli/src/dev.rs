@@ -55,17 +55,21 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> u8 {
     match prepare(arguments) {
         Ok(plan) => serve(&plan, arguments),
-        Err(Failure(status, message)) => {
-            if let Some(message) = message {
-                exit::say(message);
-            }
-            status
-        }
+        Err(failure) => failure.tell(),
     }
 }
 
 /// An exit status, and a message where it has not been said yet.
 pub(crate) struct Failure(pub(crate) u8, pub(crate) Option<String>);
+
+impl Failure {
+    fn tell(self) -> u8 {
+        if let Some(message) = self.1 {
+            exit::say(message);
+        }
+        self.0
+    }
+}
 
 impl From<registry_dev::Error> for Failure {
     fn from(error: registry_dev::Error) -> Self {
@@ -117,31 +121,27 @@ fn serve(plan: &Plan, arguments: &Arguments) -> u8 {
             return exit::UNAVAILABLE;
         }
     };
-    runtime.block_on(async {
-        // From here on a signal ends us in order.
-        let mut signals = match command::Signals::new() {
-            Ok(signals) => signals,
-            Err(error) => {
-                exit::say(format_args!("cannot listen to signals: {error}"));
-                return exit::UNAVAILABLE;
-            }
-        };
-        let started = tokio::select! {
-            started = Servers::start(plan, Progress::new()) => started,
-            signal = signals.next() => return exit::SIGNAL + signal.number(),
-        };
-        match started {
-            Ok(servers) => {
-                let status = command::run(&arguments.command, servers.variables(), plan, &mut signals).await;
-                drop(servers);
-                status
-            }
-            Err(Failure(status, message)) => {
-                if let Some(message) = message {
-                    exit::say(message);
-                }
-                status
-            }
+    let status = runtime.block_on(start_and_run(plan, arguments));
+    // A server that was still starting when a signal came ends with us: there is nothing to wait for.
+    runtime.shutdown_background();
+    status
+}
+
+async fn start_and_run(plan: &Plan, arguments: &Arguments) -> u8 {
+    // From here on a signal ends us in order.
+    let mut signals = match command::Signals::new() {
+        Ok(signals) => signals,
+        Err(error) => {
+            exit::say(format_args!("cannot listen to signals: {error}"));
+            return exit::UNAVAILABLE;
         }
-    })
+    };
+    let started = tokio::select! {
+        started = Servers::start(plan, Progress::new()) => started,
+        signal = signals.next() => return exit::SIGNAL + signal.number(),
+    };
+    match started {
+        Ok(servers) => command::run(&arguments.command, servers.variables(), plan, &mut signals).await,
+        Err(failure) => failure.tell(),
+    }
 }

@@ -10,6 +10,7 @@ use std::io::{BufRead as _, BufReader};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 fn dbreg(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dbreg"));
@@ -161,13 +162,40 @@ fn signals_reach_the_command_which_decides() {
 }
 
 #[test]
+fn a_signal_while_servers_start_ends_it_and_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = dbreg(&["dev", "--file", "right.toml", "--", "echo", "started"]);
+    let mut child = command.env("TMPDIR", folder.path()).spawn().unwrap();
+    let left = || {
+        std::fs::read_dir(folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+    };
+    let servers = || {
+        left()
+            .filter(|name| !name.to_string_lossy().starts_with("dbreg-ports"))
+            .count()
+    };
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while servers() == 0 && Instant::now() < deadline {
+        std::thread::yield_now();
+    }
+    kill("TERM", &child);
+    assert_eq!(child.wait().unwrap().code(), Some(128 + 15));
+    while servers() > 0 {
+        assert!(Instant::now() < deadline, "{:?}", left().collect::<Vec<_>>());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
 fn a_second_term_ends_a_command_that_does_not_listen() {
     let script = "trap '' TERM; echo $DBREG_MEMCACHED__CACHE__PORT; while :; do sleep 0.01; done";
     let (mut child, port) = waiting(script);
     // Signals of one number that come at once are one.
     let status = loop {
         kill("TERM", &child);
-        std::thread::sleep(std::time::Duration::from_millis(10));
+        std::thread::sleep(Duration::from_millis(10));
         if let Some(status) = child.try_wait().unwrap() {
             break status;
         }

@@ -1,7 +1,10 @@
 //! The temporary folder of one server, and the watchdog that clears up when this process dies.
 
 use crate::Error;
+use std::fs::DirBuilder;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::Write as _;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
@@ -36,16 +39,10 @@ impl Folder {
         // A Unix socket's path holds about a hundred bytes.
         let parent = Some(std::env::temp_dir()).filter(|path| path.as_os_str().len() < 60);
         let parent = parent.unwrap_or_else(|| PathBuf::from("/tmp"));
-        let folder = tempfile::Builder::new()
-            .prefix(&format!("dbreg-{name}-"))
-            .tempdir_in(&parent);
-        let folder = folder.map_err(Error::io(format!("create a folder in {}", parent.display())))?;
+        let random = RandomState::new().build_hasher().finish();
+        let path = parent.join(format!("dbreg-{name}-{random:016x}"));
         let mut command = Command::new("/bin/sh");
-        command
-            .arg("-c")
-            .arg(WATCHDOG)
-            .arg("dbreg-watchdog")
-            .arg(folder.path());
+        command.arg("-c").arg(WATCHDOG).arg("dbreg-watchdog").arg(&path);
         command
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -54,10 +51,17 @@ impl Folder {
         let watchdog = command
             .spawn()
             .map_err(Error::io("start the watchdog `/bin/sh`"))?;
-        Ok(Self {
-            path: folder.keep(),
+        let folder = Self {
+            path,
             watchdog: Mutex::new(watchdog),
-        })
+        };
+        // After the watchdog: there is no moment at which our end would leave a folder behind.
+        let created = DirBuilder::new().mode(0o700).create(&folder.path);
+        if created.is_err() {
+            folder.tell("keep\n");
+        }
+        created.map_err(Error::io(format!("create {}", folder.path.display())))?;
+        Ok(folder)
     }
 
     pub(crate) fn path(&self) -> &Path {

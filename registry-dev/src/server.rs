@@ -6,9 +6,10 @@ use crate::port::Port;
 use crate::{Error, Kind, Provider, docker};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 use std::fs::File;
+use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -198,17 +199,17 @@ impl Inner {
         let open = || File::options().create(true).append(true).open(&self.log);
         let log = open().and_then(|log| Ok((log.try_clone()?, log)));
         let (out, err) = log.map_err(Error::io(format!("open {}", self.log.display())))?;
-        let mut command = (self.launch.command)(&self.place(&state));
-        command
-            .stdin(Stdio::null())
-            .stdout(out)
-            .stderr(err)
-            .current_dir(self.folder.path());
+        let server = (self.launch.command)(&self.place(&state));
+        let mut command = gated(&server);
+        command.stdout(out).stderr(err).current_dir(self.folder.path());
         detach(&mut command);
-        let program = command.get_program().to_string_lossy().into_owned();
-        let child = command.spawn().map_err(Error::io(format!("run `{program}`")))?;
+        let mut child = command.spawn().map_err(Error::io("run `/bin/sh`"))?;
         let container = (self.launch.provider == Provider::Docker).then_some(state.container.as_str());
         self.folder.guard(Some(child.id()), container);
+        if let Some(mut gate) = child.stdin.take() {
+            // Where it has ended already, the next look at it says so.
+            let _ = gate.write_all(b"go\n");
+        }
         state.child = Some(child);
         self.await_ready(&mut state)
     }
@@ -360,6 +361,23 @@ impl std::fmt::Debug for Inner {
             .field("port", &self.port.number)
             .finish()
     }
+}
+
+/// The server behind a gate: it begins when it is told to, after the watchdog knows of it. When we end in between,
+/// the gate ends too, and no server without a guard was ever there.
+fn gated(server: &Command) -> Command {
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", "read -r go && exec \"$@\" </dev/null", "dbreg-server"]);
+    command
+        .arg(server.get_program())
+        .args(server.get_args())
+        .stdin(Stdio::piped());
+    for (name, value) in server.get_envs() {
+        if let Some(value) = value {
+            command.env(name, value);
+        }
+    }
+    command
 }
 
 /// Runs what blocks on the runtime's threads for that. A future that is dropped leaves the work to come to its end,
