@@ -1,1 +1,70 @@
 //! The derive macro of dbreg.
+//!
+//! `#[derive(DbRegistry)]` reads `databases.toml` while the application is compiled, and writes the struct with one
+//! field per connection. The documentation for users is at `dbreg::DbRegistry`. The way of an input:
+//!
+//! 1. `attrs` reads `#[registry(…)]` and the struct itself.
+//! 2. `source` finds the file and reads it.
+//! 3. `registry_config::load` tells what it says, and every mistake in it.
+//! 4. `only` leaves out what this binary does not want.
+//! 5. `expand` decides: the code, or the code with mistakes beside it, or `fallback`.
+//! 6. `fields` writes the module with the fields, `shape` the constant that the run time starts from.
+//!
+//! One mistake is one message. Where all names are certain, the real struct is written beside the messages; where they
+//! are not, `fallback` writes a type that nothing can be wrong with, so that no other error follows.
+
+mod attrs;
+mod docs;
+mod expand;
+mod fallback;
+mod fields;
+mod names;
+mod only;
+mod shape;
+mod source;
+
+#[cfg(test)]
+mod tests;
+
+use proc_macro::TokenStream;
+
+/// Reads `databases.toml` and generates a struct with one field per connection.
+///
+/// ```ignore
+/// #[derive(DbRegistry)]
+/// pub struct App;
+///
+/// let db = App::connect().await?;
+/// db.mysql.main.ping().await?;
+/// ```
+///
+/// For a struct `App` it generates the struct `AppRegistry`, the module `app_registry` with its parts, and
+/// `App::connect()`, `App::builder()` and `App::connect_or_exit()`; nothing else. The struct `App` may have fields; it
+/// is left alone. Every field is documented with the line of the file that it comes from.
+///
+/// # Attributes
+///
+/// Each may stand once, in one or several `#[registry(…)]`:
+///
+/// | key | meaning |
+/// |---|---|
+/// | `path = "config/databases.toml"` | the file, relative to the folder of `Cargo.toml`; default `databases.toml` |
+/// | `toml = "…"` | the text itself, for tests and documentation |
+/// | `only("mysql.main", "memcached")` | the connections of this binary: one, or all of a backend; the others have no field |
+/// | `name = "Db"` | another name for the generated struct; the module is `db` then |
+/// | `env = "SHOP"` | the prefix of environment variables; default `DBREG` |
+/// | `crate = ::other::dbreg` | where dbreg is to be found, as an absolute path; default `::dbreg` |
+///
+/// # Mistakes
+///
+/// Every mistake in the file is a compile error, all of them at once, each as `databases.toml:LINE:COLUMN: …` with
+/// what to write instead.
+///
+/// # Editors
+///
+/// An edit of the file rebuilds. rust-analyzer keeps an expansion until the derive's own input changes: after an edit
+/// of the file its completion is stale until the struct is touched, or its macro expansions are rebuilt.
+#[proc_macro_derive(DbRegistry, attributes(registry))]
+pub fn derive_db_registry(input: TokenStream) -> TokenStream {
+    expand::derive(input.into()).into()
+}
