@@ -232,14 +232,16 @@ fn expand_root(attrs: &Attrs, shape: &Shape, fields: &Fields<'_>) -> TokenStream
         const _: () = {
             use #root::__private;
 
-            static SHAPE: __private::Shape = #shape;
-
             #[automatically_derived]
             impl __private::Root for #registry {
                 type Fields = #module::Fields;
                 const ENV: &'static ::core::primitive::str = #env;
 
                 fn shape() -> &'static __private::Shape {
+                    use #root::__private::*;
+
+                    static SHAPE: Shape = #shape;
+
                     &SHAPE
                 }
 

@@ -1,12 +1,16 @@
-//! The model of the file as a constant. Short calls of `const fn`s in `dbreg::__private` keep the tokens few.
+//! The model of the file as a constant. With a thousand connections, each token is felt in every build: the names are
+//! imported, and short calls of `const fn`s stand for what is said often.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 use registry_config::{
     ConnectionShape, Entry, Host, HostName, Layer, Position, Reference, Role, Scope, Shape, Value,
 };
 
-/// An expression of type `Shape`. `__private` is in scope there.
+/// An expression of type `Shape`. All of `dbreg::__private` is in scope there.
+///
+/// Calls may stand for values only: what a call borrows does not live on, what a literal of a struct or a variant
+/// borrows does.
 pub(crate) fn expand(shape: &Shape) -> TokenStream {
     let Shape {
         file,
@@ -14,22 +18,17 @@ pub(crate) fn expand(shape: &Shape) -> TokenStream {
         connections,
         others,
     } = shape;
-    let profiles = texts(profiles);
+    let profiles = profiles.iter().map(|text| text.as_ref());
     let connections = connections.iter().map(connection);
-    let others = texts(others);
+    let others = others.iter().map(|text| text.as_ref());
     quote! {
-        __private::Shape {
-            file: __private::text(#file),
-            profiles: #profiles,
-            connections: __private::Cow::Borrowed(&[#(#connections),*]),
-            others: #others,
+        Shape {
+            file: text(#file),
+            profiles: Borrowed(&[#(text(#profiles)),*]),
+            connections: Borrowed(&[#(#connections),*]),
+            others: Borrowed(&[#(text(#others)),*]),
         }
     }
-}
-
-fn texts(texts: &[registry_config::Text]) -> TokenStream {
-    let texts = texts.iter().map(|text| text.as_ref());
-    quote!(__private::Cow::Borrowed(&[#(__private::text(#texts)),*]))
 }
 
 fn connection(connection: &ConnectionShape) -> TokenStream {
@@ -44,25 +43,25 @@ fn connection(connection: &ConnectionShape) -> TokenStream {
     let position = at(*position);
     let layers = layers.iter().map(layer);
     quote! {
-        __private::ConnectionShape {
+        ConnectionShape {
             backend: #backend,
-            name: __private::text(#name),
-            field: __private::text(#field),
+            name: text(#name),
+            field: text(#field),
             optional: #optional,
-            position: #position,
-            layers: __private::Cow::Borrowed(&[#(#layers),*]),
+            position: at(#position),
+            layers: Borrowed(&[#(#layers),*]),
         }
     }
 }
 
 fn layer(layer: &Layer) -> TokenStream {
     let scope = match &layer.scope {
-        Scope::Defaults => quote!(__private::Scope::Defaults),
-        Scope::Connection => quote!(__private::Scope::Connection),
-        Scope::Profile(name) => quote!(__private::Scope::Profile(__private::text(#name))),
+        Scope::Defaults => quote!(Scope::Defaults),
+        Scope::Connection => quote!(Scope::Connection),
+        Scope::Profile(name) => quote!(Scope::Profile(text(#name))),
     };
     let entries = layer.entries.iter().map(entry);
-    quote!(__private::Layer { scope: #scope, entries: __private::Cow::Borrowed(&[#(#entries),*]) })
+    quote!(Layer { scope: #scope, entries: Borrowed(&[#(#entries),*]) })
 }
 
 fn entry(entry: &Entry) -> TokenStream {
@@ -71,31 +70,33 @@ fn entry(entry: &Entry) -> TokenStream {
     let value = match &entry.value {
         Value::Hosts(hosts) => {
             let hosts = hosts.iter().map(host);
-            // Only a literal of struct and variant makes what it borrows live as long as the program.
-            let hosts = quote!(__private::Value::Hosts(__private::Cow::Borrowed(&[#(#hosts),*])));
-            return quote!(__private::Entry { key: #key, value: #hosts, position: #position });
+            return quote!(Entry { key: #key, value: Value::Hosts(Borrowed(&[#(#hosts),*])), position: at(#position) });
         }
-        Value::Text(text) => quote!(__private::Value::Text(__private::text(#text))),
+        Value::Text(text) => quote!(Value::Text(text(#text))),
         Value::Reference(reference) => {
             let reference = self::reference(reference);
-            quote!(__private::Value::Reference(#reference))
+            quote!(Value::Reference(#reference))
         }
         // The file holds no other secret than the empty one, and the binary never does.
-        Value::Secret(_) => quote!(__private::Value::Secret(__private::Secret::new(__private::text(
-            ""
-        )))),
-        Value::Count(count) => quote!(__private::Value::Count(#count)),
-        Value::Port(port) => quote!(__private::Value::Port(#port)),
+        Value::Secret(_) => quote!(Value::Secret(Secret::new(text("")))),
+        Value::Count(count) => {
+            let count = Literal::u64_unsuffixed(*count);
+            quote!(Value::Count(#count))
+        }
+        Value::Port(port) => {
+            let port = Literal::u16_unsuffixed(*port);
+            quote!(Value::Port(#port))
+        }
         Value::Duration(duration) => {
             let (seconds, nanos) = (duration.as_secs(), duration.subsec_nanos());
-            quote!(__private::Value::Duration(__private::Duration::new(#seconds, #nanos)))
+            quote!(Value::Duration(Duration::new(#seconds, #nanos)))
         }
-        Value::Bool(flag) => quote!(__private::Value::Bool(#flag)),
+        Value::Bool(flag) => quote!(Value::Bool(#flag)),
         _ => quote!(::core::compile_error!(
             "registry-config is newer than registry-macros; run `cargo update`"
         )),
     };
-    quote!(__private::Entry { key: #key, value: #value, position: #position })
+    quote!(entry(#key, #value, #position))
 }
 
 fn host(host: &Host) -> TokenStream {
@@ -106,30 +107,33 @@ fn host(host: &Host) -> TokenStream {
         weight,
     } = host;
     let host = match host {
-        HostName::Literal(text) => quote!(__private::HostName::Literal(__private::text(#text))),
+        HostName::Literal(text) => quote!(HostName::Literal(text(#text))),
         HostName::Reference(reference) => {
             let reference = self::reference(reference);
-            quote!(__private::HostName::Reference(#reference))
+            quote!(HostName::Reference(#reference))
         }
     };
-    let port = match port {
-        Some(port) => quote!(::core::option::Option::Some(#port)),
-        None => quote!(::core::option::Option::None),
-    };
     let role = match role {
-        Role::Primary => quote!(__private::Role::Primary),
-        Role::Replica => quote!(__private::Role::Replica),
+        Role::Primary => quote!(Role::Primary),
+        Role::Replica => quote!(Role::Replica),
     };
-    quote!(__private::Host { host: #host, port: #port, role: #role, weight: #weight })
+    // A host has no port 0, so it stands for none.
+    let (port, weight) = (
+        Literal::u16_unsuffixed(port.unwrap_or(0)),
+        Literal::u32_unsuffixed(*weight),
+    );
+    quote!(host(#host, #port, #role, #weight))
 }
 
 fn reference(reference: &Reference) -> TokenStream {
     match reference {
-        Reference::Env(name) => quote!(__private::Reference::Env(__private::text(#name))),
-        Reference::File(path) => quote!(__private::Reference::File(__private::text(#path))),
+        Reference::Env(name) => quote!(Reference::Env(text(#name))),
+        Reference::File(path) => quote!(Reference::File(text(#path))),
     }
 }
 
+/// Line and column, as two arguments.
 fn at(Position { line, column }: Position) -> TokenStream {
-    quote!(__private::at(#line, #column))
+    let (line, column) = (Literal::u32_unsuffixed(line), Literal::u32_unsuffixed(column));
+    quote!(#line, #column)
 }
