@@ -10,7 +10,7 @@ use std::fmt;
 use std::time::Duration;
 
 /// The merged values of one connection for one profile.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
     pub(crate) entries: Vec<(&'static str, Setting)>,
 }

@@ -84,7 +84,10 @@ impl Error {
     }
 
     /// A refused credential that comes from a file: rotation may mend it, so the process may be started again.
-    #[cfg_attr(not(any(feature = "mysql", feature = "mongodb")), expect(dead_code, reason = "only backends with a login"))]
+    #[cfg_attr(
+        not(any(feature = "mysql", feature = "mongodb")),
+        expect(dead_code, reason = "only backends with a login")
+    )]
     pub(crate) fn from_credential_file(self) -> Self {
         self.with(|inner| {
             if inner.kind == ErrorKind::Auth {
@@ -96,7 +99,14 @@ impl Error {
     /// Marks it as written to an error log; true when it already was.
     pub(crate) fn mark_recorded(self) -> (Self, bool) {
         let was = self.0.recorded;
-        (if was { self } else { self.with(|inner| inner.recorded = true) }, was)
+        (
+            if was {
+                self
+            } else {
+                self.with(|inner| inner.recorded = true)
+            },
+            was,
+        )
     }
 
     /// Why it failed.
@@ -153,7 +163,9 @@ pub(crate) fn printable(text: &str) -> String {
             break;
         }
         // Bidirectional overrides and other invisible characters can rewrite a log line as well as control ones.
-        if c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}') {
+        if c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+        {
             out.extend(c.escape_default());
         } else {
             out.push(c);
@@ -186,6 +198,9 @@ impl fmt::Debug for Error {
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.0.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+        self.0
+            .source
+            .as_deref()
+            .map(|source| source as &(dyn StdError + 'static))
     }
 }

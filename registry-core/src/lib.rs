@@ -1,8 +1,48 @@
 //! The run time of dbreg: adapters, start-up, errors, values.
+//!
+//! Values (compiled in < profile < variables) become one [`Settings`](registry_config::Settings) per connection, each
+//! adapter builds its handle from them without I/O, and one loop opens all handles at once and writes the report.
+//! Applications use it through the crate `dbreg`.
 
 pub mod adapters;
+mod at;
+mod attempt;
+mod base;
+mod connection;
 mod error;
+mod error_log;
+mod gate;
 mod kind;
+mod registry;
+mod report;
+mod secret;
+mod startup;
+mod status;
+mod values;
 
+#[cfg(feature = "memcached")]
+pub use adapters::memcached::{CasOutcome, CasToken, Expiry, Memcached};
+#[cfg(feature = "mongodb")]
+pub use adapters::mongodb::MongoDb;
+#[cfg(feature = "mysql")]
+pub use adapters::mysql::MySql;
+#[cfg(feature = "sqlite")]
+pub use adapters::sqlite::Sqlite;
+pub use at::{At, Optional};
+pub use base::{CLOSE_DEADLINE, StartPolicy};
+pub use connection::{AnyConnection, Instance};
 pub use error::Error;
+pub use error_log::{ERROR_LOG_CAPACITY, ErrorRecord, Errors};
 pub use kind::{EXIT_CONFIG, EXIT_OK, EXIT_UNAVAILABLE, ErrorKind};
+pub use registry::{Backend, Registry};
+pub use report::{Outcome, Report, ReportRow, StartError};
+pub use startup::{Builder, START_DEADLINE};
+pub use status::{Sessions, State, Status};
+
+#[doc(hidden)]
+pub use startup::{Opening, Root};
+
+#[cfg(feature = "mongodb")]
+pub use mongodb;
+#[cfg(any(feature = "mysql", feature = "sqlite"))]
+pub use sqlx;

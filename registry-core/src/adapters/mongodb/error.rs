@@ -1,0 +1,46 @@
+//! What MongoDB and its driver answer, as a kind.
+
+use crate::error::Error;
+use crate::kind::ErrorKind;
+use crate::secret::plain;
+use mongodb::error::ErrorKind as Driver;
+
+impl From<mongodb::error::Error> for Error {
+    fn from(error: mongodb::error::Error) -> Self {
+        let ours = match error.kind.as_ref() {
+            Driver::Authentication { message, .. } => Self::new(ErrorKind::Auth, message),
+            Driver::Command(command) => {
+                // Codes: the error codes of the MongoDB manual.
+                let kind = match command.code {
+                    13 | 18 => ErrorKind::Auth,
+                    50 | 262 => ErrorKind::Timeout,
+                    _ => ErrorKind::Operation,
+                };
+                Self::new(kind, format!("{} ({})", command.message, command.code))
+            }
+            Driver::DnsResolve { message, .. } => Self::new(ErrorKind::Unreachable, message),
+            Driver::Io(cause) => Self::new(ErrorKind::Unreachable, plain(cause)),
+            Driver::ConnectionPoolCleared { message, .. } => Self::new(ErrorKind::Unreachable, message),
+            Driver::ServerSelection { message, .. } => {
+                let tls = message.contains("certificate") || message.contains("TLS");
+                Self::new(
+                    if tls {
+                        ErrorKind::Tls
+                    } else {
+                        ErrorKind::Unreachable
+                    },
+                    message,
+                )
+            }
+            Driver::InvalidResponse { message, .. } => Self::new(ErrorKind::Protocol, message),
+            Driver::InvalidTlsConfig { message, .. } => Self::new(ErrorKind::Tls, message),
+            Driver::IncompatibleServer { message, .. } => Self::new(ErrorKind::Config, message),
+            Driver::Shutdown => Self::new(ErrorKind::Closed, "the connection was closed by this application"),
+            other => Self::new(ErrorKind::Operation, other.to_string()),
+        };
+        let retry =
+            error.contains_label("TransientTransactionError") || error.contains_label("RetryableWriteError");
+        let ours = if retry { ours.transient(true) } else { ours };
+        ours.caused_by(error)
+    }
+}

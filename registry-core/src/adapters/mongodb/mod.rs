@@ -1,0 +1,157 @@
+//! MongoDB, through its own driver.
+//!
+//! `tls` and `tls_ca` mean what the table of [`mysql`](super::mysql) says, with one host that is not loopback enough to
+//! encrypt. With `"require"` the driver accepts any certificate.
+
+mod error;
+mod open;
+
+use crate::base::Base;
+use crate::connection::{Connection, Instance, Opened, method_set};
+use crate::error::Error;
+use crate::startup::Prepared;
+use crate::status::Sessions;
+use futures_util::future::BoxFuture;
+use mongodb::bson::Document;
+use mongodb::{Collection, Database};
+use std::sync::{Arc, OnceLock};
+
+/// A MongoDB connection: `db.mongodb.logs`. Cheap to clone.
+///
+/// [`collection`](Self::collection) gives the driver's own collection of the connection's database. What runs on it is
+/// bounded by the driver's `server_selection_timeout`, which is `connect_timeout`, and by the server; for a deadline
+/// over all of it and a record in [`errors`](Self::errors) use [`process`](Self::process).
+#[derive(Clone)]
+pub struct MongoDb {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    base: Arc<Base>,
+    plan: Result<open::Plan, Error>,
+    /// Set when the handle is built, unless the URL needs DNS first (`mongodb+srv`): then when it is opened.
+    database: OnceLock<Database>,
+    hosts: String,
+}
+
+impl MongoDb {
+    /// Builds the handle. No I/O but the files of references.
+    pub(crate) fn prepare(prepared: &Prepared) -> Self {
+        let base = Arc::clone(&prepared.base);
+        let plan = match &prepared.settings {
+            Ok(settings) => open::plan(&base, settings),
+            Err(error) => Err(error.clone()),
+        };
+        let hosts = prepared.settings.as_deref().map(open::shown).unwrap_or_default();
+        let database = OnceLock::new();
+        let plan = plan.and_then(|plan| {
+            if let Some(ready) = plan.database()? {
+                // Empty until now.
+                let _ = database.set(ready);
+            }
+            Ok(plan)
+        });
+        Self {
+            inner: Arc::new(Inner {
+                base,
+                plan,
+                database,
+                hosts,
+            }),
+        }
+    }
+
+    fn client(&self) -> Result<Database, Error> {
+        let plan = self.inner.plan.as_ref().map_err(Clone::clone)?;
+        self.inner.database.get().cloned().ok_or_else(|| plan.needs_dns())
+    }
+
+    /// A collection of the connection's database, with documents of type `T`.
+    ///
+    /// # Panics
+    /// As [`instance`](Self::instance).
+    #[must_use]
+    pub fn collection<T: Send + Sync>(&self, name: &str) -> Collection<T> {
+        self.instance().collection(name)
+    }
+
+    /// The connection's database, the same as [`instance`](Self::instance).
+    ///
+    /// # Panics
+    /// As [`instance`](Self::instance).
+    #[must_use]
+    pub fn database(&self) -> Database {
+        self.instance()
+    }
+
+    /// Runs a command on the connection's database, with the deadline and the record of [`process`](Self::process).
+    ///
+    /// # Errors
+    /// As [`process`](Self::process).
+    pub async fn run_command(&self, command: Document) -> Result<Document, Error> {
+        self.process(async |database| Ok(database.run_command(command).await?))
+            .await
+    }
+
+    /// The names of the collections, with the deadline and the record of [`process`](Self::process).
+    ///
+    /// # Errors
+    /// As [`process`](Self::process).
+    pub async fn list_collection_names(&self) -> Result<Vec<String>, Error> {
+        self.process(async |database| Ok(database.list_collection_names().await?))
+            .await
+    }
+}
+
+method_set!(
+    MongoDb,
+    Database,
+    "The driver's own database: [`mongodb::Database`]; its client is `.client()` of it."
+);
+
+impl Connection for MongoDb {
+    fn base(&self) -> &Arc<Base> {
+        &self.inner.base
+    }
+
+    fn open(&self) -> BoxFuture<'_, Result<Opened, Error>> {
+        Box::pin(async move {
+            let plan = self.inner.plan.as_ref().map_err(Clone::clone)?;
+            let (database, opened) = open::open(&self.inner.base, plan, self.inner.database.get()).await?;
+            // Set already unless the URL needed DNS.
+            let _ = self.inner.database.set(database);
+            Ok(opened)
+        })
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async move {
+            self.client()?
+                .run_command(mongodb::bson::doc! { "ping": 1 })
+                .await?;
+            Ok(())
+        })
+    }
+
+    fn shutdown(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            if let Some(database) = self.inner.database.get() {
+                // Immediate: the calls that went through dbreg have left already, and a cursor that its owner keeps
+                // for good would hold up the others.
+                database.client().clone().shutdown().immediate(true).await;
+            }
+        })
+    }
+
+    fn sessions(&self) -> Option<Sessions> {
+        None
+    }
+
+    fn hosts(&self) -> String {
+        self.inner.hosts.clone()
+    }
+
+    fn instance(&self) -> Result<Instance, Error> {
+        self.client().map(Instance::MongoDb)
+    }
+}

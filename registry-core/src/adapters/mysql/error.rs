@@ -1,0 +1,61 @@
+//! What a MySQL server answers, as a kind.
+
+use crate::error::Error;
+use crate::kind::ErrorKind;
+
+/// The kind of a server's error number. Numbers: the server error reference of MySQL and MariaDB.
+pub(crate) fn server_error(number: u16, message: &str) -> Error {
+    let kind = match number {
+        // Too many connections; a host, an account over its limit; max_user_connections.
+        1040 | 1203 | 1226 => ErrorKind::TooManyConnections,
+        // Access denied: to the database, the account, without a plugin's blessing; expired; locked; blocked.
+        1044 | 1045 | 1698 | 1820 | 1862 | 3118 | 3955 | 4151 => ErrorKind::Auth,
+        1049 => ErrorKind::UnknownDatabase,
+        // The server is going down, or is not up yet.
+        1053 | 1152 | 1184 => ErrorKind::Unreachable,
+        // Connections using insecure transport are prohibited.
+        3159 => ErrorKind::Tls,
+        _ => ErrorKind::Operation,
+    };
+    let error = Error::new(kind, format!("{message} ({number})"));
+    match number {
+        1040 | 1203 | 1226 => {
+            error.help("lower `pool.max`, the number of workers, or raise the server's limit")
+        }
+        1820 | 1862 => error.help("the account's password has expired: set a new one on the server"),
+        4151 => error.help("the account is locked: unlock it on the server"),
+        1049 => error.help("create the database, or mend `db`"),
+        3159 => error.help("the server wants TLS: write `tls = \"verify\"`"),
+        // A deadlock, and a lock that took too long: the server rolled back, and says to try again.
+        1205 | 1213 => error.transient(true),
+        _ => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn maps_what_servers_answer() {
+        for (number, kind, transient) in [
+            (1040, ErrorKind::TooManyConnections, true),
+            (1044, ErrorKind::Auth, false),
+            (1045, ErrorKind::Auth, false),
+            (1049, ErrorKind::UnknownDatabase, false),
+            (1226, ErrorKind::TooManyConnections, true),
+            (1698, ErrorKind::Auth, false),
+            (1820, ErrorKind::Auth, false),
+            (4151, ErrorKind::Auth, false),
+            (1213, ErrorKind::Operation, true),
+            (1064, ErrorKind::Operation, false),
+        ] {
+            let error = server_error(number, "words");
+            assert_eq!(
+                (error.kind(), error.is_transient()),
+                (kind, transient),
+                "{number}"
+            );
+        }
+    }
+}

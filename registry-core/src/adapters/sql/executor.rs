@@ -1,0 +1,331 @@
+//! A handle as an sqlx `Executor` and `Acquire`: what runs on it directly has a deadline per wait, and its errors are
+//! recorded.
+
+use super::{as_driver_error, closed};
+use crate::base::Base;
+use crate::error::Error;
+use futures_util::stream::{self, BoxStream};
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use std::sync::Arc;
+
+/// Guards a stream of results: opens a lazy connection first, bounds each wait, records the error that leaves.
+pub(crate) fn stream<'e, T: Send + 'e>(
+    base: Arc<Base>,
+    opened: impl Future<Output = Result<(), Error>> + Send + 'e,
+    inner: BoxStream<'e, Result<T, sqlx::Error>>,
+) -> BoxStream<'e, Result<T, sqlx::Error>> {
+    let start = async move {
+        let pass = base.enter("execute").map_err(closed)?;
+        opened
+            .await
+            .map_err(|error| as_driver_error(base.record(error, "execute")))?;
+        let waits = stream::unfold(
+            (base, pass, inner, false),
+            async |(base, pass, mut inner, ended)| {
+                if ended {
+                    return None;
+                }
+                let item = match tokio::time::timeout(base.timeout(), inner.next()).await {
+                    Ok(None) => return None,
+                    Ok(Some(Ok(item))) => Ok(item),
+                    Ok(Some(Err(error))) => {
+                        record(&base, &error);
+                        Err(error)
+                    }
+                    Err(_) => Err(as_driver_error(base.record(base.deadline_error(), "execute"))),
+                };
+                let ended = item.is_err();
+                Some((item, (base, pass, inner, ended)))
+            },
+        );
+        Ok::<_, sqlx::Error>(waits)
+    };
+    stream::once(start).try_flatten().boxed()
+}
+
+/// Writes an error of the driver to the log; the caller gets the driver's own.
+pub(crate) fn record(base: &Base, error: &sqlx::Error) {
+    let copy = match error {
+        sqlx::Error::Database(cause) => {
+            #[cfg(feature = "mysql")]
+            let copy = match cause.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
+                Some(mysql) => crate::adapters::mysql::server_error(mysql.number(), mysql.message()),
+                None => Error::new(crate::ErrorKind::Operation, cause.message()),
+            };
+            #[cfg(not(feature = "mysql"))]
+            let copy = Error::new(crate::ErrorKind::Operation, cause.message());
+            copy
+        }
+        // `sqlx::Error` is not `Clone`: these keep their kind by going through the same mapping.
+        sqlx::Error::Io(cause) => match cause.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
+            Some(ours) => ours.clone(),
+            None => Error::from(sqlx::Error::Io(std::io::Error::new(
+                cause.kind(),
+                cause.to_string(),
+            ))),
+        },
+        sqlx::Error::PoolTimedOut => Error::from(sqlx::Error::PoolTimedOut),
+        sqlx::Error::PoolClosed => Error::from(sqlx::Error::PoolClosed),
+        sqlx::Error::Protocol(cause) => Error::from(sqlx::Error::Protocol(cause.clone())),
+        sqlx::Error::Tls(cause) => Error::new(crate::ErrorKind::Tls, cause.to_string()),
+        sqlx::Error::Configuration(cause) => Error::new(crate::ErrorKind::Config, cause.to_string()),
+        other => Error::new(crate::ErrorKind::Operation, other.to_string()),
+    };
+    // What is written to the log is not what leaves: the mark on it is of no use.
+    let _ = base.record(copy, "execute");
+}
+
+/// Makes a handle on a pool an sqlx `Executor` and `Acquire`, itself and behind its tag.
+macro_rules! sql_handle {
+    ($handle:ident, $database:ty) => {
+        impl $handle {
+            /// Runs one wait of a direct call: gate, lazy opening, deadline, record.
+            async fn direct<T>(
+                &self,
+                work: impl ::core::future::Future<Output = ::core::result::Result<T, sqlx::Error>> + Send,
+            ) -> ::core::result::Result<T, sqlx::Error> {
+                let base = &self.inner.base;
+                let _pass = base
+                    .enter("execute")
+                    .map_err($crate::adapters::sql::closed)?;
+                let opened = $crate::connection::ensure_open(self).await;
+                opened
+                    .map_err(|error| $crate::adapters::sql::as_driver_error(base.record(error, "execute")))?;
+                match tokio::time::timeout(base.timeout(), work).await {
+                    Ok(result) => result.inspect_err(|error| $crate::adapters::sql::record(base, error)),
+                    Err(_) => {
+                        let error = base.record(base.deadline_error(), "execute");
+                        Err($crate::adapters::sql::as_driver_error(error))
+                    }
+                }
+            }
+
+            /// Takes a session out of the pool, for a unit of work: several queries on one session cost one checkout.
+            ///
+            /// # Errors
+            /// [`sqlx::Error::PoolTimedOut`] after `pool.acquire_timeout`, [`sqlx::Error::PoolClosed`] after
+            /// [`close`](Self::close).
+            pub async fn acquire(
+                &self,
+            ) -> ::core::result::Result<sqlx::pool::PoolConnection<$database>, sqlx::Error> {
+                let pool = self.pool()?;
+                self.direct(pool.acquire()).await
+            }
+
+            /// Begins a transaction; it is rolled back when it is dropped without `commit`.
+            ///
+            /// # Errors
+            /// As [`acquire`](Self::acquire), and what the server answers to `BEGIN`.
+            pub async fn begin(
+                &self,
+            ) -> ::core::result::Result<sqlx::Transaction<'static, $database>, sqlx::Error> {
+                let pool = self.pool()?;
+                self.direct(pool.begin()).await
+            }
+
+            /// The pool, as a direct call wants it.
+            fn pool(&self) -> ::core::result::Result<sqlx::Pool<$database>, sqlx::Error> {
+                self.client()
+                    .map_err($crate::adapters::sql::as_driver_error)
+            }
+        }
+
+        impl<'c> sqlx::Executor<'c> for &$handle {
+            type Database = $database;
+
+            fn fetch_many<'e, 'q: 'e, E>(
+                self,
+                query: E,
+            ) -> futures_util::stream::BoxStream<
+                'e,
+                ::core::result::Result<
+                    sqlx::Either<
+                        <$database as sqlx::Database>::QueryResult,
+                        <$database as sqlx::Database>::Row,
+                    >,
+                    sqlx::Error,
+                >,
+            >
+            where
+                'c: 'e,
+                E: 'q + sqlx::Execute<'q, Self::Database>,
+            {
+                let handle = self.clone();
+                let inner = match self.pool() {
+                    Ok(pool) => <&sqlx::Pool<$database> as sqlx::Executor<'c>>::fetch_many(&pool, query),
+                    Err(error) => Box::pin(futures_util::stream::iter([Err(error)])),
+                };
+                let base = ::std::sync::Arc::clone(&self.inner.base);
+                let opened = async move { $crate::connection::ensure_open(&handle).await };
+                $crate::adapters::sql::stream(base, opened, inner)
+            }
+
+            fn fetch_optional<'e, 'q: 'e, E>(
+                self,
+                query: E,
+            ) -> futures_util::future::BoxFuture<
+                'e,
+                ::core::result::Result<Option<<$database as sqlx::Database>::Row>, sqlx::Error>,
+            >
+            where
+                'c: 'e,
+                E: 'q + sqlx::Execute<'q, Self::Database>,
+            {
+                let handle = self.clone();
+                Box::pin(async move {
+                    let pool = handle.pool()?;
+                    handle
+                        .direct(sqlx::Executor::fetch_optional(&pool, query))
+                        .await
+                })
+            }
+
+            fn prepare_with<'e>(
+                self,
+                sql: sqlx::SqlStr,
+                parameters: &'e [<$database as sqlx::Database>::TypeInfo],
+            ) -> futures_util::future::BoxFuture<
+                'e,
+                ::core::result::Result<<$database as sqlx::Database>::Statement, sqlx::Error>,
+            >
+            where
+                'c: 'e,
+            {
+                let handle = self.clone();
+                Box::pin(async move {
+                    let pool = handle.pool()?;
+                    handle
+                        .direct(sqlx::Executor::prepare_with(&pool, sql, parameters))
+                        .await
+                })
+            }
+
+            fn describe<'e>(
+                self,
+                sql: sqlx::SqlStr,
+            ) -> futures_util::future::BoxFuture<
+                'e,
+                ::core::result::Result<sqlx::Describe<$database>, sqlx::Error>,
+            >
+            where
+                'c: 'e,
+            {
+                let handle = self.clone();
+                Box::pin(async move {
+                    let pool = handle.pool()?;
+                    handle.direct(sqlx::Executor::describe(&pool, sql)).await
+                })
+            }
+        }
+
+        impl<'c> sqlx::Acquire<'c> for &$handle {
+            type Database = $database;
+            type Connection = sqlx::pool::PoolConnection<$database>;
+
+            fn acquire(
+                self,
+            ) -> futures_util::future::BoxFuture<'c, ::core::result::Result<Self::Connection, sqlx::Error>>
+            {
+                let handle = self.clone();
+                Box::pin(async move { handle.acquire().await })
+            }
+
+            fn begin(
+                self,
+            ) -> futures_util::future::BoxFuture<
+                'c,
+                ::core::result::Result<sqlx::Transaction<'c, $database>, sqlx::Error>,
+            > {
+                let handle = self.clone();
+                Box::pin(async move { handle.begin().await })
+            }
+        }
+
+        impl<'c, P> sqlx::Executor<'c> for &$crate::At<$handle, P> {
+            type Database = $database;
+
+            fn fetch_many<'e, 'q: 'e, E>(
+                self,
+                query: E,
+            ) -> futures_util::stream::BoxStream<
+                'e,
+                ::core::result::Result<
+                    sqlx::Either<
+                        <$database as sqlx::Database>::QueryResult,
+                        <$database as sqlx::Database>::Row,
+                    >,
+                    sqlx::Error,
+                >,
+            >
+            where
+                'c: 'e,
+                E: 'q + sqlx::Execute<'q, Self::Database>,
+            {
+                <&$handle as sqlx::Executor<'c>>::fetch_many(&**self, query)
+            }
+
+            fn fetch_optional<'e, 'q: 'e, E>(
+                self,
+                query: E,
+            ) -> futures_util::future::BoxFuture<
+                'e,
+                ::core::result::Result<Option<<$database as sqlx::Database>::Row>, sqlx::Error>,
+            >
+            where
+                'c: 'e,
+                E: 'q + sqlx::Execute<'q, Self::Database>,
+            {
+                <&$handle as sqlx::Executor<'c>>::fetch_optional(&**self, query)
+            }
+
+            fn prepare_with<'e>(
+                self,
+                sql: sqlx::SqlStr,
+                parameters: &'e [<$database as sqlx::Database>::TypeInfo],
+            ) -> futures_util::future::BoxFuture<
+                'e,
+                ::core::result::Result<<$database as sqlx::Database>::Statement, sqlx::Error>,
+            >
+            where
+                'c: 'e,
+            {
+                <&$handle as sqlx::Executor<'c>>::prepare_with(&**self, sql, parameters)
+            }
+
+            fn describe<'e>(
+                self,
+                sql: sqlx::SqlStr,
+            ) -> futures_util::future::BoxFuture<
+                'e,
+                ::core::result::Result<sqlx::Describe<$database>, sqlx::Error>,
+            >
+            where
+                'c: 'e,
+            {
+                <&$handle as sqlx::Executor<'c>>::describe(&**self, sql)
+            }
+        }
+
+        impl<'c, P> sqlx::Acquire<'c> for &$crate::At<$handle, P> {
+            type Database = $database;
+            type Connection = sqlx::pool::PoolConnection<$database>;
+
+            fn acquire(
+                self,
+            ) -> futures_util::future::BoxFuture<'c, ::core::result::Result<Self::Connection, sqlx::Error>>
+            {
+                <&$handle as sqlx::Acquire<'c>>::acquire(&**self)
+            }
+
+            fn begin(
+                self,
+            ) -> futures_util::future::BoxFuture<
+                'c,
+                ::core::result::Result<sqlx::Transaction<'c, $database>, sqlx::Error>,
+            > {
+                <&$handle as sqlx::Acquire<'c>>::begin(&**self)
+            }
+        }
+    };
+}
+pub(crate) use sql_handle;

@@ -1,0 +1,9 @@
+//! What the backends on sqlx share: errors, pools ready for production, and handles that are sqlx executors.
+
+mod error;
+mod executor;
+mod pool;
+
+pub(crate) use error::{as_driver_error, closed};
+pub(crate) use executor::{record, sql_handle, stream};
+pub(crate) use pool::{fill, options, sessions};

@@ -1,0 +1,80 @@
+//! Pools with the defaults that production needs.
+
+use crate::base::Base;
+use crate::error::Error;
+use crate::status::Sessions;
+use registry_config::Settings;
+use sqlx::pool::PoolOptions;
+use sqlx::{Connection as _, Database, Pool};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A session is pinged before use only after it was idle for this long: a ping at each acquire halves the throughput
+/// of a saturated pool, and doubles the time of a query over a slow network.
+const PING_AFTER_IDLE: Duration = Duration::from_secs(30);
+
+/// How long the ping of a session that comes back may take while a deadline fired lately.
+const RELEASE_PING: Duration = Duration::from_millis(500);
+
+/// The pool's options from the settings of a connection.
+pub(crate) fn options<DB: Database>(base: &Arc<Base>, settings: &Settings) -> PoolOptions<DB> {
+    let count = |key: &str, default: u64| {
+        let count = settings.count(key).unwrap_or(default);
+        u32::try_from(count).unwrap_or(u32::MAX)
+    };
+    let base = Arc::clone(base);
+    let mut options = PoolOptions::new()
+        .max_connections(count("pool.max", 10))
+        // Not sqlx's own `min_connections`: it fills the pool one session after the other.
+        .min_connections(0)
+        .idle_timeout(settings.duration("pool.idle_timeout"))
+        .max_lifetime(settings.duration("pool.max_lifetime"))
+        .test_before_acquire(false)
+        .before_acquire(|session: &mut DB::Connection, meta| {
+            Box::pin(async move {
+                if meta.idle_for < PING_AFTER_IDLE {
+                    return Ok(true);
+                }
+                // A session that is dead is replaced; its error is of no use to whoever asks for one.
+                Ok(tokio::time::timeout(RELEASE_PING, session.ping())
+                    .await
+                    .is_ok_and(|ping| ping.is_ok()))
+            })
+        })
+        .after_release(move |session: &mut DB::Connection, _| {
+            // A query that its deadline ended on a silent path would keep its place in the pool for as long as the
+            // pool's own ping hangs. Only then a ping of our own, with a limit, comes first.
+            let suspicious = base.deadline_fired_lately();
+            Box::pin(async move {
+                if !suspicious {
+                    return Ok(true);
+                }
+                match tokio::time::timeout(RELEASE_PING, session.ping()).await {
+                    Ok(Ok(())) => Ok(true),
+                    Ok(Err(error)) => Err(error),
+                    Err(_) => Err(sqlx::Error::PoolTimedOut),
+                }
+            })
+        });
+    if let Some(limit) = settings.duration("pool.acquire_timeout") {
+        options = options.acquire_timeout(limit);
+    }
+    options
+}
+
+/// Opens `count` sessions at once, so that the first calls find them.
+pub(crate) async fn fill<DB: Database>(pool: &Pool<DB>, count: u64) -> Result<(), Error> {
+    let sessions = (0..count).map(|_| pool.acquire());
+    futures_util::future::try_join_all(sessions)
+        .await
+        .map(drop)
+        .map_err(Error::from)
+}
+
+pub(crate) fn sessions<DB: Database>(pool: &Pool<DB>) -> Sessions {
+    Sessions {
+        open: pool.size(),
+        idle: u32::try_from(pool.num_idle()).unwrap_or(u32::MAX),
+        max: pool.options().get_max_connections(),
+    }
+}

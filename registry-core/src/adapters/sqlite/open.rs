@@ -1,0 +1,49 @@
+//! Opening an SQLite connection: values -> options, the proof, the pool.
+
+use crate::adapters::sql;
+use crate::base::Base;
+use crate::connection::Opened;
+use crate::error::Error;
+use crate::kind::ErrorKind;
+use registry_config::Settings;
+use sqlx::ConnectOptions as _;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
+use std::str::FromStr as _;
+use std::sync::Arc;
+
+pub(super) struct Target {
+    pub(super) pool: SqlitePool,
+}
+
+/// Everything that needs no file.
+pub(super) fn target(base: &Arc<Base>, settings: &Settings) -> Result<Target, Error> {
+    let path = settings
+        .text("path")
+        .ok_or_else(|| Error::new(ErrorKind::Config, "no path"))?;
+    let memory = path == ":memory:";
+    let options = if memory {
+        // Parsed once: each parse of this URL names another shared database.
+        SqliteConnectOptions::from_str("sqlite::memory:")?
+    } else {
+        SqliteConnectOptions::new().filename(path).create_if_missing(true)
+    };
+    let options = options.foreign_keys(true).disable_statement_logging();
+    let mut pool = sql::options(base, settings);
+    if memory {
+        // The database lives as long as its last session: none may expire, and one stays for good.
+        pool = pool.idle_timeout(None).max_lifetime(None).min_connections(1);
+    }
+    Ok(Target {
+        pool: pool.connect_lazy_with(options),
+    })
+}
+
+/// The proof by a command, on the session that stays.
+pub(super) async fn open(target: &Target) -> Result<Opened, sqlx::Error> {
+    let version: String = sqlx::query_scalar("select sqlite_version()")
+        .fetch_one(&target.pool)
+        .await?;
+    Ok(Opened {
+        detail: format!("SQLite {version}"),
+    })
+}

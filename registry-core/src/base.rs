@@ -1,0 +1,230 @@
+//! What every connection has, whatever its backend: names, deadline, gate, error log, counters, state.
+
+use crate::error::Error;
+use crate::error_log::{ErrorLog, Errors};
+use crate::gate::{Gate, Pass};
+use crate::kind::ErrorKind;
+use crate::status::{Sessions, State, Status};
+use registry_config::{ConnectionShape, Settings};
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use tokio::sync::OnceCell;
+use tracing::Instrument as _;
+
+/// How long `close` waits for work in hand, and then again for the driver to end its sessions.
+pub const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
+
+/// When a connection is opened, and whether it may be missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StartPolicy {
+    /// At start; without it there is no start. The default.
+    Required,
+    /// At start; the application starts without it.
+    Optional,
+    /// At its first use.
+    Lazy,
+}
+
+/// The part of a connection that is the same for every backend.
+#[derive(Debug)]
+pub struct Base {
+    backend: &'static str,
+    name: String,
+    /// `mysql.main`
+    label: String,
+    policy: StartPolicy,
+    timeout: Duration,
+    connect_timeout: Duration,
+    gate: Arc<Gate>,
+    log: ErrorLog,
+    calls: AtomicU64,
+    opened: OnceCell<()>,
+    closed: AtomicBool,
+    born: Instant,
+    /// When a deadline last fired, in milliseconds since `born`, plus one; 0 for never.
+    deadline_fired: AtomicU64,
+}
+
+impl Base {
+    pub(crate) fn new(shape: &ConnectionShape, settings: &Settings) -> Arc<Self> {
+        let policy = match settings.text("start") {
+            _ if shape.optional => StartPolicy::Optional,
+            Some("lazy") => StartPolicy::Lazy,
+            _ => StartPolicy::Required,
+        };
+        Arc::new(Self {
+            backend: shape.backend,
+            name: shape.name.to_string(),
+            label: format!("{}.{}", shape.backend, shape.name),
+            policy,
+            // Every backend's row has both; these are for a row that forgot.
+            timeout: settings.duration("timeout").unwrap_or(Duration::from_secs(30)),
+            connect_timeout: settings
+                .duration("connect_timeout")
+                .unwrap_or(Duration::from_secs(5)),
+            gate: Arc::default(),
+            log: ErrorLog::default(),
+            calls: AtomicU64::new(0),
+            opened: OnceCell::new(),
+            closed: AtomicBool::new(false),
+            born: Instant::now(),
+            deadline_fired: AtomicU64::new(0),
+        })
+    }
+
+    pub(crate) fn backend(&self) -> &'static str {
+        self.backend
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn label(&self) -> &str {
+        &self.label
+    }
+
+    pub(crate) fn policy(&self) -> StartPolicy {
+        self.policy
+    }
+
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    pub(crate) fn connect_timeout(&self) -> Duration {
+        self.connect_timeout
+    }
+
+    pub(crate) fn errors(&self) -> Errors {
+        self.log.snapshot()
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.opened.initialized() && !self.gate.is_shut()
+    }
+
+    /// Marks it as open: after its proof.
+    pub(crate) fn set_open(&self) {
+        // A second opening of the same connection changes nothing.
+        let _ = self.opened.set(());
+    }
+
+    pub(crate) fn status(&self, sessions: Option<Sessions>) -> Status {
+        let errors = self.errors();
+        let state = match (self.gate.is_shut(), self.opened.initialized(), self.policy) {
+            (true, _, _) if self.closed.load(Ordering::Acquire) => State::Closed,
+            (true, _, _) => State::Closing,
+            (false, true, _) => State::Ready,
+            (false, false, StartPolicy::Lazy) => State::Waiting,
+            (false, false, _) => State::Unavailable,
+        };
+        Status {
+            state,
+            calls: self.calls.load(Ordering::Relaxed),
+            errors: errors.total,
+            in_flight: self.gate.inside() as u64,
+            sessions,
+            last_error: errors.latest.last().cloned(),
+        }
+    }
+
+    /// Lets a call in, or answers `Closed`.
+    pub(crate) fn enter(&self, operation: &'static str) -> Result<Pass, Error> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        self.gate
+            .enter()
+            .ok_or_else(|| self.record(self.closed_error(), operation))
+    }
+
+    pub(crate) fn closed_error(&self) -> Error {
+        Error::new(ErrorKind::Closed, "the connection was closed by this application")
+            .connection_named(self.label.clone())
+    }
+
+    /// Opens a lazy connection at its first use: once, however many tasks ask.
+    pub(crate) async fn opened<F>(&self, open: impl FnOnce() -> F) -> Result<(), Error>
+    where
+        F: Future<Output = Result<(), Error>>,
+    {
+        if self.opened.initialized() {
+            return Ok(());
+        }
+        self.opened.get_or_try_init(open).await.copied()
+    }
+
+    /// Runs one operation to its end, its deadline or the caller's: the gate, the span, the count, the record.
+    pub(crate) async fn run<T>(
+        &self,
+        operation: &'static str,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let _pass = self.enter(operation)?;
+        let span = tracing::debug_span!("dbreg", connection = %self.label, operation);
+        let result = match tokio::time::timeout(self.timeout, work.instrument(span)).await {
+            Ok(result) => result,
+            Err(_) => Err(self.deadline_error()),
+        };
+        result.map_err(|error| self.record(error, operation))
+    }
+
+    /// The error of an operation that its deadline ended.
+    pub(crate) fn deadline_error(&self) -> Error {
+        let now = u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX - 1);
+        self.deadline_fired.store(now + 1, Ordering::Release);
+        let deadline = self.timeout;
+        Error::new(ErrorKind::Timeout, format!("no answer within {deadline:?}"))
+            .connection_named(self.label.clone())
+            .help(format!("the limit is `timeout` under [{}]", self.label))
+    }
+
+    /// Whether a deadline ended an operation within the last minute.
+    #[cfg_attr(
+        not(any(feature = "mysql", feature = "sqlite")),
+        expect(dead_code, reason = "a matter of SQL pools")
+    )]
+    pub(crate) fn deadline_fired_lately(&self) -> bool {
+        const LATELY: u64 = 60_000;
+        let fired = self.deadline_fired.load(Ordering::Acquire);
+        fired != 0 && self.born.elapsed().as_millis() < u128::from(fired - 1 + LATELY)
+    }
+
+    /// Names an error and writes it to the log, once: where it leaves dbreg.
+    pub(crate) fn record(&self, error: Error, operation: &'static str) -> Error {
+        let (error, recorded) = error
+            .connection_named(self.label.clone())
+            .during(operation)
+            .mark_recorded();
+        if !recorded {
+            self.log.record(&error);
+            tracing::debug!(connection = %self.label, operation, kind = %error.kind(), "{}", error.message());
+        }
+        error
+    }
+
+    /// Shuts the gate, waits for work in hand up to [`CLOSE_DEADLINE`], then lets the driver end its sessions within
+    /// the same limit. A second close waits for nothing and is no error.
+    pub(crate) async fn close(&self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+        if !self.gate.shut() {
+            return Ok(());
+        }
+        let drained = tokio::time::timeout(CLOSE_DEADLINE, self.gate.emptied())
+            .await
+            .is_ok();
+        let ended = tokio::time::timeout(CLOSE_DEADLINE, shutdown).await.is_ok();
+        self.closed.store(true, Ordering::Release);
+        let left = self.gate.inside();
+        let cause = match (drained, ended) {
+            (true, true) => return Ok(()),
+            (false, _) => format!("{left} calls were still at work after {CLOSE_DEADLINE:?}"),
+            (true, false) => format!("sessions were still in use after {CLOSE_DEADLINE:?}"),
+        };
+        Err(self.record(
+            Error::new(ErrorKind::Timeout, format!("closed, but {cause}")),
+            "close",
+        ))
+    }
+}

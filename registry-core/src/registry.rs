@@ -1,0 +1,128 @@
+//! All connections of an application, by name: what the generated struct stands on.
+
+use crate::connection::{self, AnyConnection, Connection};
+use crate::error::Error;
+use crate::kind::ErrorKind;
+use crate::report::Report;
+use std::fmt;
+use std::sync::Arc;
+
+/// The dynamic side of a registry. Cheap to clone.
+#[derive(Clone)]
+pub struct Registry(Arc<Shared>);
+
+struct Shared {
+    connections: Vec<Arc<dyn Connection>>,
+    report: Report,
+}
+
+/// The connections of one backend, found by [`Registry::backend`].
+#[derive(Clone, Copy, Debug)]
+pub struct Backend<'a> {
+    registry: &'a Registry,
+    name: &'a str,
+}
+
+impl Registry {
+    pub(crate) fn new(connections: Vec<Arc<dyn Connection>>, report: Report) -> Self {
+        Self(Arc::new(Shared { connections, report }))
+    }
+
+    /// The connections of the backend with this name.
+    ///
+    /// # Errors
+    /// `Config` when this registry has none; it proposes the nearest name.
+    pub fn backend<'a>(&'a self, name: &'a str) -> Result<Backend<'a>, Error> {
+        if self.0.connections.iter().any(|c| c.base().backend() == name) {
+            return Ok(Backend { registry: self, name });
+        }
+        let known = self.0.connections.iter().map(|c| c.base().backend());
+        Err(not_found(&format!("backend `{name}`"), name, known))
+    }
+
+    /// Every connection, in the order of the report.
+    pub fn connections(&self) -> impl Iterator<Item = AnyConnection> + '_ {
+        self.0.connections.iter().cloned().map(AnyConnection)
+    }
+
+    /// What start-up found.
+    #[must_use]
+    pub fn report(&self) -> &Report {
+        &self.0.report
+    }
+
+    /// Closes every connection, all at once: each waits for its work in hand, up to 5 s. Every later call answers
+    /// `Closed`.
+    ///
+    /// # Errors
+    /// `Timeout` that names the connections whose work was still in hand; all are closed all the same.
+    pub async fn close(&self) -> Result<(), Error> {
+        close_all(&self.0.connections).await
+    }
+}
+
+pub(crate) async fn close_all(connections: &[Arc<dyn Connection>]) -> Result<(), Error> {
+    let closing = connections.iter().map(|c| connection::close(&**c));
+    let results = futures_util::future::join_all(closing).await;
+    let mut failed: Vec<Error> = results.into_iter().filter_map(Result::err).collect();
+    match failed.len() {
+        0 => Ok(()),
+        1 => Err(failed.remove(0)),
+        _ => {
+            let words: Vec<_> = failed
+                .iter()
+                .map(|e| format!("{}: {}", e.connection(), e.message()))
+                .collect();
+            Err(Error::new(ErrorKind::Timeout, words.join("; ")).during("close"))
+        }
+    }
+}
+
+impl Backend<'_> {
+    /// The connection with this name, as written in the file or as the field.
+    ///
+    /// # Errors
+    /// `Config` when this backend has none of this name; it proposes the nearest.
+    pub fn get(&self, name: &str) -> Result<AnyConnection, Error> {
+        let mine = || {
+            self.registry
+                .0
+                .connections
+                .iter()
+                .filter(|c| c.base().backend() == self.name)
+        };
+        let field = |name: &str| name.to_ascii_lowercase().replace('-', "_");
+        let found = mine()
+            .find(|c| c.base().name() == name)
+            .or_else(|| mine().find(|c| field(c.base().name()) == name));
+        match found {
+            Some(connection) => Ok(AnyConnection(Arc::clone(connection))),
+            None => Err(not_found(
+                &format!("connection `{}.{name}`", self.name),
+                name,
+                mine().map(|c| c.base().name()),
+            )),
+        }
+    }
+
+    /// Every connection of this backend.
+    pub fn connections(&self) -> impl Iterator<Item = AnyConnection> + '_ {
+        self.registry.connections().filter(|c| c.backend() == self.name)
+    }
+}
+
+fn not_found<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> Error {
+    let mut known: Vec<_> = known.collect();
+    known.dedup();
+    let error = Error::new(ErrorKind::Config, format!("no {what} in this registry"));
+    match registry_config::suggest(name, known.iter().copied()) {
+        Some(near) => error.help(format!("did you mean `{near}`?")),
+        None => error.help(format!("there are: {}", known.join(", "))),
+    }
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.0.connections).finish()
+    }
+}

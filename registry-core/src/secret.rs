@@ -1,0 +1,205 @@
+//! References: `{ env = … }` and `{ file = … }`, resolved at each start.
+
+use crate::error::Error;
+use crate::kind::ErrorKind;
+use registry_config::{Host, HostName, Reference, Secret, Settings, Value};
+use std::fs;
+use std::io::Read as _;
+use std::path::Path;
+
+/// The most that a file of a reference may hold: a larger one is not a secret but a mistake.
+const FILE_LIMIT: u64 = 64 * 1024;
+
+/// Reads what a reference points to. A trailing newline of a file is stripped; empty and missing are errors that name
+/// the variable or the file, never its content.
+pub(crate) fn resolve(reference: &Reference) -> Result<Secret, Error> {
+    let text = match reference {
+        Reference::Env(name) => match std::env::var(name.as_ref()) {
+            Ok(text) => text,
+            Err(std::env::VarError::NotPresent) => {
+                return Err(config(format!("the environment variable `{name}` is not set")));
+            }
+            Err(std::env::VarError::NotUnicode(_)) => {
+                return Err(config(format!(
+                    "the environment variable `{name}` is not valid UTF-8"
+                )));
+            }
+        },
+        Reference::File(path) => read_file(Path::new(path.as_ref()))?,
+    };
+    if text.is_empty() {
+        return Err(config(format!("{} is empty", subject(reference)))
+            .help("for an account without a password write `password = \"\"`"));
+    }
+    Ok(Secret::new(text.into()))
+}
+
+fn subject(reference: &Reference) -> String {
+    match reference {
+        Reference::Env(name) => format!("the environment variable `{name}`"),
+        Reference::File(path) => format!("the file `{path}`"),
+    }
+}
+
+fn read_file(path: &Path) -> Result<String, Error> {
+    let shown = path.display();
+    let failed = |cause: std::io::Error| config(format!("cannot read the file `{shown}`: {}", plain(&cause)));
+    // Looked at before it is opened: opening a pipe without a writer would wait for ever.
+    let found = fs::metadata(path).map_err(failed)?;
+    if !found.is_file() {
+        return Err(config(format!("`{shown}` is not a regular file")));
+    }
+    warn_if_open_to_others(path, &found);
+    let mut bytes = Vec::new();
+    fs::File::open(path)
+        .and_then(|file| file.take(FILE_LIMIT + 1).read_to_end(&mut bytes))
+        .map_err(failed)?;
+    if bytes.len() as u64 > FILE_LIMIT {
+        return Err(config(format!(
+            "the file `{shown}` holds more than {FILE_LIMIT} bytes"
+        )));
+    }
+    let mut text =
+        String::from_utf8(bytes).map_err(|_| config(format!("the file `{shown}` is not valid UTF-8")))?;
+    if text.ends_with('\n') {
+        text.pop();
+        if text.ends_with('\r') {
+            text.pop();
+        }
+    }
+    Ok(text)
+}
+
+#[cfg(unix)]
+fn warn_if_open_to_others(path: &Path, found: &fs::Metadata) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = found.permissions().mode() & 0o777;
+    if mode & 0o007 != 0 {
+        let path = path.display();
+        tracing::warn!(
+            "the file `{path}` with a secret is open to every user (mode {mode:03o}); write `chmod o-rwx`"
+        );
+    }
+}
+
+#[cfg(not(unix))]
+fn warn_if_open_to_others(_: &Path, _: &fs::Metadata) {}
+
+/// The words of an I/O error without the number in brackets.
+pub(crate) fn plain(cause: &std::io::Error) -> String {
+    match cause.kind() {
+        std::io::ErrorKind::NotFound => "no such file".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => {
+            let text = cause.to_string();
+            text.split(" (os error").next().unwrap_or(&text).to_lowercase()
+        }
+    }
+}
+
+fn config(message: String) -> Error {
+    Error::new(ErrorKind::Config, message)
+}
+
+/// The text of a key that may be a reference; `None` when it is not set.
+pub(crate) fn text(settings: &Settings, key: &str) -> Result<Option<String>, Error> {
+    Ok(secret(settings, key)?.map(|secret| secret.expose().to_owned()))
+}
+
+/// The secret of a key; `None` when it is not set, or empty, which means the same.
+pub(crate) fn secret(settings: &Settings, key: &str) -> Result<Option<Secret>, Error> {
+    let Some(setting) = settings.value(key) else {
+        return Ok(None);
+    };
+    let secret = match &setting.value {
+        Value::Reference(reference) => resolve(reference).map_err(|e| e.during(format!("`{key}`")))?,
+        Value::Secret(secret) => secret.clone(),
+        Value::Text(text) => Secret::new(text.clone()),
+        _ => return Ok(None),
+    };
+    Ok((!secret.is_empty()).then_some(secret))
+}
+
+/// Whether a refused credential can be mended by whoever rotates a file: the password or the URL comes from one.
+pub(crate) fn from_file(settings: &Settings) -> bool {
+    ["password", "url"].into_iter().any(|key| {
+        settings
+            .value(key)
+            .is_some_and(|setting| matches!(setting.value, Value::Reference(Reference::File(_))))
+    })
+}
+
+/// The hosts of a connection as names and ports.
+pub(crate) fn hosts(hosts: &[Host], default_port: u16) -> Result<Vec<(String, u16)>, Error> {
+    hosts
+        .iter()
+        .map(|host| {
+            let name = match &host.host {
+                HostName::Literal(name) => name.to_string(),
+                HostName::Reference(reference) => resolve(reference)
+                    .map_err(|e| e.during("`host`"))?
+                    .expose()
+                    .to_owned(),
+            };
+            Ok((name, host.port.unwrap_or(default_port)))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    fn file(content: &[u8]) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), content).unwrap();
+        fs::set_permissions(file.path(), fs::Permissions::from_mode(0o600)).unwrap();
+        file
+    }
+
+    fn reference(path: &Path) -> Reference {
+        Reference::File(path.to_str().unwrap().to_owned().into())
+    }
+
+    #[test]
+    fn strips_one_newline_and_nothing_else() {
+        for (content, expected) in [
+            ("s3cret\n", "s3cret"),
+            ("s3cret\r\n", "s3cret"),
+            (" a b \n\n", " a b \n"),
+        ] {
+            let file = file(content.as_bytes());
+            assert_eq!(resolve(&reference(file.path())).unwrap().expose(), expected);
+        }
+    }
+
+    #[test]
+    fn names_the_file_and_never_what_is_in_it() {
+        let (large, binary) = (file(&vec![b'x'; 65 * 1024]), file(b"canary\xff"));
+        let (empty, newline) = (file(b""), file(b"\n"));
+        for (path, words) in [
+            (large.path(), "more than 65536 bytes"),
+            (binary.path(), "not valid UTF-8"),
+            (empty.path(), "is empty"),
+            (newline.path(), "is empty"),
+            (Path::new("/nonexistent/secret"), "no such file"),
+            (Path::new("/dev/null"), "not a regular file"),
+        ] {
+            let error = resolve(&reference(path)).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config);
+            assert!(error.message().contains(path.to_str().unwrap()), "{error}");
+            assert!(error.message().contains(words), "{error}");
+            assert!(!error.message().contains("canary"));
+        }
+    }
+
+    #[test]
+    fn names_the_variable_that_is_not_set() {
+        let error = resolve(&Reference::Env("DBREG_TEST_NOT_SET".into())).unwrap_err();
+        assert_eq!(
+            error.message(),
+            "the environment variable `DBREG_TEST_NOT_SET` is not set"
+        );
+    }
+}

@@ -1,0 +1,243 @@
+//! Start-up: values -> handles -> one loop that opens them all at once -> the report.
+
+use crate::attempt;
+use crate::base::{Base, StartPolicy};
+use crate::connection::Connection;
+use crate::error::Error;
+use crate::kind::ErrorKind;
+use crate::registry::{Registry, close_all};
+use crate::report::{Outcome, Report, ReportRow, StartError};
+use crate::values::{self, Values};
+use registry_config::{Settings, Shape};
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long a start may take in all, unless the builder says otherwise. Each connection has its own
+/// `connect_timeout` within it.
+pub const START_DEADLINE: Duration = Duration::from_secs(30);
+
+/// What the derive generates for `AppRegistry`. Implemented by generated code only.
+#[doc(hidden)]
+pub trait Root: Clone + Sized {
+    /// The struct with one field per backend.
+    type Fields;
+    /// The prefix of variables.
+    const ENV: &'static str;
+    /// The compiled-in model of the file.
+    fn shape() -> &'static Shape;
+    /// Builds every handle. No I/O.
+    fn build(opening: &mut Opening) -> Self::Fields;
+    /// Puts the parts together.
+    fn assemble(fields: Self::Fields, registry: Registry) -> Self;
+    /// The dynamic side.
+    fn registry(&self) -> &Registry;
+}
+
+/// Hands out typed handles and keeps an erased clone of each, for the one loop that opens them.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Opening {
+    prepared: Vec<Prepared>,
+    connections: Vec<Arc<dyn Connection>>,
+}
+
+/// The values of one connection, or why there are none.
+#[derive(Clone, Debug)]
+pub(crate) struct Prepared {
+    pub(crate) base: Arc<Base>,
+    pub(crate) settings: Result<Arc<Settings>, Error>,
+}
+
+macro_rules! hand_out {
+    ($($feature:literal $method:ident $handle:ident;)+) => {
+        impl Opening {
+            $(
+                #[cfg(feature = $feature)]
+                #[doc(hidden)]
+                pub fn $method(&mut self, index: usize) -> crate::$handle {
+                    let handle = crate::$handle::prepare(&self.prepared[index]);
+                    self.connections.push(Arc::new(handle.clone()));
+                    handle
+                }
+            )+
+        }
+    };
+}
+
+hand_out! {
+    "mysql" mysql MySql;
+    "mongodb" mongodb MongoDb;
+    "memcached" memcached Memcached;
+    "sqlite" sqlite Sqlite;
+}
+
+/// How an application starts: `App::builder().profile("production").connect().await?`.
+#[derive(Clone, Debug)]
+#[must_use = "nothing happens until `connect`"]
+pub struct Builder<R> {
+    profile: Option<String>,
+    deadline: Duration,
+    root: PhantomData<fn() -> R>,
+}
+
+impl<R> Default for Builder<R> {
+    fn default() -> Self {
+        Self {
+            profile: None,
+            deadline: START_DEADLINE,
+            root: PhantomData,
+        }
+    }
+}
+
+impl<R: Root> Builder<R> {
+    /// A start with the defaults. Called by generated code.
+    #[doc(hidden)]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The profile to lay over the base. Default: the variable `DBREG_PROFILE`, else none.
+    pub fn profile(mut self, name: impl Into<String>) -> Self {
+        self.profile = Some(name.into());
+        self
+    }
+
+    /// How long the start may take in all. Default: [`START_DEADLINE`], 30 s. Each connection has its own
+    /// `connect_timeout` within it.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// Opens every connection at once. All are tried, whatever becomes of the others; when a required one is not to be
+    /// had, those that were opened are closed again.
+    ///
+    /// # Errors
+    /// The report of every connection.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime, as the drivers do.
+    ///
+    /// # Cancellation
+    /// Dropping the future drops what was opened so far.
+    pub async fn connect(self) -> Result<R, StartError> {
+        let started = Instant::now();
+        let shape = R::shape();
+        let values = values::read(shape, R::ENV, self.profile);
+        let mut report = Report {
+            connections: Vec::new(),
+            problems: values.problems.clone(),
+            elapsed: Duration::ZERO,
+            values: values.summary.clone(),
+        };
+        if report.is_failure() {
+            return Err(StartError::new(report));
+        }
+        let mut opening = Opening {
+            prepared: prepare(shape, &values),
+            connections: Vec::new(),
+        };
+        let fields = R::build(&mut opening);
+        let Opening {
+            prepared,
+            connections,
+        } = opening;
+
+        let deadline = tokio::time::Instant::from_std(started) + self.deadline;
+        let rows = connections.iter().map(|connection| {
+            let prepared = prepared.iter().find(|p| Arc::ptr_eq(&p.base, connection.base()));
+            open_row(
+                &**connection,
+                prepared.and_then(|p| p.settings.as_deref().ok()),
+                &shape.file,
+                deadline,
+            )
+        });
+        report.connections = futures_util::future::join_all(rows).await;
+        report.elapsed = started.elapsed();
+
+        if report.is_failure() {
+            // The start's own error is the one to report; what could not be closed in time ends with the process.
+            let _ = close_all(&connections).await;
+            tracing::error!("{report}");
+            return Err(StartError::new(report));
+        }
+        tracing::info!("{report}");
+        Ok(R::assemble(fields, Registry::new(connections, report)))
+    }
+
+    /// [`connect`](Self::connect), for `main` only: when the start fails, prints the report on standard error and ends
+    /// the process with [`StartError::exit_code`].
+    pub async fn connect_or_exit(self) -> R {
+        match self.connect().await {
+            Ok(registry) => registry,
+            Err(error) => {
+                #[expect(
+                    clippy::print_stderr,
+                    reason = "the report of a process that ends because of it"
+                )]
+                {
+                    eprintln!("{error}");
+                }
+                std::process::exit(error.exit_code())
+            }
+        }
+    }
+}
+
+fn prepare(shape: &Shape, values: &Values) -> Vec<Prepared> {
+    let connections = shape.connections.iter();
+    connections
+        .map(|connection| {
+            let settings = values.of(connection, &shape.file);
+            let base = match &settings {
+                Ok(settings) => Base::new(connection, settings),
+                Err(_) => Base::new(connection, &Settings::default()),
+            };
+            Prepared {
+                base,
+                settings: settings.map(Arc::new),
+            }
+        })
+        .collect()
+}
+
+async fn open_row(
+    connection: &dyn Connection,
+    settings: Option<&Settings>,
+    file: &str,
+    deadline: tokio::time::Instant,
+) -> ReportRow {
+    let base = connection.base();
+    let started = Instant::now();
+    let result = if base.policy() == StartPolicy::Lazy {
+        // Its values are resolved all the same: a secret that is missing shows now, not at midnight.
+        connection.instance().map(|_| Outcome::Lazy)
+    } else {
+        match tokio::time::timeout_at(deadline, attempt::open(connection)).await {
+            Ok(opened) => opened.map(|opened| Outcome::Ready(opened.detail)),
+            Err(_) => Err(Error::new(
+                ErrorKind::Timeout,
+                "not open when the deadline of the whole start passed",
+            )),
+        }
+    };
+    let outcome = result.unwrap_or_else(|error| {
+        let error = base.record(error, "connect");
+        let layer = settings
+            .map(|settings| values::layer_in_question(&error, settings, file))
+            .unwrap_or_default();
+        match base.policy() {
+            StartPolicy::Optional => Outcome::Skipped(error, layer),
+            _ => Outcome::Failed(error, layer),
+        }
+    });
+    ReportRow {
+        connection: base.label().to_owned(),
+        hosts: connection.hosts(),
+        outcome,
+        elapsed: started.elapsed(),
+    }
+}
