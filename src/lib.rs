@@ -1,1 +1,59 @@
-//! dbreg.
+//! Every database connection of an application in one file, checked by the compiler and opened at once.
+//!
+//! `databases.toml`, beside `Cargo.toml`, names every connection. The derive reads it while the application is compiled
+//! and generates a struct with one field per connection:
+//!
+//! ```
+//! # #[cfg(feature = "memcached")]
+//! # mod example {
+//! use dbreg::DbRegistry;
+//!
+//! #[derive(DbRegistry)]
+//! # #[registry(toml = "[memcached.cache]\nhost = \"127.0.0.1\"\n")]
+//! pub struct App; // generates AppRegistry, and a module app_registry with its parts
+//!
+//! pub async fn start() -> Result<(), dbreg::StartError> {
+//!     let db = App::connect().await?; // all at once; the error is the report of every connection
+//!     println!("{}", db.report());
+//!     println!("{:?}", db.memcached.cache.ping().await);
+//!     Ok(())
+//! }
+//! # }
+//! ```
+//!
+//! - [`DbRegistry`] is the derive, with its attributes.
+//! - [`Builder`] is a start with other than the default settings: a profile, a deadline.
+//! - [`Report`] and [`StartError`] say what became of each connection.
+//! - `MySql`, `MongoDb`, `Memcached`, `Sqlite` are the handles, each behind the feature with its name in lower case.
+//! - [`Registry`] is the dynamic side, for tools.
+//!
+//! No backend is on by default: `cargo add dbreg --features mysql`. The drivers are part of the interface, as
+//! `dbreg::sqlx` and `dbreg::mongodb`.
+
+#[doc(hidden)]
+#[path = "private.rs"]
+pub mod __private;
+mod gate;
+
+pub use registry_core::{
+    AnyConnection, At, Backend, Builder, CLOSE_DEADLINE, ERROR_LOG_CAPACITY, EXIT_CONFIG, EXIT_OK,
+    EXIT_UNAVAILABLE, Error, ErrorKind, ErrorRecord, Errors, Instance, Optional, Outcome, Registry, Report,
+    ReportRow, START_DEADLINE, Sessions, StartError, StartPolicy, State, Status,
+};
+pub use registry_macros::DbRegistry;
+
+#[cfg(feature = "memcached")]
+pub use registry_core::Memcached;
+#[cfg(feature = "mongodb")]
+pub use registry_core::MongoDb;
+#[cfg(feature = "mysql")]
+pub use registry_core::MySql;
+#[cfg(feature = "sqlite")]
+pub use registry_core::Sqlite;
+
+#[cfg(feature = "mongodb")]
+pub use registry_core::mongodb;
+#[cfg(any(feature = "mysql", feature = "sqlite"))]
+pub use registry_core::sqlx;
+#[cfg(feature = "memcached")]
+pub use registry_core::{CasOutcome, CasToken, Expiry};

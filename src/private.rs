@@ -1,7 +1,8 @@
 //! What generated code uses, and nobody else. It may change in any release.
 
 pub use registry_config::{
-    ConnectionShape, Entry, Host, HostName, Layer, Position, Reference, Role, Scope, Secret, Shape, Text, Value,
+    ConnectionShape, Entry, Host, HostName, Layer, Position, Reference, Role, Scope, Secret, Shape, Text,
+    Value,
 };
 pub use registry_core::{At, Opening, Optional, Root};
 pub use std::borrow::Cow::{self, Borrowed};
@@ -19,11 +20,20 @@ pub const fn at(line: u32, column: u32) -> Position {
 
 /// A key with its value.
 pub const fn entry(key: &'static str, value: Value, line: u32, column: u32) -> Entry {
-    Entry { key, value, position: at(line, column) }
+    Entry {
+        key,
+        value,
+        position: at(line, column),
+    }
 }
 
 /// A server; port 0 for the backend's own.
 pub const fn host(host: HostName, port: u16, role: Role, weight: u32) -> Host {
     let port = if port == 0 { None } else { Some(port) };
-    Host { host, port, role, weight }
+    Host {
+        host,
+        port,
+        role,
+        weight,
+    }
 }

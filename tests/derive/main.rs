@@ -1,0 +1,7 @@
+//! The derive, seen from crates that use it.
+
+mod hygiene;
+mod mistakes;
+mod rebuild;
+mod scratch;
+mod secrets;
