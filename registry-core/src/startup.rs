@@ -9,6 +9,7 @@ use crate::registry::{Registry, close_all};
 use crate::report::{Outcome, Report, ReportRow, StartError};
 use crate::values::{self, Values};
 use registry_config::{Settings, Shape};
+use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -73,18 +74,32 @@ hand_out! {
 }
 
 /// How an application starts: `App::builder().profile("production").connect().await?`.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "nothing happens until `connect`"]
 pub struct Builder<R> {
     profile: Option<String>,
+    variables: Vec<(String, String)>,
     deadline: Duration,
     root: PhantomData<fn() -> R>,
+}
+
+impl<R> fmt::Debug for Builder<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The names alone: a value may be a password.
+        let variables: Vec<_> = self.variables.iter().map(|(name, _)| name).collect();
+        f.debug_struct("Builder")
+            .field("profile", &self.profile)
+            .field("variables", &variables)
+            .field("deadline", &self.deadline)
+            .finish()
+    }
 }
 
 impl<R> Default for Builder<R> {
     fn default() -> Self {
         Self {
             profile: None,
+            variables: Vec::new(),
             deadline: START_DEADLINE,
             root: PhantomData,
         }
@@ -101,6 +116,13 @@ impl<R: Root> Builder<R> {
     /// The profile to lay over the base. Default: the variable `DBREG_PROFILE`, else none.
     pub fn profile(mut self, name: impl Into<String>) -> Self {
         self.profile = Some(name.into());
+        self
+    }
+
+    /// A variable as if the environment had it; it wins over the environment. For tests, whose servers have ports of
+    /// their own: `App::builder().variable("DBREG_MYSQL__MAIN__PORT", port)`.
+    pub fn variable(mut self, name: impl Into<String>, value: impl ToString) -> Self {
+        self.variables.push((name.into(), value.to_string()));
         self
     }
 
@@ -125,7 +147,7 @@ impl<R: Root> Builder<R> {
     pub async fn connect(self) -> Result<R, StartError> {
         let started = Instant::now();
         let shape = R::shape();
-        let values = values::read(shape, R::ENV, self.profile);
+        let values = values::read(shape, R::ENV, self.profile, self.variables);
         let mut report = Report {
             connections: Vec::new(),
             problems: values.problems.clone(),

@@ -18,13 +18,19 @@ pub(crate) struct Values {
     pub(crate) summary: String,
 }
 
-/// Reads the variables of this process. `profile` of the builder wins over the variable.
-pub(crate) fn read(shape: &Shape, prefix: &str, profile: Option<String>) -> Values {
+/// Reads the variables of this process. `profile` and `given` are the builder's, and win.
+pub(crate) fn read(
+    shape: &Shape,
+    prefix: &str,
+    profile: Option<String>,
+    given: Vec<(String, String)>,
+) -> Values {
     let mine = |name: &str| name.starts_with(prefix);
     // A variable that is not Unicode cannot be ours unless its name is; its value then fails its own check.
     let environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
-        .filter(|(name, _)| mine(name));
+        .filter(|(name, _)| mine(name) && !given.iter().any(|(other, _)| other == name))
+        .chain(given.iter().cloned());
     let found = registry_config::variables(shape, prefix, environment);
     let mut problems = Vec::new();
     for diagnostic in &found.diagnostics {
