@@ -1,0 +1,30 @@
+//! Summaries of orders: from the cache, or from MySQL and then into the cache.
+
+use crate::AppRegistry;
+use crate::orders::{self, Summary};
+use dbreg::Error;
+use std::time::Duration;
+
+const KEPT: Duration = Duration::from_secs(60);
+
+/// Where a summary came from.
+pub enum Source {
+    Cache,
+    Database,
+}
+
+pub async fn summary(db: &AppRegistry, number: i64) -> Result<(Summary, Source), Error> {
+    let (cache, key) = (&db.memcached.cache, format!("order:{number}"));
+    // A cache that does not answer costs time and no customer: its errors are in `errors()`.
+    if let Ok(Some(summary)) = cache.get_as(&key).await {
+        return Ok((summary, Source::Cache));
+    }
+    let summary = orders::summary(&db.mysql.main, number).await?;
+    let _ = cache.set_as(&key, &summary, KEPT).await;
+    Ok((summary, Source::Database))
+}
+
+/// Forgets what an earlier run of the shop left under this number.
+pub async fn forget(db: &AppRegistry, number: i64) {
+    let _ = db.memcached.cache.delete(&format!("order:{number}")).await;
+}

@@ -1,0 +1,118 @@
+//! The orders of a file: one JSON object per line.
+
+use serde::Deserialize;
+use std::collections::HashSet;
+use std::fmt;
+use std::path::Path;
+
+/// What fits the columns of `schema.sql`, and never overflows a sum of cents.
+const NAME_LIMIT: usize = 80;
+const NUMBER_LIMIT: i64 = 1_000_000;
+const LINES_LIMIT: usize = 1_000;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Order {
+    pub customer: String,
+    pub lines: Vec<Line>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Line {
+    pub product: String,
+    pub quantity: i64,
+    /// The price of one.
+    pub cents: i64,
+}
+
+/// What is wrong with the file, and where.
+pub struct Mistake {
+    file: String,
+    /// Line and column, both from 1.
+    line: Option<usize>,
+    column: Option<usize>,
+    message: String,
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)?;
+        for number in [self.line, self.column].into_iter().flatten() {
+            write!(f, ":{number}")?;
+        }
+        write!(f, ": {}", self.message)
+    }
+}
+
+/// Reads the orders, or tells every mistake. Empty lines mean nothing.
+pub fn read(path: &Path) -> Result<Vec<Order>, Vec<Mistake>> {
+    let mistake = |line, column, message| Mistake {
+        file: path.display().to_string(),
+        line,
+        column,
+        message,
+    };
+    let bytes =
+        std::fs::read(path).map_err(|error| vec![mistake(None, None, format!("cannot read it: {error}"))])?;
+    let (mut orders, mut mistakes) = (Vec::new(), Vec::new());
+    for (line, text) in (1..).zip(bytes.split(|byte| *byte == b'\n')) {
+        if text.trim_ascii().is_empty() {
+            continue;
+        }
+        match serde_json::from_slice::<Order>(text) {
+            Ok(order) => match check(&order) {
+                Ok(()) => orders.push(order),
+                Err(message) => mistakes.push(mistake(Some(line), None, message)),
+            },
+            Err(error) => {
+                let text = error.to_string();
+                // serde_json counts lines from the start of its own text, which is always one line here.
+                let message = text.split(" at line ").next().unwrap_or(&text).to_owned();
+                mistakes.push(mistake(Some(line), Some(error.column()), message));
+            }
+        }
+    }
+    if orders.is_empty() && mistakes.is_empty() {
+        mistakes.push(mistake(None, None, "expected orders, found none".to_owned()));
+    }
+    if mistakes.is_empty() {
+        Ok(orders)
+    } else {
+        Err(mistakes)
+    }
+}
+
+fn check(order: &Order) -> Result<(), String> {
+    check_name("customer", &order.customer)?;
+    if !(1..=LINES_LIMIT).contains(&order.lines.len()) {
+        let found = order.lines.len();
+        return Err(format!("expected 1 to {LINES_LIMIT} `lines`, found {found}"));
+    }
+    let mut products = HashSet::new();
+    for line in &order.lines {
+        check_name("product", &line.product)?;
+        // As the database compares names: without regard to case and to trailing blanks.
+        if !products.insert(line.product.trim_end().to_lowercase()) {
+            return Err(format!(
+                "the product `{}` stands in two lines of one order",
+                line.product
+            ));
+        }
+        for (key, least, number) in [("quantity", 1, line.quantity), ("cents", 0, line.cents)] {
+            if !(least..=NUMBER_LIMIT).contains(&number) {
+                return Err(format!(
+                    "`{key}` expects a number from {least} to {NUMBER_LIMIT}, found {number}"
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_name(key: &str, name: &str) -> Result<(), String> {
+    if name.trim().is_empty() || name.chars().count() > NAME_LIMIT || name.chars().any(char::is_control) {
+        return Err(format!("`{key}` expects 1 to {NAME_LIMIT} printable characters"));
+    }
+    Ok(())
+}

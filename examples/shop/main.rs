@@ -1,0 +1,124 @@
+//! The main job of dbreg: orders in MySQL, a log of events in MongoDB, a cache in memcached.
+//!
+//! ```text
+//! cargo demo                                # on throw-away servers
+//! cargo run --example shop --features mysql,mongodb,memcached -- examples/shop/sample.jsonl
+//! ```
+//!
+//! Exit status: 0 done, 1 an operation failed, 2 the input is wrong, 69 or 78 the databases are not to be had.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people")]
+
+mod cache;
+mod events;
+mod input;
+mod orders;
+
+use cache::Source;
+use dbreg::{DbRegistry, Error, sqlx};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Reads `databases.toml` beside `Cargo.toml`, and generates `AppRegistry`.
+#[derive(DbRegistry)]
+struct App;
+
+/// Of the input, as that of other command lines.
+const EXIT_USAGE: u8 = 2;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1);
+    let (Some(path), None) = (arguments.next().map(PathBuf::from), arguments.next()) else {
+        eprintln!("shop: expected one file of orders; write `shop examples/shop/sample.jsonl`");
+        return ExitCode::from(EXIT_USAGE);
+    };
+    let orders = match input::read(&path) {
+        Ok(orders) => orders,
+        Err(mistakes) => {
+            for mistake in mistakes {
+                eprintln!("{mistake}");
+            }
+            return ExitCode::from(EXIT_USAGE);
+        }
+    };
+
+    let db = App::connect_or_exit().await;
+    println!("{}", db.report());
+    let worked = work(&db, &orders).await;
+    let closed = db.close().await;
+    for error in [worked.err(), closed.err()].into_iter().flatten() {
+        eprintln!("shop: {error:?}");
+        return ExitCode::FAILURE;
+    }
+    println!("closed every connection");
+    ExitCode::SUCCESS
+}
+
+async fn work(db: &AppRegistry, orders: &[input::Order]) -> Result<(), Error> {
+    orders::create_tables(&db.mysql.main).await?;
+    for order in orders {
+        let number = orders::place(&db.mysql.main, order).await?;
+        cache::forget(db, number).await;
+        events::write(&db.mongodb.logs, "placed", number).await?;
+        println!(
+            "order {number}: placed, {} lines in one transaction",
+            order.lines.len()
+        );
+
+        // The first look goes to MySQL, the second is answered by memcached.
+        for _ in 0..2 {
+            let (summary, source) = cache::summary(db, number).await?;
+            let source = match source {
+                Source::Cache => "from memcached",
+                Source::Database => "from MySQL",
+            };
+            let (euros, cents) = (summary.cents / 100, summary.cents % 100);
+            println!(
+                "order {number}: {}, {} articles, {euros}.{cents:02}; {source}",
+                summary.customer, summary.articles
+            );
+        }
+        events::write(&db.mongodb.logs, "shown", number).await?;
+        let happened = events::of_order(&db.mongodb.logs, number).await?;
+        println!("order {number}: {} in the log of MongoDB", happened.join(", "));
+    }
+    look_up(db).await?;
+    fail(db).await
+}
+
+/// The dynamic side, for tools that do not know the names while they are compiled.
+async fn look_up(db: &AppRegistry) -> Result<(), Error> {
+    let main = db.backend("mysql")?.get("main")?;
+    main.ping().await?;
+    println!("{}.{} found by name, and it answers", main.backend(), main.name());
+    for connection in db.connections() {
+        let status = connection.status();
+        println!(
+            "  {}.{}: {}, {} calls, {} errors",
+            connection.backend(),
+            connection.name(),
+            status.state,
+            status.calls,
+            status.errors
+        );
+    }
+    Ok(())
+}
+
+/// A harmless mistake, to show what a connection keeps of it.
+async fn fail(db: &AppRegistry) -> Result<(), Error> {
+    let mysql = &db.mysql.main;
+    let refused = mysql
+        .process(async |pool| Ok(sqlx::query("select * from no_such_table").execute(&pool).await?))
+        .await;
+    if refused.is_ok() {
+        println!("a table that should not be there is there");
+    }
+    let errors = mysql.errors();
+    println!("errors of mysql.main: {}", errors.total);
+    for error in errors.latest {
+        println!("  {} during {}: {}", error.kind, error.operation, error.message);
+    }
+    Ok(())
+}

@@ -1,0 +1,14 @@
+-- The tables of the shop. Money is in cents.
+create table if not exists shop_order (
+    number   bigint      not null auto_increment primary key,
+    customer varchar(80) not null
+);
+
+create table if not exists shop_order_line (
+    order_number bigint      not null,
+    product      varchar(80) not null,
+    quantity     bigint      not null,
+    cents        bigint      not null,
+    primary key (order_number, product),
+    foreign key (order_number) references shop_order (number)
+);
