@@ -60,12 +60,12 @@ async fn collections_commands_and_errors() {
     });
     assert_eq!(count.await.unwrap(), 1);
 
-    let error = db
-        .mongodb
-        .logs
-        .run_command(doc! { "noSuchCommand": 1 })
-        .await
-        .unwrap_err();
+    let twice = db.mongodb.logs.process(async |logs| {
+        let events = logs.collection::<Document>("events");
+        events.insert_one(doc! { "_id": 1 }).await?;
+        Ok(events.insert_one(doc! { "_id": 1 }).await?)
+    });
+    let error = twice.await.unwrap_err();
     assert_eq!(
         (error.kind(), error.connection()),
         (ErrorKind::Operation, "mongodb.logs")

@@ -159,16 +159,23 @@ pub(super) async fn open(handle: &MySql, target: &Target) -> Result<Opened, Erro
 
 /// The driver's error with the cause and the next step.
 fn explain(error: sqlx::Error, target: &Target) -> Error {
+    const TLS_STEP: &str = "write `tls_ca = \"path\"` for a private authority, `tls = \"require\"` to encrypt without \
+        checking who answers, or `tls = \"off\"` if this network is yours";
+    // A certificate that is refused comes as an I/O error with the verdict of the TLS library in it.
+    if let sqlx::Error::Io(cause) = &error
+        && cause.kind() == std::io::ErrorKind::InvalidData
+    {
+        return Error::new(ErrorKind::Tls, cause.to_string())
+            .caused_by(error)
+            .help(TLS_STEP);
+    }
     if let (sqlx::Error::Io(cause), Some((host, port))) = (&error, target.hosts.first()) {
         return Error::new(ErrorKind::Unreachable, unreachable_words(host, *port, cause)).caused_by(error);
     }
     let error = Error::from(error);
     match error.kind() {
         ErrorKind::Auth if target.from_file => error.from_credential_file(),
-        ErrorKind::Tls => error.help(
-            "write `tls_ca = \"path\"` for a private authority, `tls = \"require\"` to encrypt without checking who \
-             answers, or `tls = \"off\"` if this network is yours",
-        ),
+        ErrorKind::Tls => error.help(TLS_STEP),
         _ => error,
     }
 }
