@@ -1,0 +1,67 @@
+//! What may be sent: keys and the sizes of values.
+
+use crate::error::Error;
+use crate::kind::ErrorKind;
+
+/// The longest key of memcached, in bytes.
+pub(super) const KEY_LIMIT: usize = 250;
+
+/// Checks a key before anything is written: a space or a line break in it would be a command of its own. The text of
+/// the key is in no message: it may name a person.
+pub(super) fn checked(key: &str) -> Result<&str, Error> {
+    let length = key.len();
+    if length == 0 {
+        return Err(refused("expected a key of 1 to 250 bytes, found an empty one"));
+    }
+    if length > KEY_LIMIT {
+        return Err(
+            refused(&format!("expected a key of 1 to 250 bytes, found {length}"))
+                .help("write a digest of the key instead"),
+        );
+    }
+    if let Some(at) = key.bytes().position(|byte| byte <= b' ' || byte == 0x7f) {
+        return Err(refused(&format!(
+            "expected a key without spaces and control characters, found one at byte {at}"
+        )));
+    }
+    Ok(key)
+}
+
+/// Checks the size of a value before anything is written.
+pub(super) fn fitting(value: &[u8], max_value: usize) -> Result<&[u8], Error> {
+    if value.len() > max_value {
+        let length = value.len();
+        return Err(refused(&format!(
+            "expected a value of at most {max_value} bytes, found {length}"
+        ))
+        .help("the limit is `max_value`; the server has its own, `-I`"));
+    }
+    Ok(value)
+}
+
+fn refused(message: &str) -> Error {
+    Error::new(ErrorKind::Operation, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refuses_what_would_be_a_command() {
+        let long = "x".repeat(251);
+        for key in ["", "a b", "a\r\nflush_all", "a\n", "\0", "a\x7f", "\t", &long] {
+            let error = checked(key).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Operation);
+            assert!(!error.message().contains("flush_all"), "{error}");
+        }
+    }
+
+    #[test]
+    fn takes_every_other_key() {
+        let longest = "x".repeat(250);
+        for key in ["a", "user:7", "schlüssel", &longest] {
+            assert_eq!(checked(key).unwrap(), key);
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Every malformed reply of the fixture: the right verdict, and a right answer to the next call.
+
+use super::fake::{self, Bad};
+use super::handle;
+use crate::error::Error;
+use crate::kind::ErrorKind;
+use serde::Deserialize;
+use std::time::{Duration, Instant};
+
+#[derive(Deserialize)]
+struct Case {
+    id: String,
+    command: String,
+    reply_latin1: String,
+    close_after: u8,
+    expect: String,
+}
+
+impl Case {
+    fn bad(&self) -> Bad {
+        let text = &self.reply_latin1;
+        let bytes = match text.strip_prefix("@repeat A ") {
+            Some(count) => vec![b'A'; count.parse().unwrap()],
+            // Letters that come later than any deadline.
+            None if text.starts_with("@600") => return Bad::Silence,
+            None => text
+                .chars()
+                .map(|c| u8::try_from(u32::from(c)).unwrap())
+                .collect(),
+        };
+        Bad::Bytes {
+            bytes,
+            close: self.close_after == 1,
+        }
+    }
+}
+
+/// Ok with what came, as text.
+async fn run(case: &Case) -> (Result<String, Error>, Duration) {
+    let verb: &'static str = match case.command.as_str() {
+        "get" => "get",
+        "set" => "set",
+        "incr" => "incr",
+        "version" => "version",
+        other => panic!("no such command: {other}"),
+    };
+    let port = fake::start(verb, case.bad()).await;
+    let cache = handle(port, "connect_timeout = \"500ms\"\ntimeout = \"600ms\"\n");
+    let call = async || match verb {
+        "get" => cache
+            .get("test")
+            .await
+            .map(|value| String::from_utf8(value.unwrap_or_default()).unwrap()),
+        "set" => cache.set("test", "v", None).await.map(|()| "stored".to_owned()),
+        "incr" => cache.incr("test", 1).await.map(|number| format!("{number:?}")),
+        _ => cache.version().await,
+    };
+    let start = Instant::now();
+    let first = call().await;
+    let elapsed = start.elapsed();
+    let expected = match verb {
+        "get" => "test",
+        "set" => "stored",
+        "incr" => "Some(7)",
+        _ => "1.6.18",
+    };
+    assert_eq!(call().await.unwrap(), expected, "{}: the next call", case.id);
+    // Another key, for an answer that was left behind.
+    assert_eq!(
+        cache.get("bob").await.unwrap().as_deref(),
+        Some(&b"bob"[..]),
+        "{}",
+        case.id
+    );
+    (first, elapsed)
+}
+
+#[tokio::test]
+async fn a_malformed_reply_is_an_error_and_harms_no_other_call() {
+    let text = include_str!("../../../../tests/fixtures/memcached_malformed.json");
+    let cases: Vec<Case> = serde_json::from_str(text).unwrap();
+    assert_eq!(cases.len(), 46);
+    let outcomes = futures_util::future::join_all(cases.iter().map(run)).await;
+    for (case, (outcome, elapsed)) in cases.iter().zip(outcomes) {
+        let Case { id, expect, .. } = case;
+        assert!(elapsed < Duration::from_secs(2), "{id} took {elapsed:?}");
+        let error = match outcome {
+            Ok(value) => {
+                assert!(
+                    expect.starts_with("value 'te'") && value == "te",
+                    "{id}: found `{value}`"
+                );
+                continue;
+            }
+            Err(error) => error,
+        };
+        assert!(!error.message().chars().any(char::is_control), "{id}: {error}");
+        let kind = error.kind();
+        let either = ["timeout/err", "error or timeout"]
+            .iter()
+            .any(|words| expect.starts_with(words));
+        let late = expect.starts_with("timeout error") || expect.contains("by its timeout");
+        assert!(
+            either || (kind == ErrorKind::Timeout) == late,
+            "{id}: expected {expect}, found {error:?}"
+        );
+        match id.as_str() {
+            "get-maxconns" => assert_eq!(kind, ErrorKind::TooManyConnections),
+            "get-close" | "version-close" => assert_eq!(kind, ErrorKind::Unreachable),
+            _ if case.reply_latin1.contains("_ERROR ") => {
+                assert_eq!(kind, ErrorKind::Operation, "{id}: {error}");
+                assert!(error.message().contains("_ERROR "), "{id}: {error}");
+            }
+            _ => {}
+        }
+    }
+}

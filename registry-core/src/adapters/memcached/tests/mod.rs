@@ -1,0 +1,25 @@
+//! What every test here shares: a handle without a registry.
+
+mod fake;
+mod live;
+mod malformed;
+mod safety;
+
+use super::Memcached;
+use crate::base::Base;
+use crate::startup::Prepared;
+use std::sync::Arc;
+
+/// A handle for a server on this port; `more` are further lines of its table.
+fn handle(port: u16, more: &str) -> Memcached {
+    let text = format!("[memcached.cache]\nhost = \"127.0.0.1\"\nport = {port}\n{more}");
+    let loaded = registry_config::load(&text, "databases.toml");
+    assert!(loaded.diagnostics.is_empty(), "{:?}", loaded.diagnostics);
+    let shape = &loaded.shape.connections[0];
+    let settings = registry_config::resolve(shape, None, &[]).unwrap();
+    let base = Base::new(shape, &settings);
+    Memcached::prepare(&Prepared {
+        base,
+        settings: Ok(Arc::new(settings)),
+    })
+}
