@@ -91,6 +91,10 @@ impl Base {
         self.policy
     }
 
+    #[cfg_attr(
+        not(any(feature = "mysql", feature = "memcached", feature = "sqlite")),
+        expect(dead_code, reason = "for calls that do not go through `run`")
+    )]
     pub(crate) fn timeout(&self) -> Duration {
         self.timeout
     }

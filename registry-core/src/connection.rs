@@ -160,6 +160,12 @@ pub(crate) async fn close(connection: &dyn Connection) -> Result<(), Error> {
 }
 
 /// The method set that is the same on every handle, written once. `$client` is what `process` and `instance` give.
+#[cfg(any(
+    feature = "mysql",
+    feature = "mongodb",
+    feature = "memcached",
+    feature = "sqlite"
+))]
 macro_rules! method_set {
     ($handle:ident, $client:ty, $instance:literal) => {
         impl $handle {
@@ -254,4 +260,10 @@ macro_rules! method_set {
         }
     };
 }
+#[cfg(any(
+    feature = "mysql",
+    feature = "mongodb",
+    feature = "memcached",
+    feature = "sqlite"
+))]
 pub(crate) use method_set;

@@ -88,7 +88,7 @@ impl Error {
         not(any(feature = "mysql", feature = "mongodb")),
         expect(dead_code, reason = "only backends with a login")
     )]
-    pub(crate) fn from_credential_file(self) -> Self {
+    pub(crate) fn with_credential_file(self) -> Self {
         self.with(|inner| {
             if inner.kind == ErrorKind::Auth {
                 inner.exit_code = EXIT_UNAVAILABLE;
@@ -172,6 +172,24 @@ pub(crate) fn printable(text: &str) -> String {
         }
     }
     out
+}
+
+#[cfg(any(
+    feature = "mysql",
+    feature = "mongodb",
+    feature = "memcached",
+    feature = "sqlite"
+))]
+/// The words of an I/O error without the number in brackets.
+pub(crate) fn plain(cause: &std::io::Error) -> String {
+    match cause.kind() {
+        std::io::ErrorKind::NotFound => "no such file".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => {
+            let text = cause.to_string();
+            text.split(" (os error").next().unwrap_or(&text).to_lowercase()
+        }
+    }
 }
 
 impl fmt::Display for Error {

@@ -8,6 +8,8 @@ pub mod adapters;
 mod at;
 mod attempt;
 mod base;
+#[cfg(any(feature = "mysql", feature = "mongodb", feature = "memcached"))]
+mod cause;
 mod connection;
 mod error;
 mod error_log;
@@ -15,6 +17,7 @@ mod gate;
 mod kind;
 mod registry;
 mod report;
+#[cfg(any(feature = "mysql", feature = "mongodb", feature = "memcached"))]
 mod secret;
 mod startup;
 mod status;

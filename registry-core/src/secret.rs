@@ -1,8 +1,10 @@
 //! References: `{ env = … }` and `{ file = … }`, resolved at each start.
 
-use crate::error::Error;
+use crate::error::{Error, plain};
 use crate::kind::ErrorKind;
-use registry_config::{Host, HostName, Reference, Secret, Settings, Value};
+use registry_config::{Host, HostName, Reference, Secret};
+#[cfg(any(feature = "mysql", feature = "mongodb"))]
+use registry_config::{Settings, Value};
 use std::fs;
 use std::io::Read as _;
 use std::path::Path;
@@ -85,27 +87,17 @@ fn warn_if_open_to_others(path: &Path, found: &fs::Metadata) {
 #[cfg(not(unix))]
 fn warn_if_open_to_others(_: &Path, _: &fs::Metadata) {}
 
-/// The words of an I/O error without the number in brackets.
-pub(crate) fn plain(cause: &std::io::Error) -> String {
-    match cause.kind() {
-        std::io::ErrorKind::NotFound => "no such file".to_owned(),
-        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        _ => {
-            let text = cause.to_string();
-            text.split(" (os error").next().unwrap_or(&text).to_lowercase()
-        }
-    }
-}
-
 fn config(message: String) -> Error {
     Error::new(ErrorKind::Config, message)
 }
 
+#[cfg(any(feature = "mysql", feature = "mongodb"))]
 /// The text of a key that may be a reference; `None` when it is not set.
 pub(crate) fn text(settings: &Settings, key: &str) -> Result<Option<String>, Error> {
     Ok(secret(settings, key)?.map(|secret| secret.expose().to_owned()))
 }
 
+#[cfg(any(feature = "mysql", feature = "mongodb"))]
 /// The secret of a key; `None` when it is not set, or empty, which means the same.
 pub(crate) fn secret(settings: &Settings, key: &str) -> Result<Option<Secret>, Error> {
     let Some(setting) = settings.value(key) else {
@@ -120,6 +112,7 @@ pub(crate) fn secret(settings: &Settings, key: &str) -> Result<Option<Secret>, E
     Ok((!secret.is_empty()).then_some(secret))
 }
 
+#[cfg(any(feature = "mysql", feature = "mongodb"))]
 /// Whether a refused credential can be mended by whoever rotates a file: the password or the URL comes from one.
 pub(crate) fn from_file(settings: &Settings) -> bool {
     ["password", "url"].into_iter().any(|key| {

@@ -1,7 +1,7 @@
 //! The errors of a session, as errors of dbreg.
 
 use super::stream::Fault;
-use crate::attempt::unreachable_words;
+use crate::cause::unreachable_words;
 use crate::error::Error;
 use crate::kind::ErrorKind;
 use std::io;

@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::kind::ErrorKind;
 use crate::startup::Prepared;
 use crate::status;
-use crate::{attempt, secret};
+use crate::{cause, secret};
 use deadpool::Runtime;
 use deadpool::managed::{Pool, QueueMode, Timeouts};
 use futures_util::FutureExt as _;
@@ -103,8 +103,7 @@ impl Client {
                 .await
                 .map_err(|cause| sessions.error(&cause))
         };
-        let version =
-            attempt::with_cause(&hosts, sessions.base.connect_timeout(), "memcached", proof).await?;
+        let version = cause::with_cause(&hosts, sessions.base.connect_timeout(), "memcached", proof).await?;
         let leases = try_join_all((0..self.min).map(|_| Lease::take(&self.pool))).await?;
         for lease in leases {
             lease.settle(sessions, Ok(()))?;

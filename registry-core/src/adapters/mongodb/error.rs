@@ -1,8 +1,8 @@
 //! What MongoDB and its driver answer, as a kind.
 
 use crate::error::Error;
+use crate::error::plain;
 use crate::kind::ErrorKind;
-use crate::secret::plain;
 use mongodb::error::ErrorKind as Driver;
 
 impl From<mongodb::error::Error> for Error {

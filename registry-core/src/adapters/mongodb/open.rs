@@ -1,7 +1,7 @@
 //! Opening a MongoDB connection: values -> the driver's options, the attempt, the proof.
 
-use crate::attempt::{all_refuse, with_cause};
 use crate::base::Base;
+use crate::cause::{all_refuse, with_cause};
 use crate::connection::Opened;
 use crate::error::Error;
 use crate::kind::ErrorKind;
@@ -224,7 +224,7 @@ pub(super) async fn open(
     let found = with_cause(&hosts, base.connect_timeout(), "MongoDB", attempt).await;
     let version = found.map_err(|error| {
         if plan.from_file {
-            error.from_credential_file()
+            error.with_credential_file()
         } else {
             error
         }

@@ -2,8 +2,8 @@
 
 use super::MySql;
 use crate::adapters::sql;
-use crate::attempt::{unreachable_words, with_cause};
 use crate::base::Base;
+use crate::cause::{unreachable_words, with_cause};
 use crate::connection::Opened;
 use crate::error::Error;
 use crate::kind::ErrorKind;
@@ -77,7 +77,7 @@ pub(super) fn target(base: &Arc<Base>, settings: &Settings) -> Result<Target, Er
         let pem = std::fs::read(path).map_err(|cause| {
             Error::new(
                 ErrorKind::Config,
-                format!("cannot read `tls_ca` `{path}`: {}", secret::plain(&cause)),
+                format!("cannot read `tls_ca` `{path}`: {}", crate::error::plain(&cause)),
             )
         })?;
         options = options.ssl_ca_from_pem(pem);
@@ -174,7 +174,7 @@ fn explain(error: sqlx::Error, target: &Target) -> Error {
     }
     let error = Error::from(error);
     match error.kind() {
-        ErrorKind::Auth if target.from_file => error.from_credential_file(),
+        ErrorKind::Auth if target.from_file => error.with_credential_file(),
         ErrorKind::Tls => error.help(TLS_STEP),
         _ => error,
     }

@@ -1,8 +1,8 @@
 //! sqlx errors as errors of dbreg, and back where sqlx's traits fix the type.
 
 use crate::error::Error;
+use crate::error::plain;
 use crate::kind::ErrorKind;
-use crate::secret::plain;
 use std::io;
 
 impl From<sqlx::Error> for Error {

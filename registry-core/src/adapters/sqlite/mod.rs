@@ -66,11 +66,7 @@ impl Connection for Sqlite {
     }
 
     fn open(&self) -> BoxFuture<'_, Result<Opened, Error>> {
-        Box::pin(async move {
-            open::open(self.target()?)
-                .await
-                .map_err(|e| error::explain(e, &self.inner.path))
-        })
+        Box::pin(async move { open::open(self.target()?, &self.inner.path).await })
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<(), Error>> {

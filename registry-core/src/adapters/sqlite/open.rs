@@ -1,5 +1,6 @@
 //! Opening an SQLite connection: values -> options, the proof, the pool.
 
+use super::error::explain;
 use crate::adapters::sql;
 use crate::base::Base;
 use crate::connection::Opened;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 
 pub(super) struct Target {
     pub(super) pool: SqlitePool,
+    min: u64,
 }
 
 /// Everything that needs no file.
@@ -35,14 +37,17 @@ pub(super) fn target(base: &Arc<Base>, settings: &Settings) -> Result<Target, Er
     }
     Ok(Target {
         pool: pool.connect_lazy_with(options),
+        min: settings.count("pool.min").unwrap_or(0),
     })
 }
 
 /// The proof by a command, on the session that stays.
-pub(super) async fn open(target: &Target) -> Result<Opened, sqlx::Error> {
+pub(super) async fn open(target: &Target, path: &str) -> Result<Opened, Error> {
     let version: String = sqlx::query_scalar("select sqlite_version()")
         .fetch_one(&target.pool)
-        .await?;
+        .await
+        .map_err(|error| explain(error, path))?;
+    sql::fill(&target.pool, target.min).await?;
     Ok(Opened {
         detail: format!("SQLite {version}"),
     })
