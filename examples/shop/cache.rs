@@ -8,12 +8,12 @@ use std::time::Duration;
 const KEPT: Duration = Duration::from_secs(60);
 
 /// Where a summary came from.
-pub enum Source {
+pub(crate) enum Source {
     Cache,
     Database,
 }
 
-pub async fn summary(db: &AppRegistry, number: i64) -> Result<(Summary, Source), Error> {
+pub(crate) async fn summary(db: &AppRegistry, number: i64) -> Result<(Summary, Source), Error> {
     let (cache, key) = (&db.memcached.cache, format!("order:{number}"));
     // A cache that does not answer costs time and no customer: its errors are in `errors()`.
     if let Ok(Some(summary)) = cache.get_as(&key).await {
@@ -25,6 +25,6 @@ pub async fn summary(db: &AppRegistry, number: i64) -> Result<(Summary, Source),
 }
 
 /// Forgets what an earlier run of the shop left under this number.
-pub async fn forget(db: &AppRegistry, number: i64) {
+pub(crate) async fn forget(db: &AppRegistry, number: i64) {
     let _ = db.memcached.cache.delete(&format!("order:{number}")).await;
 }

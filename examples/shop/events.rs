@@ -11,7 +11,7 @@ struct Event {
     order: i64,
 }
 
-pub async fn write(mongodb: &MongoDb, what: &str, order: i64) -> Result<(), Error> {
+pub(crate) async fn write(mongodb: &MongoDb, what: &str, order: i64) -> Result<(), Error> {
     let event = Event {
         at: DateTime::now(),
         what: what.to_owned(),
@@ -22,7 +22,7 @@ pub async fn write(mongodb: &MongoDb, what: &str, order: i64) -> Result<(), Erro
 }
 
 /// What happened to one order, the oldest first.
-pub async fn of_order(mongodb: &MongoDb, order: i64) -> Result<Vec<String>, Error> {
+pub(crate) async fn of_order(mongodb: &MongoDb, order: i64) -> Result<Vec<String>, Error> {
     // Over all of it, the reading of the cursor included, stands the connection's `timeout`.
     mongodb
         .process(async |database| {

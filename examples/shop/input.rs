@@ -12,22 +12,22 @@ const LINES_LIMIT: usize = 1_000;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Order {
-    pub customer: String,
-    pub lines: Vec<Line>,
+pub(crate) struct Order {
+    pub(crate) customer: String,
+    pub(crate) lines: Vec<Line>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Line {
-    pub product: String,
-    pub quantity: i64,
+pub(crate) struct Line {
+    pub(crate) product: String,
+    pub(crate) quantity: i64,
     /// The price of one.
-    pub cents: i64,
+    pub(crate) cents: i64,
 }
 
 /// What is wrong with the file, and where.
-pub struct Mistake {
+pub(crate) struct Mistake {
     file: String,
     /// Line and column, both from 1.
     line: Option<usize>,
@@ -41,12 +41,17 @@ impl fmt::Display for Mistake {
         for number in [self.line, self.column].into_iter().flatten() {
             write!(f, ":{number}")?;
         }
-        write!(f, ": {}", self.message)
+        f.write_str(": ")?;
+        // Words of the file may be in it, and those may steer a terminal.
+        self.message.chars().try_for_each(|c| match c {
+            c if c.is_control() => write!(f, "{}", c.escape_default()),
+            c => write!(f, "{c}"),
+        })
     }
 }
 
 /// Reads the orders, or tells every mistake. Empty lines mean nothing.
-pub fn read(path: &Path) -> Result<Vec<Order>, Vec<Mistake>> {
+pub(crate) fn read(path: &Path) -> Result<Vec<Order>, Vec<Mistake>> {
     let mistake = |line, column, message| Mistake {
         file: path.display().to_string(),
         line,
@@ -68,8 +73,10 @@ pub fn read(path: &Path) -> Result<Vec<Order>, Vec<Mistake>> {
             Err(error) => {
                 let text = error.to_string();
                 // serde_json counts lines from the start of its own text, which is always one line here.
-                let message = text.split(" at line ").next().unwrap_or(&text).to_owned();
-                mistakes.push(mistake(Some(line), Some(error.column()), message));
+                let message = text
+                    .rsplit_once(" at line ")
+                    .map_or(text.as_str(), |(words, _)| words);
+                mistakes.push(mistake(Some(line), Some(error.column()), message.to_owned()));
             }
         }
     }
@@ -92,8 +99,8 @@ fn check(order: &Order) -> Result<(), String> {
     let mut products = HashSet::new();
     for line in &order.lines {
         check_name("product", &line.product)?;
-        // As the database compares names: without regard to case and to trailing blanks.
-        if !products.insert(line.product.trim_end().to_lowercase()) {
+        // As the database compares names: without regard to trailing blanks.
+        if !products.insert(line.product.trim_end_matches(' ')) {
             return Err(format!(
                 "the product `{}` stands in two lines of one order",
                 line.product

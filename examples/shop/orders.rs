@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 
 /// An order as customers see it. It goes through the cache, hence serde.
 #[derive(Serialize, Deserialize)]
-pub struct Summary {
-    pub customer: String,
-    pub articles: i64,
-    pub cents: i64,
+pub(crate) struct Summary {
+    pub(crate) customer: String,
+    pub(crate) articles: i64,
+    pub(crate) cents: i64,
 }
 
-pub async fn create_tables(mysql: &MySql) -> Result<(), Error> {
+pub(crate) async fn create_tables(mysql: &MySql) -> Result<(), Error> {
     mysql
         .process(async |pool| {
             sqlx::raw_sql(include_str!("schema.sql")).execute(&pool).await?;
@@ -22,7 +22,7 @@ pub async fn create_tables(mysql: &MySql) -> Result<(), Error> {
 }
 
 /// Writes the order and its lines, or nothing at all; gives the order's number.
-pub async fn place(mysql: &MySql, order: &Order) -> Result<i64, Error> {
+pub(crate) async fn place(mysql: &MySql, order: &Order) -> Result<i64, Error> {
     // A transaction that is dropped on the way out with `?` is rolled back.
     let mut transaction = mysql.begin().await?;
     let inserted = sqlx::query("insert into shop_order (customer) values (?)")
@@ -45,7 +45,7 @@ pub async fn place(mysql: &MySql, order: &Order) -> Result<i64, Error> {
     Ok(number)
 }
 
-pub async fn summary(mysql: &MySql, number: i64) -> Result<Summary, Error> {
+pub(crate) async fn summary(mysql: &MySql, number: i64) -> Result<Summary, Error> {
     let (customer, articles, cents) = sqlx::query_as(
         "select customer, cast(sum(quantity) as signed), cast(sum(quantity * cents) as signed)
          from shop_order join shop_order_line on order_number = number
