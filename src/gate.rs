@@ -17,19 +17,19 @@ macro_rules! gate {
         #[doc(hidden)]
         #[macro_export]
         macro_rules! $gate {
-                    ($d messages:tt $d mine:tt [$d($d next:tt)*] $d($d rest:tt)*) => {
-                        $d($d next)*! { $d messages $d($d rest)* }
-                    };
-                }
+                            ($d messages:tt $d mine:tt [$d($d next:tt)*] $d($d rest:tt)*) => {
+                                $d($d next)*! { $d messages $d($d rest)* }
+                            };
+                        }
 
         #[cfg(not(feature = $feature))]
         #[doc(hidden)]
         #[macro_export]
         macro_rules! $gate {
-                    ({$d($d message:tt)*} {$d($d mine:tt)*} [$d($d next:tt)*] $d($d rest:tt)*) => {
-                        $d($d next)*! { {$d($d message)* $d($d mine)*} $d($d rest)* }
-                    };
-                }
+                            ({$d($d message:tt)*} {$d($d mine:tt)*} [$d($d next:tt)*] $d($d rest:tt)*) => {
+                                $d($d next)*! { {$d($d message)* $d($d mine)*} $d($d rest)* }
+                            };
+                        }
     };
 }
 

@@ -67,36 +67,34 @@ fn layer(layer: &Layer) -> TokenStream {
 fn entry(entry: &Entry) -> TokenStream {
     let key = entry.key;
     let position = at(entry.position);
-    let value = match &entry.value {
-        Value::Hosts(hosts) => {
-            let hosts = hosts.iter().map(host);
-            return quote!(Entry { key: #key, value: Value::Hosts(Borrowed(&[#(#hosts),*])), position: at(#position) });
-        }
-        Value::Text(text) => quote!(Value::Text(text(#text))),
-        Value::Reference(reference) => {
-            let reference = self::reference(reference);
-            quote!(Value::Reference(#reference))
-        }
+    match &entry.value {
+        Value::Text(text) => quote!(text_entry(#key, #text, #position)),
+        Value::Reference(Reference::Env(name)) => quote!(env_entry(#key, #name, #position)),
+        Value::Reference(Reference::File(path)) => quote!(file_entry(#key, #path, #position)),
         // The file holds no other secret than the empty one, and the binary never does.
-        Value::Secret(_) => quote!(Value::Secret(Secret::new(text("")))),
+        Value::Secret(_) => quote!(empty_entry(#key, #position)),
         Value::Count(count) => {
             let count = Literal::u64_unsuffixed(*count);
-            quote!(Value::Count(#count))
+            quote!(count_entry(#key, #count, #position))
         }
         Value::Port(port) => {
             let port = Literal::u16_unsuffixed(*port);
-            quote!(Value::Port(#port))
+            quote!(port_entry(#key, #port, #position))
         }
         Value::Duration(duration) => {
-            let (seconds, nanos) = (duration.as_secs(), duration.subsec_nanos());
-            quote!(Value::Duration(Duration::new(#seconds, #nanos)))
+            let seconds = Literal::u64_unsuffixed(duration.as_secs());
+            let nanos = Literal::u32_unsuffixed(duration.subsec_nanos());
+            quote!(duration_entry(#key, #seconds, #nanos, #position))
         }
-        Value::Bool(flag) => quote!(Value::Bool(#flag)),
+        Value::Bool(flag) => quote!(flag_entry(#key, #flag, #position)),
+        Value::Hosts(hosts) => {
+            let hosts = hosts.iter().map(host);
+            quote!(Entry { key: #key, value: Value::Hosts(Borrowed(&[#(#hosts),*])), position: at(#position) })
+        }
         _ => quote!(::core::compile_error!(
             "registry-config is newer than registry-macros; run `cargo update`"
         )),
-    };
-    quote!(entry(#key, #value, #position))
+    }
 }
 
 fn host(host: &Host) -> TokenStream {
@@ -106,30 +104,19 @@ fn host(host: &Host) -> TokenStream {
         role,
         weight,
     } = host;
-    let host = match host {
-        HostName::Literal(text) => quote!(HostName::Literal(text(#text))),
-        HostName::Reference(reference) => {
-            let reference = self::reference(reference);
-            quote!(HostName::Reference(#reference))
-        }
+    let name = match host {
+        HostName::Literal(text) => quote!(literal_host(#text)),
+        HostName::Reference(Reference::Env(name)) => quote!(env_host(#name)),
+        HostName::Reference(Reference::File(path)) => quote!(file_host(#path)),
     };
     let role = match role {
         Role::Primary => quote!(Role::Primary),
         Role::Replica => quote!(Role::Replica),
     };
     // A host has no port 0, so it stands for none.
-    let (port, weight) = (
-        Literal::u16_unsuffixed(port.unwrap_or(0)),
-        Literal::u32_unsuffixed(*weight),
-    );
-    quote!(host(#host, #port, #role, #weight))
-}
-
-fn reference(reference: &Reference) -> TokenStream {
-    match reference {
-        Reference::Env(name) => quote!(Reference::Env(text(#name))),
-        Reference::File(path) => quote!(Reference::File(text(#path))),
-    }
+    let port = Literal::u16_unsuffixed(port.unwrap_or(0));
+    let weight = Literal::u32_unsuffixed(*weight);
+    quote!(host(#name, #port, #role, #weight))
 }
 
 /// Line and column, as two arguments.

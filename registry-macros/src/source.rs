@@ -28,9 +28,9 @@ pub(crate) fn read(source: &Source) -> Result<SourceText, String> {
         }),
         Source::File(literal) => {
             // rustc's own directory is that of the workspace.
-            let root = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).ok_or_else(|| {
-                "the variable CARGO_MANIFEST_DIR is not set; build with cargo, or write the text as `toml = \"…\"`"
-            })?;
+            let root = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).ok_or(
+                "the variable CARGO_MANIFEST_DIR is not set; build with cargo, or write the text as `toml = \"…\"`",
+            )?;
             read_file(&root, literal.as_ref().map(syn::LitStr::value).as_deref())
         }
     }

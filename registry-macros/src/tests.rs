@@ -45,7 +45,12 @@ impl Parse for Gates {
             messages.push(pair[0].clone());
             chain.push(pair[1].to_string());
         }
-        Ok(Self { chain, messages, fallback: quote!(#head {} #tail), code })
+        Ok(Self {
+            chain,
+            messages,
+            fallback: quote!(#head {} #tail),
+            code,
+        })
     }
 }
 
@@ -55,7 +60,12 @@ impl std::fmt::Display for Gates {
         for message in &self.messages {
             writeln!(f, "{}", pretty(message.clone()).trim_end())?;
         }
-        write!(f, "\n// or, with a message:\n{}\n// else:\n{}", pretty(self.fallback.clone()), pretty(self.code.clone()))
+        write!(
+            f,
+            "\n// or, with a message:\n{}\n// else:\n{}",
+            pretty(self.fallback.clone()),
+            pretty(self.code.clone())
+        )
     }
 }
 
@@ -134,36 +144,125 @@ fn mistakes_where_they_are_not() {
 #[test]
 fn mistakes_in_attributes() {
     let inputs = [
-        quote!(#[registry(pth = "a.toml")] struct App;),
-        quote!(#[registry(whatever)] struct App;),
-        quote!(#[registry(path)] struct App;),
-        quote!(#[registry(path = 1, toml("x"), name = Db, env = , only = "mysql", crate = "::other")] struct App;),
-        quote!(#[registry(only())] struct App;),
-        quote!(#[registry(only(mysql.main))] struct App;),
-        quote!(#[registry(only["mysql"])] struct App;),
-        quote!(#[registry(path = "a.toml" "b.toml")] struct App;),
-        quote!(#[registry("databases.toml")] struct App;),
-        quote!(#[registry] struct App;),
-        quote!(#[registry()] struct App;),
-        quote!(#[registry = "databases.toml"] struct App;),
-        quote!(#[registry(path = "a.toml", path = "b.toml")] struct App;),
-        quote!(#[registry(name = "A")] #[registry(name = "B")] struct App;),
-        quote!(#[registry(path = "a.toml", toml = "")] struct App;),
-        quote!(#[registry(name = "App")] struct App;),
-        quote!(#[registry(name = "db")] struct App;),
-        quote!(#[registry(name = "Self")] struct App;),
-        quote!(#[registry(name = "My Db")] struct App;),
-        quote!(#[registry(env = "shop")] struct App;),
-        quote!(#[registry(env = "SHOP_")] struct App;),
-        quote!(#[registry(env = "A__B")] struct App;),
-        quote!(#[registry(env = "")] struct App;),
-        quote!(#[registry(crate = other)] struct App;),
-        quote!(#[registry(only("mysql.main", "mysql.main"))] struct App;),
-        quote!(struct App<T>(T);),
-        quote!(struct App<'a>(&'a str);),
-        quote!(enum App { One }),
+        quote!(
+            #[registry(pth = "a.toml")]
+            struct App;
+        ),
+        quote!(
+            #[registry(whatever)]
+            struct App;
+        ),
+        quote!(
+            #[registry(path)]
+            struct App;
+        ),
+        quote!(
+            #[registry(path = 1, toml("x"), name = Db, env = , only = "mysql", crate = "::other")]
+            struct App;
+        ),
+        quote!(
+            #[registry(only())]
+            struct App;
+        ),
+        quote!(
+            #[registry(only(mysql.main))]
+            struct App;
+        ),
+        quote!(
+            #[registry(only["mysql"])]
+            struct App;
+        ),
+        quote!(
+            #[registry(path = "a.toml" "b.toml")]
+            struct App;
+        ),
+        quote!(
+            #[registry("databases.toml")]
+            struct App;
+        ),
+        quote!(
+            #[registry]
+            struct App;
+        ),
+        quote!(
+            #[registry()]
+            struct App;
+        ),
+        quote!(
+            #[registry = "databases.toml"]
+            struct App;
+        ),
+        quote!(
+            #[registry(path = "a.toml", path = "b.toml")]
+            struct App;
+        ),
+        quote!(
+            #[registry(name = "A")]
+            #[registry(name = "B")]
+            struct App;
+        ),
+        quote!(
+            #[registry(path = "a.toml", toml = "")]
+            struct App;
+        ),
+        quote!(
+            #[registry(name = "App")]
+            struct App;
+        ),
+        quote!(
+            #[registry(name = "db")]
+            struct App;
+        ),
+        quote!(
+            #[registry(name = "Self")]
+            struct App;
+        ),
+        quote!(
+            #[registry(name = "My Db")]
+            struct App;
+        ),
+        quote!(
+            #[registry(env = "shop")]
+            struct App;
+        ),
+        quote!(
+            #[registry(env = "SHOP_")]
+            struct App;
+        ),
+        quote!(
+            #[registry(env = "A__B")]
+            struct App;
+        ),
+        quote!(
+            #[registry(env = "")]
+            struct App;
+        ),
+        quote!(
+            #[registry(crate = other)]
+            struct App;
+        ),
+        quote!(
+            #[registry(only("mysql.main", "mysql.main"))]
+            struct App;
+        ),
+        quote!(
+            struct App<T>(T);
+        ),
+        quote!(
+            struct App<'a>(&'a str);
+        ),
+        quote!(
+            enum App {
+                One,
+            }
+        ),
         quote!(union App { one: u8 }),
-        quote!(#[registry(pth = "a.toml", name = "x")] enum App<T> { One(T) }),
+        quote!(
+            #[registry(pth = "a.toml", name = "x")]
+            enum App<T> {
+                One(T),
+            }
+        ),
     ];
     let told = inputs.map(|input| format!("{}\n{}", input.clone(), messages(input)));
     insta::assert_snapshot!(told.join("\n"));
@@ -182,7 +281,15 @@ fn mistakes_in_only() {
         quote!(""),
         quote!("mysql.main", "redis", "mysql.nothing-like-it"),
     ]
-    .map(|only| format!("only({only})\n{}", messages(quote!(#[registry(toml = #toml, only(#only))] struct App;))));
+    .map(|only| {
+        format!(
+            "only({only})\n{}",
+            messages(quote!(
+                #[registry(toml = #toml, only(#only))]
+                struct App;
+            ))
+        )
+    });
     insta::assert_snapshot!(told.join("\n"));
 }
 
@@ -198,7 +305,11 @@ fn a_mistake_of_the_file_and_one_of_only() {
 fn no_secret_is_written() {
     let toml = "[mysql.main]\nhost = \"db1\"\npassword = \"canary1\"\n[mysql.other]\nurl = \"mysql://u:canary2@db/shop\"\n\
                 # canary3\n[mysql.third]\nhost = \"db\"\npasword = \"canary4\"\n";
-    for toml in [toml.to_owned(), format!("{toml}password = \"canary5\n"), format!("{toml}password = canary5\n")] {
+    for toml in [
+        toml.to_owned(),
+        format!("{toml}password = \"canary5\n"),
+        format!("{toml}password = canary5\n"),
+    ] {
         let expanded = crate::expand::derive(quote! {
             #[registry(toml = #toml)]
             struct App;

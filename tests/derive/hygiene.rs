@@ -13,7 +13,7 @@ fn check_with(name: &str, library: &str, more: impl FnOnce(&Scratch)) -> Vec<Mes
     let scratch = Scratch::with_memcached(name);
     scratch.file("databases.toml", FILE).file("src/lib.rs", library);
     more(&scratch);
-    scratch.check()
+    scratch.messages()
 }
 
 fn assert_silent(messages: &[Message]) {
@@ -170,7 +170,7 @@ fn another_name_of_the_crate() {
          #[derive(crate::database::DbRegistry)]\n#[registry(crate = crate::database, toml = \"[mysql.main]\\nhots = 1\")]\n\
          pub struct Wrong;\n}\npub use inner::App as Other;\n",
     );
-    let messages = scratch.check();
+    let messages = scratch.messages();
     let mut texts: Vec<&str> = messages
         .iter()
         .map(|message| message.text.lines().next().unwrap())
@@ -207,7 +207,7 @@ fn a_crate_that_exports_it_again() {
              pub mod by_macro { framework::app!(App); pub async fn start() { let db = App::connect_or_exit().await; \
              let _ = db.memcached.main.ping().await; } }\n",
         );
-    assert_silent(&scratch.check());
+    assert_silent(&scratch.messages());
 }
 
 #[test]

@@ -63,7 +63,7 @@ impl Cases {
     }
 
     fn check(self) {
-        let mut found = errors_by_target(self.scratch.check());
+        let mut found = errors_by_target(self.scratch.messages());
         for (name, expected) in self.expected {
             let errors = found.remove(&name).unwrap_or_default();
             let shown: String = errors.iter().map(|error| error.rendered.as_str()).collect();

@@ -5,11 +5,11 @@ use crate::scratch::Scratch;
 const ONE: &str = "[memcached.main]\nhost = \"c1\"\n";
 
 /// What cargo says about this crate, or that it is fresh.
-fn check(scratch: &Scratch) -> Result<bool, String> {
-    let output = scratch.cargo(&["check"]);
+fn build(scratch: &Scratch) -> Result<bool, String> {
+    let output = scratch.cargo(&["build"]);
     let text = String::from_utf8(output.stderr).unwrap();
     if output.status.success() {
-        Ok(text.contains("Checking rebuilds"))
+        Ok(text.contains("Compiling rebuilds"))
     } else {
         Err(text)
     }
@@ -24,21 +24,21 @@ fn an_edit_of_the_file_rebuilds_and_nothing_else_does() {
                                 pub fn f(db: &AppRegistry) { let _ = &db.memcached.main; }\n",
     );
 
-    let missing = check(&scratch).unwrap_err();
+    let missing = build(&scratch).unwrap_err();
     assert!(missing.contains("config/db.toml: no such file in "), "{missing}");
 
     scratch.file("config/db.toml", ONE);
-    assert_eq!(check(&scratch), Ok(true), "created");
-    assert_eq!(check(&scratch), Ok(false), "nothing changed");
+    assert_eq!(build(&scratch), Ok(true), "created");
+    assert_eq!(build(&scratch), Ok(false), "nothing changed");
 
     scratch.file("config/db.toml", &ONE.replace("main", "other"));
-    let renamed = check(&scratch).unwrap_err();
+    let renamed = build(&scratch).unwrap_err();
     assert!(renamed.contains("no field `main`"), "{renamed}");
 
     scratch.file("config/db.toml", ONE);
-    assert_eq!(check(&scratch), Ok(true), "edited");
+    assert_eq!(build(&scratch), Ok(true), "edited");
 
     std::fs::remove_file(scratch.folder().join("config/db.toml")).unwrap();
-    let deleted = check(&scratch).unwrap_err();
+    let deleted = build(&scratch).unwrap_err();
     assert!(deleted.contains("config/db.toml: no such file in "), "{deleted}");
 }

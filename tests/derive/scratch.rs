@@ -8,26 +8,26 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// One crate.
-pub struct Scratch {
+pub(crate) struct Scratch {
     folder: PathBuf,
     target: PathBuf,
 }
 
 /// An error or a warning of the compiler.
 #[derive(Debug)]
-pub struct Message {
+pub(crate) struct Message {
     /// The binary or library that it is about.
-    pub target: String,
-    pub is_error: bool,
+    pub(crate) target: String,
+    pub(crate) is_error: bool,
     /// Its own text, without the places.
-    pub text: String,
+    pub(crate) text: String,
     /// As it is printed.
-    pub rendered: String,
+    pub(crate) rendered: String,
 }
 
 impl Scratch {
     /// A crate with this name and these lines for its manifest, with the files of no earlier run.
-    pub fn new(name: &str, dependencies: &str) -> Self {
+    pub(crate) fn new(name: &str, dependencies: &str) -> Self {
         let all = Path::new(env!("CARGO_TARGET_TMPDIR")).join("scratch");
         let folder = all.join(name);
         if folder.exists() {
@@ -49,29 +49,29 @@ impl Scratch {
     }
 
     /// A crate that depends on dbreg with the feature `memcached`.
-    pub fn with_memcached(name: &str) -> Self {
+    pub(crate) fn with_memcached(name: &str) -> Self {
         Self::new(name, "dbreg = { path = \"$DBREG\", features = [\"memcached\"] }")
     }
 
     /// Writes a file.
-    pub fn file(&self, path: &str, text: &str) -> &Self {
+    pub(crate) fn file(&self, path: &str, text: &str) -> &Self {
         let path = self.folder.join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
         self
     }
 
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
 
     /// The target directory, shared by all.
-    pub fn target(&self) -> &Path {
+    pub(crate) fn target(&self) -> &Path {
         &self.target
     }
 
     /// Runs cargo.
-    pub fn cargo(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn cargo(&self, arguments: &[&str]) -> Output {
         Command::new(env!("CARGO"))
             .args(arguments)
             .arg("--offline")
@@ -83,10 +83,10 @@ impl Scratch {
             .unwrap()
     }
 
-    /// Checks every target of the crate, those after one with errors too, and gives what the compiler says about the
-    /// crate itself.
-    pub fn check(&self) -> Vec<Message> {
-        let output = self.cargo(&["check", "--keep-going", "--message-format=json"]);
+    /// Builds every target of the crate, those after one with errors too, and gives what the compiler says about the
+    /// crate itself. A `cargo check` says the same, and would need all that the crate depends on once more.
+    pub(crate) fn messages(&self) -> Vec<Message> {
+        let output = self.cargo(&["build", "--keep-going", "--message-format=json"]);
         let name = self.folder.file_name().unwrap().to_str().unwrap();
         let stdout = String::from_utf8(output.stdout).unwrap();
         let messages: Vec<Message> = stdout

@@ -1,0 +1,12 @@
+#[derive(dbreg::DbRegistry)]
+#[registry(pth = "config/databases.toml")]
+struct App;
+
+async fn start() {
+    let db = App::connect().await.unwrap();
+    let _ = db.memcached.main.ping().await;
+}
+
+fn main() {
+    drop(start());
+}
