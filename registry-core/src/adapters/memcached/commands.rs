@@ -14,6 +14,7 @@ use std::collections::HashMap;
 pub struct CasToken(u64);
 
 /// What became of a [`cas`](Memcached::cas).
+#[must_use = "unless it is `Stored`, the value was not stored"]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CasOutcome {
     /// The value is stored.
@@ -173,6 +174,7 @@ impl Memcached {
     }
 
     /// Subtracts from a number in decimal digits, and gives the rest, at least 0; `None` when there is no such key.
+    /// The server does not shorten the text: what was `10` reads `9 `, with a blank, afterwards.
     pub async fn decr(&self, key: impl AsRef<str>, by: u64) -> Result<Option<u64>, Error> {
         command!(self, "decr", let key = checked(key.as_ref())?; |stream| wire::decr(stream, key, by))
     }

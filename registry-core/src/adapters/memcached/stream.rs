@@ -3,8 +3,10 @@
 
 use super::key::KEY_LIMIT;
 use futures_util::io::{AsyncRead, AsyncWrite};
+use socket2::SockRef;
 use std::fmt;
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
@@ -33,6 +35,8 @@ pub(crate) struct Stream {
     values: usize,
     outbox: Vec<u8>,
     sent: usize,
+    /// Whether the next command line is one that the protocol wants no acknowledgement of.
+    claims: bool,
     /// Commands whose acknowledgement was not asked for by the protocol, but by us.
     owed: usize,
 }
@@ -81,6 +85,7 @@ impl Stream {
             values: 0,
             outbox: Vec::new(),
             sent: 0,
+            claims: false,
             owed: 0,
         })
     }
@@ -90,15 +95,27 @@ impl Stream {
         self.values = count;
     }
 
+    /// How many of these values have not come.
+    pub(super) fn values_left(&self) -> usize {
+        self.values
+    }
+
+    /// Claims the acknowledgement of the next command, which the protocol writes with `noreply`. No other command is
+    /// looked at for the word: `noreply` is a key like any other.
+    pub(super) fn claim_acknowledgement(&mut self) {
+        self.claims = true;
+    }
+
     /// Whether everything that was sent is answered, and everything that came was read.
     pub(super) fn is_settled(&self) -> bool {
         self.taken == self.inbox.len() && self.block == 0 && self.outbox.is_empty() && self.owed == 0
     }
 
     /// Whether a session that rested is still of use: neither closed by the server nor holding bytes that nobody asked
-    /// for. Costs no round trip.
+    /// for. Costs no round trip, but asks the system: what the runtime remembers of the socket (`try_read`) is as old
+    /// as its last look at the driver, and an answer overlooked here is taken for that of the next command.
     pub(super) fn is_alive(&self) -> bool {
-        let seen = self.tcp.try_read(&mut [0]);
+        let seen = SockRef::from(&self.tcp).peek(&mut [MaybeUninit::uninit()]);
         self.is_settled() && seen.is_err_and(|cause| cause.kind() == io::ErrorKind::WouldBlock)
     }
 
@@ -124,7 +141,7 @@ impl Stream {
 
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.compact();
-        let mut chunk = [std::mem::MaybeUninit::uninit(); CHUNK];
+        let mut chunk = [MaybeUninit::uninit(); CHUNK];
         let mut buf = ReadBuf::uninit(&mut chunk);
         ready!(Pin::new(&mut self.tcp).poll_read(cx, &mut buf))?;
         if buf.filled().is_empty() {
@@ -258,7 +275,8 @@ impl AsyncWrite for Stream {
         let this = self.get_mut();
         match bytes.strip_suffix(NOREPLY) {
             // A value may end in the same letters; it is never the first thing of a command.
-            Some(line) if this.outbox.is_empty() => {
+            Some(line) if this.claims && this.outbox.is_empty() => {
+                this.claims = false;
                 this.outbox.extend_from_slice(line);
                 this.outbox.extend_from_slice(b"\r\n");
                 this.owed += 1;

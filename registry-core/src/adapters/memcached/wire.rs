@@ -13,12 +13,15 @@ const STATS_LIMIT: usize = 10_000;
 /// The values of these keys, which are sorted and all different.
 pub(super) async fn get_multi(stream: &mut Stream, keys: &[&str]) -> io::Result<HashMap<String, Vec<u8>>> {
     stream.expect_values(keys.len());
-    let values = Protocol::new(stream).get_multi(keys).await?;
-    if values.keys().all(|key| keys.binary_search(&key.as_str()).is_ok()) {
-        Ok(values)
-    } else {
-        Err(other_key())
+    let values = Protocol::new(&mut *stream).get_multi(keys).await?;
+    if !values.keys().all(|key| keys.binary_search(&key.as_str()).is_ok()) {
+        return Err(other_key());
     }
+    // The protocol keeps the last of two values of one key.
+    if values.len() + stream.values_left() != keys.len() {
+        return Err(garbled("the server sent two values of one key"));
+    }
+    Ok(values)
 }
 
 /// A single one takes the same way: the answer names its key there.
@@ -56,6 +59,7 @@ pub(super) async fn gets(stream: &mut Stream, key: &str) -> io::Result<Option<(V
 }
 
 pub(super) async fn set(stream: &mut Stream, key: &str, value: &[u8], expiry: u32) -> io::Result<()> {
+    stream.claim_acknowledgement();
     Protocol::new(&mut *stream).set(key, value, expiry).await?;
     if acknowledged(stream, "STORED", "NOT_STORED").await? {
         Ok(())
@@ -65,11 +69,13 @@ pub(super) async fn set(stream: &mut Stream, key: &str, value: &[u8], expiry: u3
 }
 
 pub(super) async fn append(stream: &mut Stream, key: &str, value: &[u8]) -> io::Result<bool> {
+    stream.claim_acknowledgement();
     Protocol::new(&mut *stream).append(key, value).await?;
     acknowledged(stream, "STORED", "NOT_STORED").await
 }
 
 pub(super) async fn delete(stream: &mut Stream, key: &str) -> io::Result<bool> {
+    stream.claim_acknowledgement();
     Protocol::new(&mut *stream).delete(key).await?;
     acknowledged(stream, "DELETED", "NOT_FOUND").await
 }

@@ -1,6 +1,8 @@
 //! What every test here shares: a handle without a registry.
 
+mod edges;
 mod fake;
+mod leftovers;
 mod live;
 mod malformed;
 mod safety;
