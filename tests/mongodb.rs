@@ -1,4 +1,5 @@
 //! MongoDB on a server of the wire protocol: collections, process, deadline, close, `url`.
+#![expect(clippy::unwrap_used, reason = "a test states its expectations by panicking")]
 
 use dbreg::mongodb::bson::{Document, doc};
 use dbreg::{DbRegistry, ErrorKind};

@@ -1,4 +1,5 @@
 //! MySQL on a real server: executor, process, deadlines, errors, TLS, close.
+#![expect(clippy::unwrap_used, reason = "a test states its expectations by panicking")]
 
 use dbreg::sqlx;
 use dbreg::{DbRegistry, ErrorKind, MySql, State};

@@ -60,6 +60,7 @@ impl Fields<'_> {
             #here mod #module {
                 #[doc = #about_fields]
                 #[derive(::core::fmt::Debug)]
+                #[non_exhaustive]
                 #inner struct Fields { #(#fields),* }
                 #(#modules)*
             }
@@ -99,6 +100,7 @@ impl Fields<'_> {
             #outer mod #module {
                 #[doc = #about_struct]
                 #[derive(::core::fmt::Debug)]
+                #[non_exhaustive]
                 #inner struct Connections { #(#fields),* }
                 #(#places)*
             }
