@@ -47,7 +47,7 @@ async fn main() -> ExitCode {
     println!("{}", db.report());
     let worked = work(&db, &orders).await;
     let closed = db.close().await;
-    for error in [worked.err(), closed.err()].into_iter().flatten() {
+    if let Err(error) = worked.and(closed) {
         eprintln!("shop: {error:?}");
         return ExitCode::FAILURE;
     }
