@@ -5,5 +5,6 @@
 mod hygiene;
 mod mistakes;
 mod rebuild;
+mod registry;
 mod scratch;
 mod secrets;
