@@ -62,7 +62,7 @@ async fn work(db: &AppRegistry, orders: &[input::Order]) -> Result<(), Error> {
         cache::forget(db, number).await;
         events::write(&db.mongodb.logs, "placed", number).await?;
         println!(
-            "order {number}: placed, {} lines in one transaction",
+            "order {number}: placed in one transaction, lines: {}",
             order.lines.len()
         );
 
