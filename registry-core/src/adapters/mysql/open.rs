@@ -10,7 +10,7 @@ use crate::kind::ErrorKind;
 use crate::secret;
 use registry_config::{ConnectionUrl, Secret, Settings};
 use sqlx::mysql::{MySqlConnectOptions, MySqlPool, MySqlSslMode};
-use sqlx::{ConnectOptions as _, Connection as _};
+use sqlx::{ConnectOptions as _, Connection as _, Row as _};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -132,15 +132,22 @@ fn is_loopback(host: &str) -> bool {
 /// One bare attempt, the proof by a command, then the pool's first sessions.
 pub(super) async fn open(handle: &MySql, target: &Target) -> Result<Opened, Error> {
     let attempt = async {
-        let mut session = target
+        // No session variables, and a command as text: every round trip counts behind a slow network.
+        let options = target
             .options
+            .clone()
+            .pipes_as_concat(false)
+            .no_engine_substitution(false);
+        let mut session = options
+            .timezone(None)
+            .set_names(false)
             .connect()
             .await
             .map_err(|error| explain(error, target))?;
         // An expired password connects, and fails its first command.
-        let version: String = sqlx::query_scalar("select version()")
-            .fetch_one(&mut session)
-            .await
+        let row = sqlx::raw_sql("select version()").fetch_one(&mut session).await;
+        let version: String = row
+            .and_then(|row| row.try_get(0))
             .map_err(|e| explain(e, target))?;
         // The server has answered; how the session ends tells nothing.
         let _ = session.close().await;
