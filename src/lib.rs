@@ -36,7 +36,7 @@ pub mod __private;
 mod gate;
 
 pub use registry_core::{
-    AnyConnection, At, Backend, Builder, CLOSE_DEADLINE, ERROR_LOG_CAPACITY, EXIT_CONFIG, EXIT_OK,
+    AnyConnection, At, Backend, Backoff, Builder, CLOSE_DEADLINE, ERROR_LOG_CAPACITY, EXIT_CONFIG, EXIT_OK,
     EXIT_UNAVAILABLE, Error, ErrorKind, ErrorRecord, Errors, Instance, Optional, Outcome, Registry, Report,
     ReportRow, START_DEADLINE, Sessions, StartError, StartPolicy, State, Status,
 };

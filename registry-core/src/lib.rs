@@ -7,6 +7,7 @@
 pub mod adapters;
 mod at;
 mod attempt;
+mod backoff;
 mod base;
 #[cfg(any(feature = "mysql", feature = "mongodb", feature = "memcached"))]
 mod cause;
@@ -32,6 +33,7 @@ pub use adapters::mysql::MySql;
 #[cfg(feature = "sqlite")]
 pub use adapters::sqlite::Sqlite;
 pub use at::{At, Optional};
+pub use backoff::Backoff;
 pub use base::{CLOSE_DEADLINE, StartPolicy};
 pub use connection::{AnyConnection, Instance};
 pub use error::Error;
