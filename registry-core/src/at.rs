@@ -1,9 +1,13 @@
 //! The types of the generated fields: a handle tagged with its place, and one that may be missing.
 
 use crate::connection::Connection;
+use crate::error::Error;
+use crate::kind::ErrorKind;
+use crate::status::State;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
+use std::time::Duration;
 
 /// A handle tagged with its place in the registry: `At<MySql, app_registry::mysql::main>`.
 ///
@@ -65,10 +69,38 @@ impl<T> Optional<T> {
 }
 
 impl<H: Connection, P> Optional<At<H, P>> {
-    /// The connection, when it is open.
+    /// The connection, when it can be used now.
+    ///
+    /// It may go away and come back while the application runs: ask each time.
     #[must_use]
     pub fn available(&self) -> Option<&At<H, P>> {
         self.0.base().is_open().then_some(&self.0)
+    }
+
+    /// Waits until the connection can be used, up to `deadline`.
+    ///
+    /// # Errors
+    /// Why it is not there, when the deadline passes: the error of the latest attempt, or `Timeout` while the first one
+    /// is under way. `Closed` when it was closed.
+    ///
+    /// # Cancellation
+    /// Dropping the future changes nothing: the connection is tried in the background all the time.
+    pub async fn wait(&self, deadline: Duration) -> Result<&At<H, P>, Error> {
+        let base = self.0.base();
+        let ready = base
+            .health()
+            .until(|state| matches!(state, State::Ready | State::Closing | State::Closed));
+        match tokio::time::timeout(deadline, ready).await {
+            Ok(condition) if condition.state == State::Ready => Ok(&self.0),
+            Ok(_) => Err(base.record(base.closed_error(), "wait")),
+            Err(_) => {
+                let cause = base.health().condition().cause.map(Error::again);
+                let error = cause.unwrap_or_else(|| {
+                    Error::new(ErrorKind::Timeout, format!("not open within {deadline:?}"))
+                });
+                Err(base.record(error, "wait"))
+            }
+        }
     }
 }
 

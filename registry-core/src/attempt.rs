@@ -15,6 +15,6 @@ pub(crate) async fn open(connection: &dyn Connection) -> Result<Opened, Error> {
             return Err(error.help(format!("the limit is `connect_timeout` under [{}]", base.label())));
         }
     };
-    base.set_open();
+    base.set_open(&opened.detail);
     Ok(opened)
 }

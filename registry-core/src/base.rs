@@ -3,15 +3,18 @@
 use crate::error::Error;
 use crate::error_log::{ErrorLog, Errors};
 use crate::gate::{Gate, Pass};
+use crate::health::{Condition, Health};
 use crate::kind::ErrorKind;
 use crate::status::{Sessions, State, Status};
 use registry_config::{ConnectionShape, Settings};
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::OnceCell;
 use tracing::Instrument as _;
+
+/// A call that took this long may wait for a server that is gone.
+const SLOW: Duration = Duration::from_millis(250);
 
 /// How long `close` waits for work in hand, and then again for the driver to end its sessions.
 pub const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
@@ -41,8 +44,9 @@ pub struct Base {
     gate: Arc<Gate>,
     log: ErrorLog,
     calls: AtomicU64,
-    opened: OnceCell<()>,
-    closed: AtomicBool,
+    pub(crate) health: Health,
+    was_open: AtomicBool,
+    detail: Mutex<String>,
     born: Instant,
     /// When a deadline last fired, in milliseconds since `born`, plus one; 0 for never.
     deadline_fired: AtomicU64,
@@ -68,8 +72,9 @@ impl Base {
             gate: Arc::default(),
             log: ErrorLog::default(),
             calls: AtomicU64::new(0),
-            opened: OnceCell::new(),
-            closed: AtomicBool::new(false),
+            health: Health::new(policy),
+            was_open: AtomicBool::new(false),
+            detail: Mutex::default(),
             born: Instant::now(),
             deadline_fired: AtomicU64::new(0),
         })
@@ -108,26 +113,42 @@ impl Base {
     }
 
     pub(crate) fn is_open(&self) -> bool {
-        self.opened.initialized() && !self.gate.is_shut()
+        self.health.is(State::Ready)
     }
 
     /// Marks it as open: after its proof.
-    pub(crate) fn set_open(&self) {
-        // A second opening of the same connection changes nothing.
-        let _ = self.opened.set(());
+    pub(crate) fn set_open(&self, detail: &str) {
+        detail.clone_into(&mut self.lock_detail());
+        self.was_open.store(true, Ordering::Release);
+        self.health.set(&self.label, State::Ready, None);
+    }
+
+    /// How long it has existed.
+    pub(crate) fn age(&self) -> Duration {
+        self.born.elapsed()
+    }
+
+    /// What its server said of itself when it was opened last.
+    pub(crate) fn detail(&self) -> String {
+        self.lock_detail().clone()
+    }
+
+    fn lock_detail(&self) -> MutexGuard<'_, String> {
+        self.detail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An optional connection that this process has not seen yet: nobody waits for it.
+    pub(crate) fn was_never_there(&self) -> bool {
+        self.policy == StartPolicy::Optional && !self.was_open.load(Ordering::Acquire)
     }
 
     pub(crate) fn status(&self, sessions: Option<Sessions>) -> Status {
         let errors = self.errors();
-        let state = match (self.gate.is_shut(), self.opened.initialized(), self.policy) {
-            (true, _, _) if self.closed.load(Ordering::Acquire) => State::Closed,
-            (true, _, _) => State::Closing,
-            (false, true, _) => State::Ready,
-            (false, false, StartPolicy::Lazy) => State::Waiting,
-            (false, false, _) => State::Unavailable,
-        };
+        let Condition { state, cause, since } = self.health.condition();
         Status {
             state,
+            since,
+            cause,
             calls: self.calls.load(Ordering::Relaxed),
             errors: errors.total,
             in_flight: self.gate.inside() as u64,
@@ -149,15 +170,75 @@ impl Base {
             .connection_named(self.label.clone())
     }
 
-    /// Opens a lazy connection at its first use: once, however many tasks ask.
-    pub(crate) async fn opened<F>(&self, open: impl FnOnce() -> F) -> Result<(), Error>
-    where
-        F: Future<Output = Result<(), Error>>,
-    {
-        if self.opened.initialized() {
+    /// Returns when the connection can be used: at once when it is ready or known to be away; after the one attempt that
+    /// all callers share when it is being opened.
+    pub(crate) async fn usable(&self) -> Result<(), Error> {
+        if self.health.is(State::Ready) {
             return Ok(());
         }
-        self.opened.get_or_try_init(open).await.copied()
+        if self.health.is(State::Waiting) {
+            self.health.set(&self.label, State::Connecting, None);
+            self.health.keep();
+        }
+        let condition = self.health.settled().await;
+        match (condition.state, condition.cause) {
+            (State::Ready, _) => Ok(()),
+            (State::Degraded, Some(cause)) => Err(cause.again()),
+            _ => Err(self.closed_error()),
+        }
+    }
+
+    /// A call failed or waits in a way that the loss of its server could explain.
+    fn suspect(&self) {
+        if self.health.is(State::Ready) {
+            self.health.look();
+        }
+    }
+
+    /// The error of an attempt to open, with its place.
+    pub(crate) fn error_of_opening(&self, error: Error) -> Error {
+        error.connection_named(self.label.clone()).during("connect")
+    }
+
+    /// The cause of the outage in place of an error that only follows from it.
+    pub(crate) fn explained(&self, error: Error) -> Error {
+        if !matches!(error.kind(), ErrorKind::Unreachable | ErrorKind::Timeout) {
+            return error;
+        }
+        let condition = self.health.condition();
+        match condition.cause {
+            Some(cause) if condition.state == State::Degraded => cause.again(),
+            _ => error,
+        }
+    }
+
+    /// The result of work, or the cause of an outage that begins while it waits.
+    pub(crate) async fn unless_away<T>(
+        &self,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        tokio::select! {
+            biased;
+            result = work => result,
+            condition = self.health.until(|state| state == State::Degraded) => {
+                Err(condition.cause.map_or_else(|| self.closed_error(), Error::again))
+            }
+        }
+    }
+
+    /// Waits for work under the connection's deadline; when it takes long, has a look whether its server is still there.
+    pub(crate) async fn bounded<T>(&self, work: impl Future<Output = T>) -> Result<T, Error> {
+        tokio::pin!(work);
+        let deadline = tokio::time::Instant::now() + self.timeout;
+        if SLOW < self.timeout {
+            if let Ok(result) = tokio::time::timeout(SLOW, &mut work).await {
+                return Ok(result);
+            }
+            self.suspect();
+        }
+        tokio::time::timeout_at(deadline, work)
+            .await
+            .map_err(|_| self.deadline_error())
     }
 
     /// Runs one operation to its end, its deadline or the caller's: the gate, the span, the count, the record.
@@ -168,11 +249,8 @@ impl Base {
     ) -> Result<T, Error> {
         let _pass = self.enter(operation)?;
         let span = tracing::debug_span!("dbreg", connection = %self.label, operation);
-        let result = match tokio::time::timeout(self.timeout, work.instrument(span)).await {
-            Ok(result) => result,
-            Err(_) => Err(self.deadline_error()),
-        };
-        result.map_err(|error| self.record(error, operation))
+        let result = self.bounded(work.instrument(span)).await.flatten();
+        result.map_err(|error| self.record(self.explained(error), operation))
     }
 
     /// The error of an operation that its deadline ended.
@@ -204,6 +282,14 @@ impl Base {
             .mark_recorded();
         if !recorded {
             self.log.record(&error);
+            match error.kind() {
+                ErrorKind::Unreachable => {
+                    self.health.sessions_lost();
+                    self.suspect();
+                }
+                ErrorKind::Timeout => self.suspect(),
+                _ => {}
+            }
             tracing::debug!(connection = %self.label, operation, kind = %error.kind(), "{}", error.message());
         }
         error
@@ -215,11 +301,13 @@ impl Base {
         if !self.gate.shut() {
             return Ok(());
         }
+        self.health.set(&self.label, State::Closing, None);
+        self.health.end_keeper();
         let drained = tokio::time::timeout(CLOSE_DEADLINE, self.gate.emptied())
             .await
             .is_ok();
         let ended = tokio::time::timeout(CLOSE_DEADLINE, shutdown).await.is_ok();
-        self.closed.store(true, Ordering::Release);
+        self.health.set(&self.label, State::Closed, None);
         let left = self.gate.inside();
         let cause = match (drained, ended) {
             (true, true) => return Ok(()),

@@ -3,7 +3,7 @@
 use crate::base::Base;
 use crate::error::Error;
 use crate::error_log::Errors;
-use crate::status::{Sessions, Status};
+use crate::status::{Sessions, State, Status};
 use futures_util::future::BoxFuture;
 use std::fmt;
 use std::future::Future;
@@ -21,6 +21,16 @@ pub trait Connection: fmt::Debug + Send + Sync + 'static {
     fn probe(&self) -> BoxFuture<'_, Result<(), Error>>;
     /// Ends the driver's sessions. The caller bounds it.
     fn shutdown(&self) -> BoxFuture<'_, ()>;
+    /// The server is away: whatever waits in the driver for a session fails at once until the next `open`.
+    fn fail_fast(&self) {}
+    /// Whether the driver waits for a server that is away, whatever we know of it.
+    fn waits_by_itself(&self) -> bool {
+        false
+    }
+    /// Reads the references to files again; sessions from now on use what they say. Gives whether it changed anything.
+    fn refresh(&self) -> Result<bool, Error> {
+        Ok(false)
+    }
     /// The sessions of the pool, where the driver tells.
     fn sessions(&self) -> Option<Sessions>;
     /// The hosts for the report: `db1:3306`, `c1,c2:11211`, a path.
@@ -122,13 +132,6 @@ impl AnyConnection {
     }
 }
 
-/// Opens a connection that is not open yet, within its `connect_timeout`.
-pub(crate) async fn ensure_open(connection: &dyn Connection) -> Result<(), Error> {
-    let base = connection.base();
-    base.opened(|| async { crate::attempt::open(connection).await.map(drop) })
-        .await
-}
-
 pub(crate) async fn process<C, T, F, Fut>(
     connection: &dyn Connection,
     client: impl FnOnce() -> Result<C, Error>,
@@ -139,20 +142,37 @@ where
     Fut: Future<Output = Result<T, Error>>,
 {
     let work = async {
-        ensure_open(connection).await?;
-        op(client()?).await
+        let base = connection.base();
+        base.usable().await?;
+        let op = op(client()?);
+        if connection.waits_by_itself() {
+            return base.unless_away(op).await;
+        }
+        op.await
     };
     connection.base().run("process", work).await
 }
 
 pub(crate) async fn ping(connection: &dyn Connection) -> Result<Duration, Error> {
     let work = async {
-        ensure_open(connection).await?;
+        connection.base().usable().await?;
         let start = Instant::now();
         connection.probe().await?;
         Ok(start.elapsed())
     };
     connection.base().run("ping", work).await
+}
+
+/// Reads the references again and proves what they say.
+pub(crate) async fn reload(connection: &dyn Connection) -> Result<(), Error> {
+    let base = connection.base();
+    let work = async {
+        if connection.refresh()? && !base.health().is(State::Waiting) {
+            crate::attempt::open(connection).await?;
+        }
+        Ok(())
+    };
+    base.run("reload", work).await
 }
 
 pub(crate) async fn close(connection: &dyn Connection) -> Result<(), Error> {
@@ -169,6 +189,15 @@ pub(crate) async fn close(connection: &dyn Connection) -> Result<(), Error> {
 macro_rules! method_set {
     ($handle:ident, $client:ty, $instance:literal) => {
         impl $handle {
+            /// How the keeper finds the connection as long as a handle of it lives.
+            pub(crate) fn revive(&self) -> $crate::health::Revive {
+                let inner = ::std::sync::Arc::downgrade(&self.inner);
+                Box::new(move || {
+                    let inner = inner.upgrade()?;
+                    Some(::std::sync::Arc::new(Self { inner }))
+                })
+            }
+
             /// The connection's name as written in the file.
             #[must_use]
             pub fn name(&self) -> &str {

@@ -109,6 +109,14 @@ impl Error {
         )
     }
 
+    /// The same error for another call: it counts again.
+    pub(crate) fn again(self) -> Self {
+        self.with(|inner| {
+            inner.recorded = false;
+            inner.operation = Cow::Borrowed("");
+        })
+    }
+
     /// Why it failed.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {

@@ -36,10 +36,6 @@ impl Gate {
         before & SHUT == 0
     }
 
-    pub(crate) fn is_shut(&self) -> bool {
-        self.word.load(Ordering::Acquire) & SHUT != 0
-    }
-
     /// How many calls are inside.
     pub(crate) fn inside(&self) -> usize {
         self.word.load(Ordering::Acquire) & !SHUT

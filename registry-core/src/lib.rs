@@ -15,14 +15,18 @@ mod connection;
 mod error;
 mod error_log;
 mod gate;
+mod health;
 mod kind;
 mod registry;
 mod report;
+#[cfg(any(feature = "mysql", feature = "mongodb"))]
+mod rotation;
 #[cfg(any(feature = "mysql", feature = "mongodb", feature = "memcached"))]
 mod secret;
 mod startup;
 mod status;
 mod values;
+mod watch;
 
 #[cfg(feature = "memcached")]
 pub use adapters::memcached::{CasOutcome, CasToken, Expiry, Memcached};
@@ -42,7 +46,8 @@ pub use kind::{EXIT_CONFIG, EXIT_OK, EXIT_UNAVAILABLE, ErrorKind};
 pub use registry::{Backend, Registry};
 pub use report::{Outcome, Report, ReportRow, StartError};
 pub use startup::{Builder, START_DEADLINE};
-pub use status::{Sessions, State, Status};
+pub use status::{Sessions, State, StateChange, Status};
+pub use watch::{WATCH_CAPACITY, Watch};
 
 #[doc(hidden)]
 pub use startup::{Opening, Root};

@@ -4,8 +4,11 @@ use crate::connection::{self, AnyConnection, Connection};
 use crate::error::Error;
 use crate::kind::ErrorKind;
 use crate::report::Report;
+use crate::status::StateChange;
+use crate::watch::{WATCH_CAPACITY, Watch};
 use std::fmt;
 use std::sync::Arc;
+use tokio::sync::broadcast;
 
 /// The dynamic side of a registry. Cheap to clone.
 #[derive(Clone)]
@@ -14,6 +17,7 @@ pub struct Registry(Arc<Shared>);
 struct Shared {
     connections: Vec<Arc<dyn Connection>>,
     report: Report,
+    changes: broadcast::Sender<StateChange>,
 }
 
 /// The connections of one backend, found by [`Registry::backend`].
@@ -25,7 +29,15 @@ pub struct Backend<'a> {
 
 impl Registry {
     pub(crate) fn new(connections: Vec<Arc<dyn Connection>>, report: Report) -> Self {
-        Self(Arc::new(Shared { connections, report }))
+        let changes = broadcast::Sender::new(WATCH_CAPACITY);
+        for connection in &connections {
+            connection.base().health().tell(changes.clone());
+        }
+        Self(Arc::new(Shared {
+            connections,
+            report,
+            changes,
+        }))
     }
 
     /// The connections of the backend with this name.
@@ -49,6 +61,38 @@ impl Registry {
     #[must_use]
     pub fn report(&self) -> &Report {
         &self.0.report
+    }
+
+    /// The state changes of every connection from now on: connecting, ready, degraded with its cause, closed. Costs
+    /// nothing while nobody listens.
+    ///
+    /// ```no_run
+    /// # async fn example(db: registry_core::Registry) {
+    /// let mut changes = db.watch();
+    /// while let Some(change) = changes.next().await {
+    ///     println!("{} is {}", change.connection, change.state);
+    /// }
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn watch(&self) -> Watch {
+        Watch::new(self.0.changes.subscribe())
+    }
+
+    /// Reads the files of every `{ file = … }` again. New sessions use what they say; old ones go on until they have
+    /// done their work. A connection looks by itself whenever it opens a session; this is for those who do not want to
+    /// wait for that, and to learn whether it works.
+    ///
+    /// # Errors
+    /// The first connection whose files cannot be read, or that does not open with what they say.
+    pub async fn reload(&self) -> Result<(), Error> {
+        let reloads = self
+            .0
+            .connections
+            .iter()
+            .map(|connection| connection::reload(&**connection));
+        let results = futures_util::future::join_all(reloads).await;
+        results.into_iter().collect()
     }
 
     /// Closes every connection, all at once: each waits for its work in hand, up to 5 s. Every later call answers

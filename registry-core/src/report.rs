@@ -116,7 +116,7 @@ impl fmt::Display for Report {
                 Outcome::Ready(detail) => write!(f, "{:>7}  {detail}", millis(*elapsed))?,
                 Outcome::Lazy => f.write_str("opens at its first use")?,
                 Outcome::Skipped(error, layer) => {
-                    write!(f, "{} (optional)", error.message())?;
+                    write!(f, "{} (optional, retrying)", error.message())?;
                     write_rest(f, error, layer)?;
                 }
                 Outcome::Failed(error, layer) => {

@@ -4,9 +4,11 @@ use crate::attempt;
 use crate::base::{Base, StartPolicy};
 use crate::connection::Connection;
 use crate::error::Error;
+use crate::health::Condition;
 use crate::kind::ErrorKind;
 use crate::registry::{Registry, close_all};
 use crate::report::{Outcome, Report, ReportRow, StartError};
+use crate::status::State;
 use crate::values::{self, Values};
 use registry_config::{Settings, Shape};
 use std::fmt;
@@ -17,6 +19,9 @@ use std::time::{Duration, Instant};
 /// How long a start may take in all, unless the builder says otherwise. Each connection has its own
 /// `connect_timeout` within it.
 pub const START_DEADLINE: Duration = Duration::from_secs(30);
+
+/// How long a start waits for optional connections when everything required is open sooner.
+const OPTIONAL_GRACE: Duration = Duration::from_millis(250);
 
 /// What the derive generates for `AppRegistry`. Implemented by generated code only.
 #[doc(hidden)]
@@ -57,7 +62,9 @@ macro_rules! hand_out {
                 #[cfg(feature = $feature)]
                 #[doc(hidden)]
                 pub fn $method(&mut self, index: usize) -> crate::$handle {
-                    let handle = crate::$handle::prepare(&self.prepared[index]);
+                    let prepared = &self.prepared[index];
+                    let handle = crate::$handle::prepare(prepared);
+                    prepared.base.health().revive_by(handle.revive());
                     self.connections.push(Arc::new(handle.clone()));
                     handle
                 }
@@ -168,16 +175,7 @@ impl<R: Root> Builder<R> {
         } = opening;
 
         let deadline = tokio::time::Instant::from_std(started) + self.deadline;
-        let rows = connections.iter().map(|connection| {
-            let prepared = prepared.iter().find(|p| Arc::ptr_eq(&p.base, connection.base()));
-            open_row(
-                &**connection,
-                prepared.and_then(|p| p.settings.as_deref().ok()),
-                &shape.file,
-                deadline,
-            )
-        });
-        report.connections = futures_util::future::join_all(rows).await;
+        report.connections = open_all(&connections, &prepared, &shape.file, deadline).await;
         report.elapsed = started.elapsed();
 
         if report.is_failure() {
@@ -226,40 +224,91 @@ fn prepare(shape: &Shape, values: &Values) -> Vec<Prepared> {
         .collect()
 }
 
-async fn open_row(
-    connection: &dyn Connection,
-    settings: Option<&Settings>,
+/// Opens everything at once and gives a row for each. Only what is required is waited for; an optional connection gets
+/// [`OPTIONAL_GRACE`] at least, so that its row says what became of it where that is known soon.
+async fn open_all(
+    connections: &[Arc<dyn Connection>],
+    prepared: &[Prepared],
     file: &str,
     deadline: tokio::time::Instant,
-) -> ReportRow {
-    let base = connection.base();
-    let started = Instant::now();
-    let result = if base.policy() == StartPolicy::Lazy {
-        // Its values are resolved all the same: a secret that is missing shows now, not at midnight.
-        connection.instance().map(|_| Outcome::Lazy)
-    } else {
-        match tokio::time::timeout_at(deadline, attempt::open(connection)).await {
-            Ok(opened) => opened.map(|opened| Outcome::Ready(opened.detail)),
-            Err(_) => Err(Error::new(
-                ErrorKind::Timeout,
-                "not open when the deadline of the whole start passed",
-            )),
-        }
-    };
-    let outcome = result.unwrap_or_else(|error| {
-        let error = base.record(error, "connect");
-        let layer = settings
-            .map(|settings| values::layer_in_question(&error, settings, file))
-            .unwrap_or_default();
-        match base.policy() {
-            StartPolicy::Optional => Outcome::Skipped(error, layer),
-            _ => Outcome::Failed(error, layer),
-        }
-    });
-    ReportRow {
-        connection: base.label().to_owned(),
-        hosts: connection.hosts(),
-        outcome,
-        elapsed: started.elapsed(),
+) -> Vec<ReportRow> {
+    let started = tokio::time::Instant::now();
+    let is_optional = |connection: &Arc<dyn Connection>| connection.base().policy() == StartPolicy::Optional;
+    for connection in connections.iter().filter(|c| is_optional(c)) {
+        connection.base().health().keep();
     }
+    let required = connections.iter().map(async |connection| {
+        let outcome = if is_optional(connection) {
+            None
+        } else {
+            Some(open_required(&**connection, deadline).await)
+        };
+        (outcome, started.elapsed())
+    });
+    let required = futures_util::future::join_all(required).await;
+    let patience = deadline.min(tokio::time::Instant::now().max(started + OPTIONAL_GRACE));
+    let rows = connections
+        .iter()
+        .zip(required)
+        .map(async |(connection, (outcome, elapsed))| {
+            let base = connection.base();
+            let (outcome, elapsed) = match outcome {
+                Some(outcome) => (outcome, elapsed),
+                None => open_optional(base, patience).await,
+            };
+            let outcome = outcome.unwrap_or_else(|error| {
+                let error = base.record(error, "connect");
+                let settings = prepared.iter().find(|p| Arc::ptr_eq(&p.base, base));
+                let settings = settings.and_then(|p| p.settings.as_deref().ok());
+                let layer = settings
+                    .map(|settings| values::layer_in_question(&error, settings, file))
+                    .unwrap_or_default();
+                match base.policy() {
+                    StartPolicy::Optional => Outcome::Skipped(error, layer),
+                    _ => Outcome::Failed(error, layer),
+                }
+            });
+            ReportRow {
+                connection: base.label().to_owned(),
+                hosts: connection.hosts(),
+                outcome,
+                elapsed,
+            }
+        });
+    futures_util::future::join_all(rows).await
+}
+
+async fn open_required(
+    connection: &dyn Connection,
+    deadline: tokio::time::Instant,
+) -> Result<Outcome, Error> {
+    if connection.base().policy() == StartPolicy::Lazy {
+        // Its values are resolved all the same: a secret that is missing shows now, not at midnight.
+        return connection.instance().map(|_| Outcome::Lazy);
+    }
+    match tokio::time::timeout_at(deadline, attempt::open(connection)).await {
+        Ok(opened) => opened.map(|opened| Outcome::Ready(opened.detail)),
+        Err(_) => Err(Error::new(
+            ErrorKind::Timeout,
+            "not open when the deadline of the whole start passed",
+        )),
+    }
+}
+
+/// What became of an optional connection so far; its keeper goes on.
+async fn open_optional(base: &Base, patience: tokio::time::Instant) -> (Result<Outcome, Error>, Duration) {
+    let settled = tokio::time::timeout_at(patience, base.health().settled()).await;
+    let outcome = match settled {
+        Ok(Condition {
+            state: State::Ready, ..
+        }) => Ok(Outcome::Ready(base.detail())),
+        Ok(Condition {
+            cause: Some(cause), ..
+        }) => Err(cause),
+        _ => Err(Error::new(
+            ErrorKind::Timeout,
+            "not open when everything required was",
+        )),
+    };
+    (outcome, base.age())
 }

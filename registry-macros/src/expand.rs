@@ -187,6 +187,16 @@ fn expand_registry(visibility: &Visibility, app: &Ident, attrs: &Attrs, text: &S
                 self.0.1.report()
             }
 
+            /// The changes of every connection's state from now on.
+            #visibility fn watch(&self) -> #root::Watch {
+                self.0.1.watch()
+            }
+
+            /// Reads the files of every secret again and proves what they say.
+            #visibility async fn reload(&self) -> ::core::result::Result<(), #root::Error> {
+                self.0.1.reload().await
+            }
+
             /// Closes every connection, all at once: each waits for its work in hand, up to a deadline.
             #visibility async fn close(&self) -> ::core::result::Result<(), #root::Error> {
                 self.0.1.close().await

@@ -63,7 +63,7 @@ impl Memcached {
 
     /// The client of a connection that is open now.
     async fn opened(&self) -> Result<&Client, Error> {
-        crate::connection::ensure_open(self).await?;
+        self.inner.base.usable().await?;
         self.inner.client.as_ref().map_err(Clone::clone)
     }
 }

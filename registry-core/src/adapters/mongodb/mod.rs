@@ -5,6 +5,7 @@
 
 mod error;
 mod open;
+mod target;
 
 use crate::base::Base;
 use crate::connection::{Connection, Instance, Opened, method_set};
@@ -14,7 +15,8 @@ use crate::status::Sessions;
 use futures_util::future::BoxFuture;
 use mongodb::bson::Document;
 use mongodb::{Collection, Database};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use target::Target;
 
 /// A MongoDB connection: `db.mongodb.logs`. Cheap to clone.
 ///
@@ -28,9 +30,7 @@ pub struct MongoDb {
 
 struct Inner {
     base: Arc<Base>,
-    plan: Result<open::Plan, Error>,
-    /// Set when the handle is built, unless the URL needs DNS first (`mongodb+srv`): then when it is opened.
-    database: OnceLock<Database>,
+    target: Result<Target, Error>,
     hosts: String,
 }
 
@@ -38,32 +38,21 @@ impl MongoDb {
     /// Builds the handle. No I/O but the files of references.
     pub(crate) fn prepare(prepared: &Prepared) -> Self {
         let base = Arc::clone(&prepared.base);
-        let plan = match &prepared.settings {
-            Ok(settings) => open::plan(&base, settings),
-            Err(error) => Err(error.clone()),
+        let (target, hosts) = match &prepared.settings {
+            Ok(settings) => (Ok(Target::new(&base, settings)), open::shown(settings)),
+            Err(error) => (Err(error.clone()), String::new()),
         };
-        let hosts = prepared.settings.as_deref().map(open::shown).unwrap_or_default();
-        let database = OnceLock::new();
-        let plan = plan.and_then(|plan| {
-            if let Some(ready) = plan.database()? {
-                // Empty until now.
-                let _ = database.set(ready);
-            }
-            Ok(plan)
-        });
         Self {
-            inner: Arc::new(Inner {
-                base,
-                plan,
-                database,
-                hosts,
-            }),
+            inner: Arc::new(Inner { base, target, hosts }),
         }
     }
 
     fn client(&self) -> Result<Database, Error> {
-        let plan = self.inner.plan.as_ref().map_err(Clone::clone)?;
-        self.inner.database.get().cloned().ok_or_else(|| plan.needs_dns())
+        self.target()?.database()
+    }
+
+    fn target(&self) -> Result<&Target, Error> {
+        self.inner.target.as_ref().map_err(Clone::clone)
     }
 
     /// A collection of the connection's database, with documents of type `T`.
@@ -115,13 +104,15 @@ impl Connection for MongoDb {
     }
 
     fn open(&self) -> BoxFuture<'_, Result<Opened, Error>> {
-        Box::pin(async move {
-            let plan = self.inner.plan.as_ref().map_err(Clone::clone)?;
-            let (database, opened) = open::open(&self.inner.base, plan, self.inner.database.get()).await?;
-            // Set already unless the URL needed DNS.
-            let _ = self.inner.database.set(database);
-            Ok(opened)
-        })
+        Box::pin(async move { self.target()?.open().await })
+    }
+
+    fn refresh(&self) -> Result<bool, Error> {
+        self.target()?.refresh()
+    }
+
+    fn waits_by_itself(&self) -> bool {
+        true
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<(), Error>> {
@@ -135,7 +126,7 @@ impl Connection for MongoDb {
 
     fn shutdown(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            if let Some(database) = self.inner.database.get() {
+            if let Some(database) = self.target().ok().and_then(Target::current) {
                 // Immediate: the calls that went through dbreg have left already, and a cursor that its owner keeps
                 // for good would hold up the others.
                 database.client().clone().shutdown().immediate(true).await;

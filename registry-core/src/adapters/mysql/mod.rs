@@ -15,6 +15,7 @@
 
 mod error;
 mod open;
+mod target;
 
 use crate::adapters::sql;
 use crate::base::Base;
@@ -28,6 +29,7 @@ use registry_config::{Settings, Value};
 use sqlx::Connection as _;
 use sqlx::mysql::MySqlPool;
 use std::sync::Arc;
+use target::Target;
 
 /// A MySQL connection: `db.mysql.main`. Cheap to clone.
 ///
@@ -40,7 +42,7 @@ pub struct MySql {
 
 struct Inner {
     base: Arc<Base>,
-    target: Result<open::Target, Error>,
+    target: Result<Target, Error>,
     hosts: String,
 }
 
@@ -49,7 +51,7 @@ impl MySql {
     pub(crate) fn prepare(prepared: &Prepared) -> Self {
         let base = Arc::clone(&prepared.base);
         let (target, hosts) = match &prepared.settings {
-            Ok(settings) => (open::target(&base, settings), shown(settings)),
+            Ok(settings) => (Ok(Target::new(&base, settings)), shown(settings)),
             Err(error) => (Err(error.clone()), String::new()),
         };
         Self {
@@ -58,10 +60,10 @@ impl MySql {
     }
 
     fn client(&self) -> Result<MySqlPool, Error> {
-        self.target().map(|target| target.pool.clone())
+        self.target()?.pool()
     }
 
-    fn target(&self) -> Result<&open::Target, Error> {
+    fn target(&self) -> Result<&Target, Error> {
         self.inner.target.as_ref().map_err(Clone::clone)
     }
 }
@@ -95,6 +97,16 @@ impl Connection for MySql {
 
     fn probe(&self) -> BoxFuture<'_, Result<(), Error>> {
         Box::pin(async move { Ok(self.client()?.acquire().await?.ping().await?) })
+    }
+
+    fn fail_fast(&self) {
+        if let Ok(target) = &self.inner.target {
+            target.set_away();
+        }
+    }
+
+    fn refresh(&self) -> Result<bool, Error> {
+        self.target()?.refresh()
     }
 
     fn shutdown(&self) -> BoxFuture<'_, ()> {

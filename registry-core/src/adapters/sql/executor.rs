@@ -11,28 +11,22 @@ use std::sync::Arc;
 /// Guards a stream of results: opens a lazy connection first, bounds each wait, records the error that leaves.
 pub(crate) fn stream<'e, T: Send + 'e>(
     base: Arc<Base>,
-    opened: impl Future<Output = Result<(), Error>> + Send + 'e,
     inner: BoxStream<'e, Result<T, sqlx::Error>>,
 ) -> BoxStream<'e, Result<T, sqlx::Error>> {
     let start = async move {
         let pass = base.enter("execute").map_err(closed)?;
-        opened
-            .await
-            .map_err(|error| as_driver_error(base.record(error, "execute")))?;
+        let usable = base.usable().await;
+        usable.map_err(|error| as_driver_error(base.record(error, "execute")))?;
         let waits = stream::unfold(
             (base, pass, inner, false),
             async |(base, pass, mut inner, ended)| {
                 if ended {
                     return None;
                 }
-                let item = match tokio::time::timeout(base.timeout(), inner.next()).await {
+                let item = match base.bounded(inner.next()).await {
                     Ok(None) => return None,
-                    Ok(Some(Ok(item))) => Ok(item),
-                    Ok(Some(Err(error))) => {
-                        record(&base, &error);
-                        Err(error)
-                    }
-                    Err(_) => Err(as_driver_error(base.record(base.deadline_error(), "execute"))),
+                    Ok(Some(item)) => item.map_err(|error| record(&base, error)),
+                    Err(error) => Err(as_driver_error(base.record(base.explained(error), "execute"))),
                 };
                 let ended = item.is_err();
                 Some((item, (base, pass, inner, ended)))
@@ -43,9 +37,10 @@ pub(crate) fn stream<'e, T: Send + 'e>(
     stream::once(start).try_flatten().boxed()
 }
 
-/// Writes an error of the driver to the log; the caller gets the driver's own.
-pub(crate) fn record(base: &Base, error: &sqlx::Error) {
-    let copy = match error {
+/// Writes an error of the driver to the log; the caller gets the driver's own, or the cause of an outage that it only
+/// follows from.
+pub(crate) fn record(base: &Base, error: sqlx::Error) -> sqlx::Error {
+    let copy = match &error {
         sqlx::Error::Database(cause) => {
             #[cfg(feature = "mysql")]
             let copy = match cause.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
@@ -71,8 +66,11 @@ pub(crate) fn record(base: &Base, error: &sqlx::Error) {
         sqlx::Error::Configuration(cause) => Error::new(crate::ErrorKind::Config, cause.to_string()),
         other => Error::new(crate::ErrorKind::Operation, other.to_string()),
     };
+    let explained = base.explained(copy.clone());
+    let follows = explained.message() != copy.message();
     // What is written to the log is not what leaves: the mark on it is of no use.
-    let _ = base.record(copy, "execute");
+    let recorded = base.record(explained, "execute");
+    if follows { as_driver_error(recorded) } else { error }
 }
 
 /// Makes a handle on a pool an sqlx `Executor` and `Acquire`, itself and behind its tag.
@@ -88,15 +86,11 @@ macro_rules! sql_handle {
                 let _pass = base
                     .enter("execute")
                     .map_err($crate::adapters::sql::closed)?;
-                let opened = $crate::connection::ensure_open(self).await;
-                opened
-                    .map_err(|error| $crate::adapters::sql::as_driver_error(base.record(error, "execute")))?;
-                match tokio::time::timeout(base.timeout(), work).await {
-                    Ok(result) => result.inspect_err(|error| $crate::adapters::sql::record(base, error)),
-                    Err(_) => {
-                        let error = base.record(base.deadline_error(), "execute");
-                        Err($crate::adapters::sql::as_driver_error(error))
-                    }
+                let failed = |error| $crate::adapters::sql::as_driver_error(base.record(error, "execute"));
+                base.usable().await.map_err(failed)?;
+                match base.bounded(work).await {
+                    Ok(result) => result.map_err(|error| $crate::adapters::sql::record(base, error)),
+                    Err(error) => Err(failed(base.explained(error))),
                 }
             }
 
@@ -150,14 +144,12 @@ macro_rules! sql_handle {
                 'c: 'e,
                 E: 'q + sqlx::Execute<'q, Self::Database>,
             {
-                let handle = self.clone();
                 let inner = match self.pool() {
                     Ok(pool) => <&sqlx::Pool<$database> as sqlx::Executor<'c>>::fetch_many(&pool, query),
                     Err(error) => Box::pin(futures_util::stream::iter([Err(error)])),
                 };
                 let base = ::std::sync::Arc::clone(&self.inner.base);
-                let opened = async move { $crate::connection::ensure_open(&handle).await };
-                $crate::adapters::sql::stream(base, opened, inner)
+                $crate::adapters::sql::stream(base, inner)
             }
 
             fn fetch_optional<'e, 'q: 'e, E>(

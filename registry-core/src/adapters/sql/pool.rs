@@ -10,8 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// A session is pinged before use only after it was idle for this long: a ping at each acquire halves the throughput
-/// of a saturated pool, and doubles the time of a query over a slow network.
-const PING_AFTER_IDLE: Duration = Duration::from_secs(30);
+/// of a saturated pool, and doubles the time of a query over a slow network. Under a second, because a server that went
+/// and came back while nobody called takes about as long, and its dead sessions must not be handed out.
+const PING_AFTER_IDLE: Duration = Duration::from_secs(1);
 
 /// How long the ping of a session that comes back may take while a deadline fired lately.
 const RELEASE_PING: Duration = Duration::from_millis(500);
@@ -22,7 +23,7 @@ pub(crate) fn options<DB: Database>(base: &Arc<Base>, settings: &Settings) -> Po
         let count = settings.count(key).unwrap_or(default);
         u32::try_from(count).unwrap_or(u32::MAX)
     };
-    let base = Arc::clone(base);
+    let (made, before, base) = (Arc::clone(base), Arc::clone(base), Arc::clone(base));
     let mut options = PoolOptions::new()
         .max_connections(count("pool.max", 10))
         // Not sqlx's own `min_connections`: it fills the pool one session after the other.
@@ -30,9 +31,19 @@ pub(crate) fn options<DB: Database>(base: &Arc<Base>, settings: &Settings) -> Po
         .idle_timeout(settings.duration("pool.idle_timeout"))
         .max_lifetime(settings.duration("pool.max_lifetime"))
         .test_before_acquire(false)
-        .before_acquire(|session: &mut DB::Connection, meta| {
+        .after_connect(move |_, _| {
+            made.health().rotation_proven();
+            Box::pin(async { Ok(()) })
+        })
+        .before_acquire(move |session: &mut DB::Connection, meta| {
+            let lately = meta.idle_for < PING_AFTER_IDLE;
+            let sound = lately && !before.health().is_from_before_loss(meta.age);
+            let retired = before.health().is_retired(meta.age);
             Box::pin(async move {
-                if meta.idle_for < PING_AFTER_IDLE {
+                if retired {
+                    return Ok(false);
+                }
+                if sound {
                     return Ok(true);
                 }
                 // A session that is dead is replaced; its error is of no use to whoever asks for one.

@@ -1,0 +1,318 @@
+//! Whether a connection can be used now, who is told when that changes, and the keeper that brings it back.
+//!
+//! ```text
+//! Waiting -> Connecting -> Ready <-> Degraded        -> Closing -> Closed
+//! ```
+//!
+//! A call looks at one atomic number. While a connection is degraded every call fails at once, with the cause; its
+//! keeper, one task, tries to open it until it is back. A call that fails or waits in a way that a dead server could
+//! explain makes the keeper look once: the state changes only when that look fails.
+
+use crate::attempt;
+use crate::backoff::Backoff;
+use crate::base::{Base, StartPolicy};
+use crate::connection::Connection;
+use crate::error::Error;
+use crate::kind::ErrorKind;
+use crate::status::{State, StateChange};
+use std::fmt;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+use tokio::sync::{broadcast, watch};
+use tokio::task::AbortHandle;
+
+/// Pauses of the keeper of a connection that was there, or is in use: it is back within a second of its server.
+const LOST: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(750));
+
+/// Pauses of the keeper where nobody waits, or where haste does harm: an optional connection that was never there, and
+/// a refusal that only a person can mend (an account may be locked for asking too often).
+const AWAY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(30));
+
+/// After a look that found the server well, another one waits for this long.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
+/// Gives the connection while a handle of it lives: the keeper itself keeps nothing alive.
+pub(crate) type Revive = Box<dyn Fn() -> Option<Arc<dyn Connection>> + Send + Sync>;
+
+/// The state of a connection.
+pub(crate) struct Health {
+    /// The state as a number, for the look of every call.
+    now: AtomicU8,
+    condition: watch::Sender<Condition>,
+    changes: OnceLock<broadcast::Sender<StateChange>>,
+    revive: OnceLock<Revive>,
+    keeper: Mutex<Option<AbortHandle>>,
+    born: Instant,
+    /// When sessions were last lost, in milliseconds since `born`, plus one; 0 for never.
+    lost: AtomicU64,
+    /// When the keeper last found the server well, likewise.
+    looked: AtomicU64,
+    /// When credentials were last rotated, likewise, until a session with the new ones is made; then it moves on to
+    /// `retired`.
+    rotated: AtomicU64,
+    retired: AtomicU64,
+}
+
+/// The state with its cause.
+#[derive(Clone, Debug)]
+pub(crate) struct Condition {
+    pub(crate) state: State,
+    pub(crate) cause: Option<Error>,
+    pub(crate) since: SystemTime,
+}
+
+impl fmt::Debug for Health {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.condition.borrow().fmt(f)
+    }
+}
+
+impl Drop for Health {
+    fn drop(&mut self) {
+        self.end_keeper();
+    }
+}
+
+impl Health {
+    pub(crate) fn new(policy: StartPolicy) -> Self {
+        let state = match policy {
+            StartPolicy::Lazy => State::Waiting,
+            _ => State::Connecting,
+        };
+        let condition = Condition {
+            state,
+            cause: None,
+            since: SystemTime::now(),
+        };
+        Self {
+            now: AtomicU8::new(state as u8),
+            condition: watch::Sender::new(condition),
+            changes: OnceLock::new(),
+            revive: OnceLock::new(),
+            keeper: Mutex::new(None),
+            born: Instant::now(),
+            lost: AtomicU64::new(0),
+            looked: AtomicU64::new(0),
+            rotated: AtomicU64::new(0),
+            retired: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn is(&self, state: State) -> bool {
+        self.now.load(Ordering::Acquire) == state as u8
+    }
+
+    pub(crate) fn condition(&self) -> Condition {
+        self.condition.borrow().clone()
+    }
+
+    /// Tells every change from now on.
+    pub(crate) fn tell(&self, changes: broadcast::Sender<StateChange>) {
+        // A connection belongs to one registry: set once.
+        let _ = self.changes.set(changes);
+    }
+
+    pub(crate) fn revive_by(&self, revive: Revive) {
+        let _ = self.revive.set(revive);
+    }
+
+    /// Changes the state, and tells it. What is closing or closed stays so.
+    pub(crate) fn set(&self, label: &str, state: State, cause: Option<Error>) {
+        let mut told = None;
+        self.condition.send_if_modified(|condition| {
+            let ends = matches!(condition.state, State::Closing | State::Closed);
+            if ends && state != State::Closed {
+                return false;
+            }
+            let words = |cause: &Option<Error>| cause.as_ref().map(|error| error.message().to_owned());
+            if condition.state == state && words(&condition.cause) == words(&cause) {
+                return false;
+            }
+            *condition = Condition {
+                state,
+                cause,
+                since: SystemTime::now(),
+            };
+            self.now.store(state as u8, Ordering::Release);
+            told = Some(condition.clone());
+            true
+        });
+        let Some(Condition { state, cause, since }) = told else {
+            return;
+        };
+        match &cause {
+            Some(cause) => tracing::warn!(connection = label, %state, "{}", cause.message()),
+            None => tracing::debug!(connection = label, %state),
+        }
+        if let Some(changes) = self.changes.get() {
+            // Nobody listens: nobody is told.
+            let _ = changes.send(StateChange {
+                connection: label.to_owned(),
+                state,
+                cause,
+                at: since,
+            });
+        }
+    }
+
+    /// Waits until the state is one that a call can act on.
+    pub(crate) async fn settled(&self) -> Condition {
+        self.until(|state| !matches!(state, State::Waiting | State::Connecting))
+            .await
+    }
+
+    /// Waits until the state is one of these.
+    pub(crate) async fn until(&self, wanted: impl Fn(State) -> bool) -> Condition {
+        let mut receiver = self.condition.subscribe();
+        match receiver.wait_for(|condition| wanted(condition.state)).await {
+            Ok(condition) => condition.clone(),
+            // The sender is `self`, which is borrowed here.
+            Err(_) => unreachable!("the state outlives those who wait for it"),
+        }
+    }
+
+    /// Sessions that are older than this moment may be dead.
+    pub(crate) fn sessions_lost(&self) {
+        self.lost.store(self.moment(), Ordering::Release);
+    }
+
+    /// Whether a session of this age is from before the latest loss.
+    #[cfg_attr(
+        not(any(feature = "mysql", feature = "sqlite")),
+        expect(dead_code, reason = "a matter of SQL pools")
+    )]
+    pub(crate) fn is_from_before_loss(&self, age: Duration) -> bool {
+        self.is_older(age, &self.lost)
+    }
+
+    /// The credentials of sessions from now on are others. Old sessions stay until one of the new ones worked.
+    pub(crate) fn rotated(&self) {
+        self.rotated.store(self.moment(), Ordering::Release);
+    }
+
+    /// A session with what is current now was made: those from before the rotation are of no more use.
+    pub(crate) fn rotation_proven(&self) {
+        let rotated = self.rotated.swap(0, Ordering::AcqRel);
+        if rotated != 0 {
+            self.retired.store(rotated, Ordering::Release);
+        }
+    }
+
+    /// Whether a session of this age was made with credentials that have been rotated away.
+    pub(crate) fn is_retired(&self, age: Duration) -> bool {
+        self.is_older(age, &self.retired)
+    }
+
+    fn is_older(&self, age: Duration, moment: &AtomicU64) -> bool {
+        let moment = moment.load(Ordering::Acquire);
+        moment != 0 && self.born.elapsed().saturating_sub(age) <= Duration::from_millis(moment)
+    }
+
+    fn moment(&self) -> u64 {
+        u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX - 1) + 1
+    }
+
+    /// Makes the keeper look at the server, unless it is at it, or just was.
+    pub(crate) fn look(&self) {
+        let looked = self.looked.load(Ordering::Acquire);
+        let again = u64::try_from(LOOK_AGAIN.as_millis()).unwrap_or(u64::MAX);
+        if looked == 0 || self.moment() > looked + again {
+            self.keep();
+        }
+    }
+
+    /// Sets the keeper to work, unless it is.
+    pub(crate) fn keep(&self) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        let mut keeper = self.lock_keeper();
+        if keeper.as_ref().is_some_and(|keeper| !keeper.is_finished()) || self.ends() {
+            return;
+        }
+        if let Some(connection) = self.revive.get().and_then(|revive| revive()) {
+            *keeper = Some(runtime.spawn(keep(connection)).abort_handle());
+        }
+    }
+
+    pub(crate) fn end_keeper(&self) {
+        if let Some(keeper) = self.lock_keeper().take() {
+            keeper.abort();
+        }
+    }
+
+    fn ends(&self) -> bool {
+        self.is(State::Closing) || self.is(State::Closed)
+    }
+
+    fn lock_keeper(&self) -> MutexGuard<'_, Option<AbortHandle>> {
+        self.keeper.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The keeper: tries to open the connection until it is open, or nobody holds a handle of it any more.
+async fn keep(first: Arc<dyn Connection>) {
+    let base = Arc::downgrade(first.base());
+    let mut connection = Some(first);
+    let (mut lost, mut away) = (Backoff::new(LOST.0, LOST.1), Backoff::new(AWAY.0, AWAY.1));
+    loop {
+        let held = match connection.take() {
+            Some(first) => first,
+            None => {
+                let revived = base.upgrade();
+                let revived = revived.and_then(|base| base.health().revive.get().and_then(|revive| revive()));
+                let Some(revived) = revived else { return };
+                revived
+            }
+        };
+        let base = held.base();
+        let was_there = base.health().is(State::Ready);
+        let error = match attempt::open(&*held).await {
+            Ok(_) => {
+                let health = base.health();
+                health.looked.store(health.moment(), Ordering::Release);
+                return;
+            }
+            Err(error) => base.error_of_opening(error),
+        };
+        if was_there && !is_loss(&error) {
+            // No new session is to be had, and those that are open go on: an error of the calls, not of all of it.
+            let health = base.health();
+            health.looked.store(health.moment(), Ordering::Release);
+            return;
+        }
+        let pause = if !error.is_transient() || base.was_never_there() {
+            away.next_pause()
+        } else {
+            lost.next_pause()
+        };
+        base.degrade(error);
+        held.fail_fast();
+        drop(held);
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// Whether the server is not there for anyone.
+fn is_loss(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Unreachable | ErrorKind::Timeout)
+}
+
+impl Base {
+    pub(crate) fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// The connection is not there; its keeper goes on.
+    fn degrade(&self, cause: Error) {
+        self.health.sessions_lost();
+        let known = self.health.condition().cause;
+        // Once per cause: an outage of an hour is one record, not thousands.
+        let cause = match known {
+            Some(known) if known.message() == cause.message() => known,
+            _ => self.record(cause, "connect"),
+        };
+        self.health.set(self.label(), State::Degraded, Some(cause));
+    }
+}

@@ -1,0 +1,57 @@
+//! A lazy connection opens at its first use, once, however many ask.
+
+use crate::until;
+use dbreg::{DbRegistry, ErrorKind, State};
+use registry_dev::{Mode, Proxy};
+use std::time::{Duration, Instant};
+
+#[derive(DbRegistry)]
+#[registry(toml = r#"
+[mysql.later]
+host = "127.0.0.1"
+username = "root"
+start = "lazy"
+connect_timeout = "1s"
+pool = { max = 1 }
+"#)]
+struct App;
+
+#[tokio::test]
+async fn opens_once_for_all_who_ask() {
+    let server = registry_dev::mysql().await.unwrap();
+    let proxy = Proxy::to(server.address()).await.unwrap();
+    let db = App::builder()
+        .variable("DBREG_MYSQL__LATER__PORT", proxy.port())
+        .connect()
+        .await
+        .unwrap();
+    assert_eq!(db.mysql.later.status().state, State::Waiting);
+    assert_eq!(proxy.accepted(), 0);
+    let asks = (0..32).map(|_| db.mysql.later.ping());
+    futures_util::future::try_join_all(asks).await.unwrap();
+    // The proof, and the one session of the pool.
+    assert_eq!(proxy.accepted(), 2);
+    assert_eq!(db.mysql.later.status().state, State::Ready);
+}
+
+#[tokio::test]
+async fn all_who_ask_share_one_failure_too() {
+    let server = registry_dev::mysql().await.unwrap();
+    let proxy = Proxy::to(server.address()).await.unwrap();
+    proxy.set(Mode::Hang).await.unwrap();
+    let db = App::builder()
+        .variable("DBREG_MYSQL__LATER__PORT", proxy.port())
+        .connect()
+        .await
+        .unwrap();
+    let began = Instant::now();
+    let asks = (0..16).map(|_| db.mysql.later.ping());
+    for answer in futures_util::future::join_all(asks).await {
+        assert_eq!(answer.unwrap_err().kind(), ErrorKind::Timeout);
+    }
+    // One `connect_timeout`, not sixteen.
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    assert_eq!(db.mysql.later.errors().total, 17, "one attempt, and each call");
+    proxy.set(Mode::Pass).await.unwrap();
+    until("ready", async || db.mysql.later.ping().await.is_ok()).await;
+}

@@ -1,0 +1,209 @@
+//! A connection that was ready loses its server: calls fail fast, and work within a second of its return.
+
+use crate::{PATIENCE, until};
+use dbreg::{DbRegistry, ErrorKind, State, Watch, sqlx};
+use std::time::{Duration, Instant};
+
+#[derive(DbRegistry)]
+#[registry(toml = r#"
+[mysql.main]
+host = "127.0.0.1"
+username = "root"
+connect_timeout = "2s"
+timeout = "30s"
+pool = { acquire_timeout = "20s" }
+"#)]
+struct Sql;
+
+#[derive(DbRegistry)]
+#[registry(toml = "[mongodb.logs]\nhost = \"127.0.0.1\"\ndb = \"logs\"\nconnect_timeout = \"10s\"\n")]
+struct Documents;
+
+#[derive(DbRegistry)]
+#[registry(toml = "[memcached.cache]\nhost = \"127.0.0.1\"\nconnect_timeout = \"2s\"\n")]
+struct Cache;
+
+/// The next change of state.
+async fn next(changes: &mut Watch) -> (State, Option<ErrorKind>) {
+    let change = tokio::time::timeout(PATIENCE, changes.next()).await;
+    let change = change.expect("a change in time").expect("the registry lives");
+    (change.state, change.cause.map(|cause| cause.kind()))
+}
+
+#[tokio::test]
+async fn mysql_stops_and_comes_back() {
+    let server = registry_dev::mysql().await.unwrap();
+    let db = Sql::builder()
+        .variable("DBREG_MYSQL__MAIN__PORT", server.port())
+        .connect()
+        .await
+        .unwrap();
+    let mut changes = db.watch();
+    let query = async || sqlx::query("select 1").execute(&db.mysql.main).await;
+    // Several sessions that will be dead.
+    let held = futures_util::future::try_join_all((0..4).map(|_| db.mysql.main.acquire())).await;
+    drop(held.unwrap());
+    query().await.unwrap();
+
+    for round in 0..3 {
+        server.stop().await.unwrap();
+        // The first calls may meet dead sessions; the state is known soon.
+        until("degraded", async || {
+            let _ = query().await;
+            db.mysql.main.status().state == State::Degraded
+        })
+        .await;
+        assert_eq!(
+            next(&mut changes).await,
+            (State::Degraded, Some(ErrorKind::Unreachable))
+        );
+        // The limit of the pool is 20 s, of a call 30 s.
+        let began = Instant::now();
+        for _ in 0..50 {
+            let error = dbreg::Error::from(query().await.expect_err("the server is away"));
+            assert_eq!(error.kind(), ErrorKind::Unreachable, "round {round}: {error}");
+            assert!(error.message().contains("connection refused"), "{error}");
+            let error = db.mysql.main.ping().await.expect_err("the server is away");
+            assert!(error.message().contains("connection refused"), "{error}");
+        }
+        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+        // The driver's own pool does not wait either.
+        let began = Instant::now();
+        sqlx::query("select 1")
+            .execute(&db.mysql.main.instance())
+            .await
+            .expect_err("the server is away");
+        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+
+        server.start().await.unwrap();
+        let took = until("ready", async || query().await.is_ok()).await;
+        assert!(took < Duration::from_secs(2), "round {round}: {took:?}");
+        assert_eq!(next(&mut changes).await, (State::Ready, None));
+        // No dead session is handed out from now on.
+        for _ in 0..20 {
+            query().await.unwrap();
+        }
+    }
+    db.close().await.unwrap();
+    assert_eq!(next(&mut changes).await.0, State::Closing);
+    assert_eq!(next(&mut changes).await.0, State::Closed);
+}
+
+#[tokio::test]
+async fn a_restart_that_nobody_noticed_hands_out_no_dead_session() {
+    let server = registry_dev::mysql().await.unwrap();
+    let db = Sql::builder()
+        .variable("DBREG_MYSQL__MAIN__PORT", server.port())
+        .connect()
+        .await
+        .unwrap();
+    let held = futures_util::future::try_join_all((0..4).map(|_| db.mysql.main.acquire())).await;
+    drop(held.unwrap());
+    until("sessions are idle", async || {
+        db.mysql.main.status().sessions.unwrap().idle == 4
+    })
+    .await;
+    let mut changes = db.watch();
+    server.stop().await.unwrap();
+    server.start().await.unwrap();
+    // Longer than a session is trusted without a look; and nothing looks by itself.
+    let unnoticed = tokio::time::timeout(Duration::from_millis(1_100), changes.next()).await;
+    assert!(unnoticed.is_err(), "{unnoticed:?}");
+    for _ in 0..8 {
+        sqlx::query("select 1").execute(&db.mysql.main).await.unwrap();
+    }
+    assert_eq!(db.mysql.main.errors().total, 0);
+}
+
+#[tokio::test]
+async fn memcached_stops_and_comes_back() {
+    let server = registry_dev::memcached().await.unwrap();
+    let db = Cache::builder()
+        .variable("DBREG_MEMCACHED__CACHE__PORT", server.port())
+        .connect()
+        .await
+        .unwrap();
+    let mut changes = db.watch();
+    db.memcached.cache.set("key", "value", None).await.unwrap();
+    server.kill().await.unwrap();
+    until("degraded", async || {
+        let _ = db.memcached.cache.get("key").await;
+        db.memcached.cache.status().state == State::Degraded
+    })
+    .await;
+    let status = db.memcached.cache.status();
+    let cause = status.cause.expect("degraded for a reason");
+    assert_eq!(cause.kind(), ErrorKind::Unreachable);
+    assert_eq!(next(&mut changes).await.0, State::Degraded);
+    server.start().await.unwrap();
+    let took = until("ready", async || db.memcached.cache.get("key").await.is_ok()).await;
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    assert_eq!(next(&mut changes).await, (State::Ready, None));
+}
+
+#[tokio::test]
+async fn mongodb_stops_and_comes_back() {
+    let server = registry_dev::mongodb().await.unwrap();
+    let db = Documents::builder()
+        .variable("DBREG_MONGODB__LOGS__PORT", server.port())
+        .connect()
+        .await
+        .unwrap();
+    server.kill().await.unwrap();
+    until("degraded", async || {
+        let _ = db.mongodb.logs.list_collection_names().await;
+        db.mongodb.logs.status().state == State::Degraded
+    })
+    .await;
+    // The driver alone would wait for 10 s, each time.
+    let began = Instant::now();
+    for _ in 0..20 {
+        let error = db
+            .mongodb
+            .logs
+            .list_collection_names()
+            .await
+            .expect_err("the server is away");
+        assert!(error.message().contains("connection refused"), "{error}");
+    }
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    server.start().await.unwrap();
+    let took = until("ready", async || db.mongodb.logs.ping().await.is_ok()).await;
+    assert!(took < Duration::from_secs(3), "{took:?}");
+}
+
+#[tokio::test]
+async fn a_stopped_server_is_known_after_one_connect_timeout() {
+    let server = registry_dev::mysql().await.unwrap();
+    let db = Sql::builder()
+        .variable("DBREG_MYSQL__MAIN__PORT", server.port())
+        .variable("DBREG_MYSQL__MAIN__CONNECT_TIMEOUT", "1s")
+        .connect()
+        .await
+        .unwrap();
+    sqlx::query("select 1").execute(&db.mysql.main).await.unwrap();
+    let mut changes = db.watch();
+    server.pause().await.unwrap();
+    let paused = Instant::now();
+    let hanging = tokio::spawn({
+        let main = db.mysql.main.clone();
+        async move { sqlx::query("select 1").execute(&main).await }
+    });
+    assert_eq!(
+        next(&mut changes).await,
+        (State::Degraded, Some(ErrorKind::Timeout))
+    );
+    assert!(
+        paused.elapsed() < Duration::from_secs(4),
+        "{:?}",
+        paused.elapsed()
+    );
+    let began = Instant::now();
+    let error = db.mysql.main.ping().await.expect_err("the server hangs");
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert!(began.elapsed() < Duration::from_secs(1));
+    server.resume().await.unwrap();
+    // The call that was under way is not cut off: its server has come back.
+    hanging.await.unwrap().unwrap();
+    until("ready", async || db.mysql.main.ping().await.is_ok()).await;
+}
