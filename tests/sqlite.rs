@@ -45,7 +45,7 @@ async fn optional_and_lazy_do_what_their_names_say() {
     assert!(db.sqlite.maybe.available().is_none());
     let text = db.report().to_string();
     assert!(text.contains("skip  sqlite.maybe"), "{text}");
-    assert!(text.contains("(optional)"), "{text}");
+    assert!(text.contains("(optional, retrying)"), "{text}");
     let row = db
         .report()
         .connections

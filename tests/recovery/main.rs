@@ -1,7 +1,5 @@
 //! Servers that go away and come back under a running application, which is not started again.
 
-#![expect(clippy::unwrap_used, reason = "a test states its expectations by panicking")]
-
 mod lazy;
 mod lost;
 mod optional;
