@@ -20,6 +20,8 @@ fn handle(port: u16, more: &str) -> Memcached {
     let shape = &loaded.shape.connections[0];
     let settings = registry_config::resolve(shape, None, &[]).unwrap();
     let base = Base::new(shape, &settings);
+    // No start, and no keeper: the calls alone are looked at.
+    base.set_open("");
     Memcached::prepare(&Prepared {
         base,
         settings: Ok(Arc::new(settings)),
