@@ -1,7 +1,7 @@
 //! Every malformed reply of the fixture: the right verdict, and a right answer to the next call.
 
 use super::fake::{self, Bad};
-use super::handle;
+use super::open_handle;
 use crate::error::Error;
 use crate::kind::ErrorKind;
 use serde::Deserialize;
@@ -45,7 +45,7 @@ async fn run(case: &Case) -> (Result<String, Error>, Duration) {
         other => panic!("no such command: {other}"),
     };
     let port = fake::start(verb, case.bad()).await;
-    let cache = handle(port, "connect_timeout = \"500ms\"\ntimeout = \"600ms\"\n");
+    let cache = open_handle(port, "connect_timeout = \"500ms\"\ntimeout = \"600ms\"\n");
     let call = async || match verb {
         "get" => cache
             .get("test")

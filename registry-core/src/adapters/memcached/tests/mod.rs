@@ -12,18 +12,25 @@ use crate::base::Base;
 use crate::startup::Prepared;
 use std::sync::Arc;
 
-/// A handle for a server on this port; `more` are further lines of its table.
+/// A handle, opened at its first use, for a server on this port; `more` are further lines of its table.
 fn handle(port: u16, more: &str) -> Memcached {
-    let text = format!("[memcached.cache]\nhost = \"127.0.0.1\"\nport = {port}\n{more}");
+    let text = format!("[memcached.cache]\nhost = \"127.0.0.1\"\nport = {port}\nstart = \"lazy\"\n{more}");
     let loaded = registry_config::load(&text, "databases.toml");
     assert!(loaded.diagnostics.is_empty(), "{:?}", loaded.diagnostics);
     let shape = &loaded.shape.connections[0];
     let settings = registry_config::resolve(shape, None, &[]).unwrap();
     let base = Base::new(shape, &settings);
-    // No start, and no keeper: the calls alone are looked at.
-    base.set_open("");
-    Memcached::prepare(&Prepared {
+    let handle = Memcached::prepare(&Prepared {
         base,
         settings: Ok(Arc::new(settings)),
-    })
+    });
+    handle.inner.base.health().revive_by(handle.revive());
+    handle
+}
+
+/// A handle that counts as open: no call but the caller's own reaches the server.
+fn open_handle(port: u16, more: &str) -> Memcached {
+    let handle = handle(port, more);
+    handle.inner.base.set_open("");
+    handle
 }
