@@ -6,6 +6,8 @@
 mod error;
 mod open;
 mod target;
+#[cfg(test)]
+mod tests;
 
 use crate::base::Base;
 use crate::connection::{Connection, Instance, Opened, method_set};

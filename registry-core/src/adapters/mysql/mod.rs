@@ -16,6 +16,8 @@
 mod error;
 mod open;
 mod target;
+#[cfg(test)]
+mod tests;
 
 use crate::adapters::sql;
 use crate::base::Base;

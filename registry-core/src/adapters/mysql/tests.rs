@@ -1,0 +1,148 @@
+//! Passwords in files that are rotated under load, on a real server.
+
+use super::MySql;
+use crate::base::Base;
+use crate::connection::{self, Connection as _};
+use crate::kind::ErrorKind;
+use crate::startup::Prepared;
+use registry_dev::MySqlServer;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+/// An open handle whose password is in this file.
+async fn open_handle(server: &MySqlServer, secret: &Path, more: &str) -> MySql {
+    let (port, secret) = (server.port(), secret.display());
+    let text = format!(
+        "[mysql.main]\nhost = \"127.0.0.1\"\nport = {port}\nusername = \"shop\"\ndb = \"shop\"\n\
+         password = {{ file = \"{secret}\" }}\n{more}"
+    );
+    let loaded = registry_config::load(&text, "databases.toml");
+    assert!(loaded.diagnostics.is_empty(), "{:?}", loaded.diagnostics);
+    let shape = &loaded.shape.connections[0];
+    let settings = registry_config::resolve(shape, None, &[]).unwrap();
+    let base = Base::new(shape, &settings);
+    let handle = MySql::prepare(&Prepared {
+        base,
+        settings: Ok(Arc::new(settings)),
+    });
+    handle.base().health().revive_by(handle.revive());
+    crate::attempt::open(&handle).await.unwrap();
+    handle
+}
+
+/// As tools that rotate secrets do it: a new file takes the place of the old one.
+fn put(secret: &Path, password: &str) {
+    let new = secret.with_extension("new");
+    std::fs::write(&new, password).unwrap();
+    std::fs::rename(&new, secret).unwrap();
+}
+
+async fn alter(server: &MySqlServer, password: &str) {
+    let statement = format!("alter user 'shop'@'%' identified by '{password}'");
+    server.sql(statement).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_call_fails_once_the_new_password_is_in_place() {
+    let server = registry_dev::mysql().await.unwrap();
+    server.create_database("shop", "shop", "first").await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("secret");
+    put(&secret, "first");
+    // Sessions that live shorter than any rotation: nearly every call opens one.
+    let handle = open_handle(&server, &secret, "pool = { max = 3, max_lifetime = \"20ms\" }\n").await;
+
+    let (stop, calls) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
+    // Odd while a rotation is under way: a call that met one may fail.
+    let rotations = Arc::new(AtomicU32::new(0));
+    let load: Vec<_> = (0..6)
+        .map(|_| {
+            let (handle, stop, calls, rotations) = (
+                handle.clone(),
+                Arc::clone(&stop),
+                Arc::clone(&calls),
+                Arc::clone(&rotations),
+            );
+            tokio::spawn(async move {
+                while !stop.load(Ordering::SeqCst) {
+                    let before = rotations.load(Ordering::SeqCst);
+                    let result = sqlx::query("select 1").execute(&handle).await;
+                    let met_one = before % 2 == 1 || rotations.load(Ordering::SeqCst) != before;
+                    if let Err(error) = result
+                        && !met_one
+                    {
+                        panic!("after rotation {before}: {error}");
+                    }
+                    calls.fetch_add(1, Ordering::SeqCst);
+                }
+            })
+        })
+        .collect();
+    for round in 0..10 {
+        let password = format!("password-{round}");
+        rotations.fetch_add(1, Ordering::SeqCst);
+        alter(&server, &password).await;
+        put(&secret, &password);
+        rotations.fetch_add(1, Ordering::SeqCst);
+        let enough = calls.load(Ordering::SeqCst) + 200;
+        while calls.load(Ordering::SeqCst) < enough && load.iter().all(|task| !task.is_finished()) {
+            tokio::task::yield_now().await;
+        }
+    }
+    stop.store(true, Ordering::SeqCst);
+    for task in load {
+        task.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn sessions_with_the_old_password_drain_after_the_first_with_the_new_one() {
+    let server = registry_dev::mysql().await.unwrap();
+    server.create_database("shop", "shop", "first").await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("secret");
+    put(&secret, "first");
+    let handle = open_handle(&server, &secret, "pool = { min = 3, max = 3 }\n").await;
+    let id = async || {
+        sqlx::query_scalar::<_, u64>("select connection_id()")
+            .fetch_one(&handle)
+            .await
+            .unwrap()
+    };
+    let old = id().await;
+    alter(&server, "second").await;
+    put(&secret, "second");
+    // Old sessions are as good as before, and nothing new is needed yet.
+    assert!(id().await <= old + 2);
+    connection::reload(&handle).await.unwrap();
+    let ids = [id().await, id().await, id().await];
+    assert!(ids.iter().all(|id| *id > old + 2), "{ids:?} after {old}");
+    // Nothing changed: nothing is opened.
+    connection::reload(&handle).await.unwrap();
+    assert!(ids.contains(&id().await));
+}
+
+#[tokio::test]
+async fn a_file_that_is_gone_or_wrong_harms_no_session_that_works() {
+    let server = registry_dev::mysql().await.unwrap();
+    server.create_database("shop", "shop", "first").await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("secret");
+    put(&secret, "first");
+    let handle = open_handle(&server, &secret, "pool = { min = 1 }\n").await;
+    std::fs::remove_file(&secret).unwrap();
+    let error = connection::reload(&handle).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+    assert!(error.message().contains("no such file"), "{error}");
+    sqlx::query("select 1").execute(&handle).await.unwrap();
+    put(&secret, "canary-wrong");
+    let error = connection::reload(&handle).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Auth, "{error}");
+    assert!(!format!("{error:?}").contains("canary"), "{error:?}");
+    // An outage, not a mistake of the configuration: the file may be mended.
+    assert_eq!(error.exit_code(), crate::EXIT_UNAVAILABLE);
+    sqlx::query("select 1").execute(&handle).await.unwrap();
+    put(&secret, "first");
+    connection::reload(&handle).await.unwrap();
+}
