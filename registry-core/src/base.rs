@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::error_log::{ErrorLog, Errors};
 use crate::gate::{Gate, Pass};
+use crate::generations::Generations;
 use crate::health::{Condition, Health};
 use crate::kind::ErrorKind;
 use crate::status::{Sessions, State, Status};
@@ -48,8 +49,7 @@ pub struct Base {
     was_open: AtomicBool,
     detail: Mutex<String>,
     born: Instant,
-    /// When a deadline last fired, in milliseconds since `born`, plus one; 0 for never.
-    deadline_fired: AtomicU64,
+    pub(crate) generations: Generations,
 }
 
 impl Base {
@@ -76,7 +76,7 @@ impl Base {
             was_open: AtomicBool::new(false),
             detail: Mutex::default(),
             born: Instant::now(),
-            deadline_fired: AtomicU64::new(0),
+            generations: Generations::new(),
         })
     }
 
@@ -96,10 +96,7 @@ impl Base {
         self.policy
     }
 
-    #[cfg_attr(
-        not(any(feature = "mysql", feature = "memcached", feature = "sqlite")),
-        expect(dead_code, reason = "for calls that do not go through `run`")
-    )]
+    #[cfg(feature = "memcached")]
     pub(crate) fn timeout(&self) -> Duration {
         self.timeout
     }
@@ -255,23 +252,11 @@ impl Base {
 
     /// The error of an operation that its deadline ended.
     pub(crate) fn deadline_error(&self) -> Error {
-        let now = u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX - 1);
-        self.deadline_fired.store(now + 1, Ordering::Release);
+        self.generations.deadline_fired();
         let deadline = self.timeout;
         Error::new(ErrorKind::Timeout, format!("no answer within {deadline:?}"))
             .connection_named(self.label.clone())
             .help(format!("the limit is `timeout` under [{}]", self.label))
-    }
-
-    /// Whether a deadline ended an operation within the last minute.
-    #[cfg_attr(
-        not(any(feature = "mysql", feature = "sqlite")),
-        expect(dead_code, reason = "a matter of SQL pools")
-    )]
-    pub(crate) fn deadline_fired_lately(&self) -> bool {
-        const LATELY: u64 = 60_000;
-        let fired = self.deadline_fired.load(Ordering::Acquire);
-        fired != 0 && self.born.elapsed().as_millis() < u128::from(fired - 1 + LATELY)
     }
 
     /// Names an error and writes it to the log, once: where it leaves dbreg.
@@ -284,7 +269,7 @@ impl Base {
             self.log.record(&error);
             match error.kind() {
                 ErrorKind::Unreachable => {
-                    self.health.sessions_lost();
+                    self.generations.lost();
                     self.suspect();
                 }
                 ErrorKind::Timeout => self.suspect(),

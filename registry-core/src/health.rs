@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::kind::ErrorKind;
 use crate::status::{State, StateChange};
 use std::fmt;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{broadcast, watch};
@@ -43,15 +43,8 @@ pub(crate) struct Health {
     changes: OnceLock<broadcast::Sender<StateChange>>,
     revive: OnceLock<Revive>,
     keeper: Mutex<Option<AbortHandle>>,
-    born: Instant,
-    /// When sessions were last lost, in milliseconds since `born`, plus one; 0 for never.
-    lost: AtomicU64,
-    /// When the keeper last found the server well, likewise.
-    looked: AtomicU64,
-    /// When credentials were last rotated, likewise, until a session with the new ones is made; then it moves on to
-    /// `retired`.
-    rotated: AtomicU64,
-    retired: AtomicU64,
+    /// When the keeper last found the server well.
+    looked: Mutex<Option<Instant>>,
 }
 
 /// The state with its cause.
@@ -91,11 +84,7 @@ impl Health {
             changes: OnceLock::new(),
             revive: OnceLock::new(),
             keeper: Mutex::new(None),
-            born: Instant::now(),
-            lost: AtomicU64::new(0),
-            looked: AtomicU64::new(0),
-            rotated: AtomicU64::new(0),
-            retired: AtomicU64::new(0),
+            looked: Mutex::new(None),
         }
     }
 
@@ -113,6 +102,15 @@ impl Health {
         let _ = self.changes.set(changes);
     }
 
+    #[cfg_attr(
+        not(any(
+            feature = "mysql",
+            feature = "mongodb",
+            feature = "memcached",
+            feature = "sqlite"
+        )),
+        expect(dead_code, reason = "without a backend there is no handle")
+    )]
     pub(crate) fn revive_by(&self, revive: Revive) {
         let _ = self.revive.set(revive);
     }
@@ -172,54 +170,16 @@ impl Health {
         }
     }
 
-    /// Sessions that are older than this moment may be dead.
-    pub(crate) fn sessions_lost(&self) {
-        self.lost.store(self.moment(), Ordering::Release);
-    }
-
-    /// Whether a session of this age is from before the latest loss.
-    #[cfg_attr(
-        not(any(feature = "mysql", feature = "sqlite")),
-        expect(dead_code, reason = "a matter of SQL pools")
-    )]
-    pub(crate) fn is_from_before_loss(&self, age: Duration) -> bool {
-        self.is_older(age, &self.lost)
-    }
-
-    /// The credentials of sessions from now on are others. Old sessions stay until one of the new ones worked.
-    pub(crate) fn rotated(&self) {
-        self.rotated.store(self.moment(), Ordering::Release);
-    }
-
-    /// A session with what is current now was made: those from before the rotation are of no more use.
-    pub(crate) fn rotation_proven(&self) {
-        let rotated = self.rotated.swap(0, Ordering::AcqRel);
-        if rotated != 0 {
-            self.retired.store(rotated, Ordering::Release);
-        }
-    }
-
-    /// Whether a session of this age was made with credentials that have been rotated away.
-    pub(crate) fn is_retired(&self, age: Duration) -> bool {
-        self.is_older(age, &self.retired)
-    }
-
-    fn is_older(&self, age: Duration, moment: &AtomicU64) -> bool {
-        let moment = moment.load(Ordering::Acquire);
-        moment != 0 && self.born.elapsed().saturating_sub(age) <= Duration::from_millis(moment)
-    }
-
-    fn moment(&self) -> u64 {
-        u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX - 1) + 1
-    }
-
     /// Makes the keeper look at the server, unless it is at it, or just was.
     pub(crate) fn look(&self) {
-        let looked = self.looked.load(Ordering::Acquire);
-        let again = u64::try_from(LOOK_AGAIN.as_millis()).unwrap_or(u64::MAX);
-        if looked == 0 || self.moment() > looked + again {
+        let lately = |looked: Instant| looked.elapsed() < LOOK_AGAIN;
+        if !lock(&self.looked).is_some_and(lately) {
             self.keep();
         }
+    }
+
+    fn found_well(&self) {
+        *lock(&self.looked) = Some(Instant::now());
     }
 
     /// Sets the keeper to work, unless it is.
@@ -227,7 +187,7 @@ impl Health {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return;
         };
-        let mut keeper = self.lock_keeper();
+        let mut keeper = lock(&self.keeper);
         if keeper.as_ref().is_some_and(|keeper| !keeper.is_finished()) || self.ends() {
             return;
         }
@@ -237,7 +197,7 @@ impl Health {
     }
 
     pub(crate) fn end_keeper(&self) {
-        if let Some(keeper) = self.lock_keeper().take() {
+        if let Some(keeper) = lock(&self.keeper).take() {
             keeper.abort();
         }
     }
@@ -245,10 +205,10 @@ impl Health {
     fn ends(&self) -> bool {
         self.is(State::Closing) || self.is(State::Closed)
     }
+}
 
-    fn lock_keeper(&self) -> MutexGuard<'_, Option<AbortHandle>> {
-        self.keeper.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The keeper: tries to open the connection until it is open, or nobody holds a handle of it any more.
@@ -270,16 +230,14 @@ async fn keep(first: Arc<dyn Connection>) {
         let was_there = base.health().is(State::Ready);
         let error = match attempt::open(&*held).await {
             Ok(_) => {
-                let health = base.health();
-                health.looked.store(health.moment(), Ordering::Release);
+                base.health().found_well();
                 return;
             }
             Err(error) => base.error_of_opening(error),
         };
         if was_there && !is_loss(&error) {
             // No new session is to be had, and those that are open go on: an error of the calls, not of all of it.
-            let health = base.health();
-            health.looked.store(health.moment(), Ordering::Release);
+            base.health().found_well();
             return;
         }
         let pause = if !error.is_transient() || base.was_never_there() {
@@ -306,7 +264,7 @@ impl Base {
 
     /// The connection is not there; its keeper goes on.
     fn degrade(&self, cause: Error) {
-        self.health.sessions_lost();
+        self.generations.lost();
         let known = self.health.condition().cause;
         // Once per cause: an outage of an hour is one record, not thousands.
         let cause = match known {

@@ -15,6 +15,11 @@ mod connection;
 mod error;
 mod error_log;
 mod gate;
+#[cfg_attr(
+    not(feature = "mysql"),
+    expect(dead_code, reason = "a matter of SQL pools, and of those with a login")
+)]
+mod generations;
 mod health;
 mod kind;
 mod registry;

@@ -103,7 +103,7 @@ impl Target {
         }
         now.way = Ok(way);
         now.stamp = stamp;
-        self.base.health().rotated();
+        self.base.generations.rotated();
         Ok(true)
     }
 
@@ -118,7 +118,7 @@ impl Target {
     pub(super) fn set_there(&self, way: &Way) {
         self.lock().away = false;
         self.pool.set_connect_options(way.options.clone());
-        self.base.health().rotation_proven();
+        self.base.generations.rotation_proven();
     }
 
     fn lock(&self) -> MutexGuard<'_, Now> {

@@ -32,13 +32,13 @@ pub(crate) fn options<DB: Database>(base: &Arc<Base>, settings: &Settings) -> Po
         .max_lifetime(settings.duration("pool.max_lifetime"))
         .test_before_acquire(false)
         .after_connect(move |_, _| {
-            made.health().rotation_proven();
+            made.generations.rotation_proven();
             Box::pin(async { Ok(()) })
         })
         .before_acquire(move |session: &mut DB::Connection, meta| {
             let lately = meta.idle_for < PING_AFTER_IDLE;
-            let sound = lately && !before.health().is_from_before_loss(meta.age);
-            let retired = before.health().is_retired(meta.age);
+            let sound = lately && !before.generations.is_from_before_loss(meta.age);
+            let retired = before.generations.is_retired(meta.age);
             Box::pin(async move {
                 if retired {
                     return Ok(false);
@@ -55,7 +55,7 @@ pub(crate) fn options<DB: Database>(base: &Arc<Base>, settings: &Settings) -> Po
         .after_release(move |session: &mut DB::Connection, _| {
             // A query that its deadline ended on a silent path would keep its place in the pool for as long as the
             // pool's own ping hangs. Only then a ping of our own, with a limit, comes first.
-            let suspicious = base.deadline_fired_lately();
+            let suspicious = base.generations.deadline_fired_lately();
             Box::pin(async move {
                 if !suspicious {
                     return Ok(true);

@@ -1,0 +1,79 @@
+//! Which sessions of a pool are to be trusted, by their age: those from before a loss are pinged first, those made with
+//! credentials that were rotated away are ended.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Moments in the life of a connection, each in milliseconds since `born`, plus one; 0 for never.
+#[derive(Debug)]
+pub(crate) struct Generations {
+    born: Instant,
+    /// When sessions were last lost.
+    lost: AtomicU64,
+    /// When credentials were last rotated, until a session with the new ones is made; then it moves on to `retired`.
+    rotated: AtomicU64,
+    retired: AtomicU64,
+    /// When a deadline last ended a call.
+    deadline: AtomicU64,
+}
+
+impl Generations {
+    pub(crate) fn new() -> Self {
+        Self {
+            born: Instant::now(),
+            lost: AtomicU64::new(0),
+            rotated: AtomicU64::new(0),
+            retired: AtomicU64::new(0),
+            deadline: AtomicU64::new(0),
+        }
+    }
+
+    /// Sessions from before now may be dead.
+    pub(crate) fn lost(&self) {
+        self.lost.store(self.now(), Ordering::Release);
+    }
+
+    /// Whether a session of this age is from before the latest loss.
+    pub(crate) fn is_from_before_loss(&self, age: Duration) -> bool {
+        self.is_older(age, &self.lost)
+    }
+
+    /// The credentials of sessions from now on are others. Old sessions stay until one of the new ones worked.
+    pub(crate) fn rotated(&self) {
+        self.rotated.store(self.now(), Ordering::Release);
+    }
+
+    /// A session with what is current now was made: those from before the rotation are of no more use.
+    pub(crate) fn rotation_proven(&self) {
+        let rotated = self.rotated.swap(0, Ordering::AcqRel);
+        if rotated != 0 {
+            self.retired.store(rotated, Ordering::Release);
+        }
+    }
+
+    /// Whether a session of this age was made with credentials that have been rotated away.
+    pub(crate) fn is_retired(&self, age: Duration) -> bool {
+        self.is_older(age, &self.retired)
+    }
+
+    /// A deadline ended a call: its session may hang.
+    pub(crate) fn deadline_fired(&self) {
+        self.deadline.store(self.now(), Ordering::Release);
+    }
+
+    /// Whether a deadline ended a call within the last minute.
+    pub(crate) fn deadline_fired_lately(&self) -> bool {
+        const LATELY: u64 = 60_000;
+        let fired = self.deadline.load(Ordering::Acquire);
+        fired != 0 && self.now() < fired + LATELY
+    }
+
+    fn is_older(&self, age: Duration, moment: &AtomicU64) -> bool {
+        let moment = moment.load(Ordering::Acquire);
+        moment != 0 && self.born.elapsed().saturating_sub(age) <= Duration::from_millis(moment)
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX / 2) + 1
+    }
+}
