@@ -324,10 +324,15 @@ impl Loader<'_> {
         let Some(table) = self.table(key, node, help) else {
             return;
         };
+        let mut misplaced = false;
         for (key, node) in in_order(table) {
             let text = key.get_ref().as_ref();
             let Some(spec) = backend(text) else {
-                self.unknown_backend_in("defaults", key, node);
+                if matches!(node.get_ref(), DeValue::Table(_)) {
+                    self.unknown_backend_in("defaults", key, node);
+                } else if !std::mem::replace(&mut misplaced, true) {
+                    self.misplaced_default(key);
+                }
                 continue;
             };
             let help = format!("write `[defaults.{text}]`");
@@ -339,12 +344,36 @@ impl Loader<'_> {
         }
     }
 
+    /// A key for every backend at once, which there is not. Those that follow it belong to the same mistake.
+    fn misplaced_default(&mut self, key: &Key<'_>) {
+        let shown = name::quoted(key.get_ref()).unwrap_or_else(|| "a key".to_owned());
+        let message = format!("{shown} stands in [defaults]; expected the table of a backend");
+        let position = self.position(key);
+        self.diagnostics.push(
+            Diagnostic::error("default-without-backend", message)
+                .at(position)
+                .help("write it under `[defaults.BACKEND]`, such as `[defaults.mysql]`"),
+        );
+    }
+
     /// A backend that does not exist, in a table that does not decide about names.
     pub(crate) fn unknown_backend_in(&mut self, place: &str, key: &Key<'_>, node: &Node<'_>) {
         let text = key.get_ref().as_ref();
         let shown = name::quoted(text)
             .map(|text| format!(" {text}"))
             .unwrap_or_default();
+        // `[profile.mysql.main]`: the name of the profile was forgotten, and the backend taken for it.
+        let nameless = place
+            .strip_prefix("profile.")
+            .filter(|name| backend(name).is_some());
+        if let (Some(backend), Ok(())) = (nameless, name::check(text)) {
+            let message = format!("[profile.{backend}.{text}] lacks the name of the profile");
+            let position = self.header(key, node);
+            let diagnostic = Diagnostic::error("profile-without-name", message).at(position);
+            self.diagnostics
+                .push(diagnostic.help(format!("write `[profile.NAME.{backend}.{text}]`")));
+            return;
+        }
         let help =
             match suggest(text, backends().iter().map(|spec| spec.name)).or_else(|| backend_alias(text)) {
                 Some(meant) => format!("did you mean `[{place}.{meant}]`"),

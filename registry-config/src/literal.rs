@@ -164,6 +164,20 @@ fn read_url(name: &str, text: &str, spec: &BackendSpec) -> Result<Value, Mistake
         let help = "write `url = { env = \"SHOP_DB_URL\" }`, or `username`, `password = { env = … }`, `host` and `db`";
         return Err(Mistake::new("literal-secret", message).help(help));
     }
+    if url.has_secret_option() {
+        let message = format!(
+            "an option of `{name}` is a secret that stands in the file as itself; expected a reference"
+        );
+        return Err(Mistake::new("literal-secret", message).help("write `url = { env = \"SHOP_DB_URL\" }`"));
+    }
+    if url.has_stray_option(spec) {
+        let message = format!(
+            "`{name}` has options behind its `?`, and {} takes none there",
+            spec.name
+        );
+        let help = "write them as keys of the connection, such as `tls`, and the URL without `?`";
+        return Err(Mistake::new("bad-url", message).help(help));
+    }
     if url.lacks_db(spec) {
         let message = format!("`{name}` names no database, and {} needs one", spec.name);
         return Err(Mistake::new("missing-db", message).help(format!("write `{}://host/db`", url.scheme)));

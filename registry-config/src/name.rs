@@ -45,6 +45,11 @@ pub(crate) fn check(name: &str) -> Result<(), BadName> {
 
 /// The nearest name that obeys the rule.
 fn propose(name: &str) -> String {
+    // With a `:` or an `@` it may be a URL or a login: what may not be told may not be proposed either.
+    let is_plain = |c: char| !c.is_ascii() || c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | ' ');
+    if !name.chars().all(is_plain) {
+        return "main".to_owned();
+    }
     let parts: Vec<String> = name
         .split(|c: char| !c.is_ascii_alphanumeric())
         .filter(|part| !part.is_empty())
@@ -113,6 +118,8 @@ mod tests {
             ("crate", "crate_db"),
             ("größe", "gr_e"),
             ("日本", "main"),
+            ("shop:hunter2@db1", "main"),
+            ("mysql://u:hunter2@db1/shop", "main"),
         ] {
             let bad = check(name).err().unwrap_or_else(|| panic!("{name} was accepted"));
             assert_eq!(

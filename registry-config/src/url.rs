@@ -92,6 +92,24 @@ impl ConnectionUrl {
         })
     }
 
+    /// Whether an option is there although this backend takes none: its own keys say the same, and are checked.
+    #[must_use]
+    pub fn has_stray_option(&self, spec: &BackendSpec) -> bool {
+        spec.name != "mongodb" && !self.options.is_empty()
+    }
+
+    /// Whether an option, by its name, holds a secret.
+    #[must_use]
+    pub fn has_secret_option(&self) -> bool {
+        const SECRET: [&str; 6] = ["pass", "pwd", "secret", "token", "credential", "privatekey"];
+        self.options.iter().any(|(name, value)| {
+            let name = name.to_ascii_lowercase().replace(['-', '_'], "");
+            // The properties of a mechanism are a list of their own: `AWS_SESSION_TOKEN:…`.
+            let inner = name == "authmechanismproperties" && value.to_ascii_uppercase().contains("TOKEN:");
+            inner || !value.is_empty() && SECRET.iter().any(|word| name.contains(word))
+        })
+    }
+
     /// Whether the database is missing that this backend cannot do without.
     #[must_use]
     pub fn lacks_db(&self, spec: &BackendSpec) -> bool {

@@ -93,6 +93,10 @@ const TABLE: &[(&str, Words)] = &[
     ("redundant", NUMBER),
     ("unexpected sign", NUMBER),
     ("invalid integer", NUMBER),
+    ("invalid hexadecimal", NUMBER),
+    ("invalid octal", NUMBER),
+    ("invalid binary", NUMBER),
+    ("incomplete number", NUMBER),
     ("invalid float", NUMBER),
     (
         "invalid comment",
