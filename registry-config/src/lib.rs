@@ -9,7 +9,7 @@
 //! 3. `table` holds each against the row of its backend ([`backends`]); `literal` reads each value.
 //! 4. `unknown` and [`suggest()`] find what was meant by a key that does not exist.
 //! 5. `profile` lays the tables of profiles over the connections.
-//! 6. The result is a [`Shape`]: names and layers of values, which the macro compiles in.
+//! 6. The result is a [`Shape`]: names and layers of values, which the macro compiles in as the text of [`encode`].
 //! 7. At start, [`variables()`] reads the environment against the shape.
 //! 8. [`resolve`] merges the layers: `merge` lays one over the other, `check` holds the rules over several values.
 //! 9. `load` has called `resolve` too, for every profile: what can be told while compiling was told then.
@@ -34,6 +34,7 @@
 
 mod backends;
 mod check;
+mod compact;
 mod conflict;
 mod diagnostic;
 mod document;
@@ -61,6 +62,7 @@ mod variables;
 mod wording;
 
 pub use backends::{backend, backends};
+pub use compact::{decode, encode};
 pub use diagnostic::{Diagnostic, Severity};
 pub use duration::format_duration;
 pub use load::{Loaded, load};

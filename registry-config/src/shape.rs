@@ -7,7 +7,7 @@ use crate::typed::all_of;
 use crate::value::{Text, Value};
 use std::borrow::Cow;
 
-/// Everything that the file says, validated. The macro writes it as a constant.
+/// Everything that the file says, validated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shape {
     /// The file, as named in messages (`databases.toml`, relative to the crate).

@@ -1,4 +1,4 @@
-//! Values of settings: what a key may hold, in a form that generated code can write as a constant.
+//! Values of settings: what a key may hold.
 
 use std::borrow::Cow;
 use std::fmt;
