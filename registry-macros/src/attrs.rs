@@ -35,8 +35,9 @@ impl Source {
     /// Where rustc shows the mistakes of the file.
     pub(crate) fn span(&self) -> Span {
         match self {
-            Self::File(None) => Span::call_site(),
-            Self::File(Some(literal)) | Self::Inline(literal) => literal.span(),
+            Self::File(Some(literal)) => literal.span(),
+            // rustc prints the lines at a span, and the mistake may be a password in an inline text: the derive has none.
+            Self::File(None) | Self::Inline(_) => Span::call_site(),
         }
     }
 }

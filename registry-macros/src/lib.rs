@@ -30,7 +30,7 @@ use proc_macro::TokenStream;
 
 /// Reads `databases.toml` and generates a struct with one field per connection.
 ///
-/// ```ignore
+/// ```text
 /// #[derive(DbRegistry)]
 /// pub struct App;
 ///
@@ -49,7 +49,7 @@ use proc_macro::TokenStream;
 /// | key | meaning |
 /// |---|---|
 /// | `path = "config/databases.toml"` | the file, relative to the folder of `Cargo.toml`; default `databases.toml` |
-/// | `toml = "…"` | the text itself, for tests and documentation |
+/// | `toml = "…"` | the text itself, for tests and documentation: as source code it is in what is compiled, comments and all |
 /// | `only("mysql.main", "memcached")` | the connections of this binary: one, or all of a backend; the others have no field |
 /// | `name = "Db"` | another name for the generated struct; the module is `db` then |
 /// | `env = "SHOP"` | the prefix of environment variables; default `DBREG` |

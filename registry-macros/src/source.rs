@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 const DEFAULT: &str = "databases.toml";
 /// The name of an inline text in messages.
 const INLINE: &str = "#[registry(toml)]";
+/// Ten thousand connections need a tenth of it. A larger file is another one, taken by mistake.
+const MOST_BYTES: u64 = 16 << 20;
 const SAMPLE: &str = "    [mysql.main]\n    host = \"127.0.0.1\"\n    db   = \"shop\"";
 
 /// The text, and what to call it.
@@ -45,6 +47,22 @@ fn read_file(root: &Path, written: Option<&str>) -> Result<SourceText, String> {
             .to_owned());
     }
     let path = root.join(name);
+    match std::fs::metadata(&path) {
+        // A pipe or a device never ends, and the build with it.
+        Ok(found) if !found.is_file() && !found.is_dir() => {
+            return Err(format!(
+                "expected a file, found something else at {}",
+                path.display()
+            ));
+        }
+        Ok(found) if found.is_file() && found.len() > MOST_BYTES => {
+            return Err(format!(
+                "{name}: expected at most {MOST_BYTES} bytes, found {}; write the path of databases.toml instead",
+                found.len()
+            ));
+        }
+        _ => {}
+    }
     match std::fs::read(&path) {
         Ok(bytes) => {
             let text = String::from_utf8(bytes)
