@@ -65,6 +65,14 @@ fn a_file_that_cannot_be_read_is_no_finding() {
         "{message}"
     );
     assert_eq!(check(&[]).status.code(), Some(2));
+    #[cfg(unix)]
+    {
+        let message = printed(&check(&["/dev/zero"]));
+        assert!(
+            message.contains("more than 16777216 bytes") && message.ends_with("status 2"),
+            "{message}"
+        );
+    }
     assert_eq!(check(&["--format", "yaml"]).status.code(), Some(2));
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(
@@ -74,7 +82,7 @@ fn a_file_that_cannot_be_read_is_no_finding() {
     .unwrap();
     let output = printed(&check(&[folder.path().to_str().unwrap()]));
     assert!(
-        output.ends_with("databases.toml:2: expected UTF-8, found other bytes\nstatus 2"),
+        output.ends_with("databases.toml:2:9: expected UTF-8, found other bytes\nstatus 2"),
         "{output}"
     );
 }

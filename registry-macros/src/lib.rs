@@ -8,7 +8,7 @@
 //! 3. `registry_config::load` tells what it says, and every mistake in it.
 //! 4. `only` leaves out what this binary does not want.
 //! 5. `expand` decides: the code, or the code with mistakes beside it, or `fallback`.
-//! 6. `fields` writes the module with the fields, `shape` the constant that the run time starts from.
+//! 6. `fields` writes the module with the fields; `registry_config::encode` gives the model that the run time starts from.
 //!
 //! One mistake is one message. Where all names are certain, the real struct is written beside the messages; where they
 //! are not, `fallback` writes a type that nothing can be wrong with, so that no other error follows.
@@ -20,7 +20,6 @@ mod fallback;
 mod fields;
 mod names;
 mod only;
-mod shape;
 mod source;
 
 #[cfg(test)]

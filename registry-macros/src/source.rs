@@ -116,3 +116,35 @@ fn near(folder: &Path, looked: &Path) -> Option<String> {
     names.sort();
     registry_config::suggest(wanted, names.iter().map(String::as_str)).map(str::to_owned)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn what_never_ends_is_not_read() {
+        let told = read_file(Path::new("/"), Some("dev/zero")).err();
+        assert_eq!(
+            told.as_deref(),
+            Some("expected a file, found something else at /dev/zero")
+        );
+    }
+
+    #[test]
+    fn a_huge_file_is_not_read() {
+        let folder = std::env::temp_dir();
+        let name = format!("dbreg-huge-{}.toml", std::process::id());
+        let file = std::fs::File::create(folder.join(&name)).unwrap();
+        file.set_len(MOST_BYTES + 1).unwrap();
+        let told = read_file(&folder, Some(&name)).err();
+        std::fs::remove_file(folder.join(&name)).unwrap();
+        assert!(told.is_some_and(|told| told.contains("expected at most 16777216 bytes, found 16777217")));
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_have_a_place() {
+        let told = not_utf8("a.toml", b"\xc3\xa4\n\xc3\xa4x\xff", 6);
+        assert!(told.starts_with("a.toml:2:3: expected text in UTF-8"), "{told}");
+    }
+}
