@@ -58,3 +58,13 @@ pub use registry_core::mongodb;
 pub use registry_core::sqlx;
 #[cfg(feature = "memcached")]
 pub use registry_core::{CasOutcome, CasToken, Expiry};
+
+/// The example of the README compiles.
+#[cfg(all(
+    doctest,
+    feature = "mysql",
+    feature = "mongodb",
+    feature = "memcached"
+))]
+#[doc = include_str!("../README.md")]
+struct Readme;
