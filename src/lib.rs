@@ -60,11 +60,6 @@ pub use registry_core::sqlx;
 pub use registry_core::{CasOutcome, CasToken, Expiry};
 
 /// The example of the README compiles.
-#[cfg(all(
-    doctest,
-    feature = "mysql",
-    feature = "mongodb",
-    feature = "memcached"
-))]
+#[cfg(all(doctest, feature = "mysql", feature = "mongodb", feature = "memcached"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
