@@ -30,6 +30,8 @@ mod rotation;
 mod secret;
 mod startup;
 mod status;
+#[cfg(all(feature = "supervise", unix))]
+mod supervise;
 mod values;
 mod watch;
 
@@ -52,6 +54,8 @@ pub use registry::{Backend, Registry};
 pub use report::{Outcome, Report, ReportRow, StartError};
 pub use startup::{Builder, START_DEADLINE};
 pub use status::{Sessions, State, StateChange, Status};
+#[cfg(all(feature = "supervise", unix))]
+pub use supervise::{Readiness, Supervise, Worker, master_names, master_status, supervise};
 pub use watch::{WATCH_CAPACITY, Watch};
 
 #[doc(hidden)]

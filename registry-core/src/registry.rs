@@ -95,6 +95,28 @@ impl Registry {
         results.into_iter().collect()
     }
 
+    /// Reads secrets again at USR1, as long as the registry lives; false when the signal is not to be had.
+    #[cfg(all(feature = "supervise", unix))]
+    pub(crate) fn reload_on_signal(&self) -> bool {
+        use tokio::signal::unix::{SignalKind, signal};
+        let Ok(mut asked) = signal(SignalKind::user_defined1()) else {
+            return false;
+        };
+        let shared = Arc::downgrade(&self.0);
+        // It ends with the registry: with the first signal after it, and with the runtime.
+        tokio::spawn(async move {
+            while asked.recv().await.is_some() {
+                let Some(registry) = shared.upgrade().map(Registry) else {
+                    return;
+                };
+                if let Err(error) = registry.reload().await {
+                    tracing::error!("secrets were not reloaded: {error}");
+                }
+            }
+        });
+        true
+    }
+
     /// Closes every connection, all at once: each waits for its work in hand, up to 5 s. Every later call answers
     /// `Closed`.
     ///

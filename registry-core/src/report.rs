@@ -60,6 +60,33 @@ impl Report {
         !self.problems.is_empty() || self.failures().next().is_some()
     }
 
+    /// What failed, and over what, a text each: `mysql.main: connection refused: …`.
+    #[cfg(all(feature = "supervise", unix))]
+    pub(crate) fn causes(&self) -> Vec<String> {
+        let rows = self.connections.iter().filter_map(|row| match &row.outcome {
+            Outcome::Failed(error, _) => Some(format!("{}: {}", row.connection, error.message())),
+            _ => None,
+        });
+        self.problems.iter().cloned().chain(rows).collect()
+    }
+
+    /// The hosts, with their ports, that were not to be reached.
+    #[cfg(all(feature = "supervise", unix))]
+    pub(crate) fn unreachable_hosts(&self) -> Vec<String> {
+        let unreachable = |error: &Error| error.kind() == crate::ErrorKind::Unreachable;
+        let rows = self.connections.iter().filter(|row| match &row.outcome {
+            Outcome::Failed(error, _) => unreachable(error),
+            _ => false,
+        });
+        let has_port = |host: &&str| {
+            let port = host.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
+            matches!(port, Some(Ok(_)))
+        };
+        rows.flat_map(|row| row.hosts.split(',').filter(has_port))
+            .map(str::to_owned)
+            .collect()
+    }
+
     /// [`EXIT_CONFIG`] when any failure needs a person, else [`EXIT_UNAVAILABLE`].
     pub(crate) fn exit_code(&self) -> i32 {
         let needs_a_person =

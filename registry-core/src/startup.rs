@@ -153,6 +153,8 @@ impl<R: Root> Builder<R> {
     /// Dropping the future drops what was opened so far.
     pub async fn connect(self) -> Result<R, StartError> {
         let started = Instant::now();
+        #[cfg(all(feature = "supervise", unix))]
+        let link = crate::supervise::link::link().inspect(crate::supervise::link::Link::watch_master);
         let shape = R::shape();
         let values = values::read(shape, R::ENV, self.profile, self.variables);
         let mut report = Report {
@@ -161,8 +163,15 @@ impl<R: Root> Builder<R> {
             elapsed: Duration::ZERO,
             values: values.summary.clone(),
         };
+        let failed = |report: Report| {
+            #[cfg(all(feature = "supervise", unix))]
+            if let Some(link) = &link {
+                link.failed(&report.causes(), &report.unreachable_hosts());
+            }
+            Err(StartError::new(report))
+        };
         if report.is_failure() {
-            return Err(StartError::new(report));
+            return failed(report);
         }
         let mut opening = Opening {
             prepared: prepare(shape, &values),
@@ -182,10 +191,15 @@ impl<R: Root> Builder<R> {
             // The start's own error is the one to report; what could not be closed in time ends with the process.
             let _ = close_all(&connections).await;
             tracing::error!("{report}");
-            return Err(StartError::new(report));
+            return failed(report);
         }
         tracing::info!("{report}");
-        Ok(R::assemble(fields, Registry::new(connections, report)))
+        let registry = Registry::new(connections, report);
+        #[cfg(all(feature = "supervise", unix))]
+        if let Some(link) = link {
+            link.ready(registry.reload_on_signal());
+        }
+        Ok(R::assemble(fields, registry))
     }
 
     /// [`connect`](Self::connect), for `main` only: when the start fails, prints the report on standard error and ends

@@ -1,0 +1,102 @@
+//! What an application tells the master that started it: that it is ready, that its runtime is alive, and over what it
+//! ended. Without a master nothing happens.
+
+use super::notify;
+use std::ffi::OsString;
+use std::io::Read as _;
+use std::os::unix::net::UnixStream;
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// The variable with the worker's number and its process, `3:4711`: whoever inherits it is not the worker.
+pub(crate) const WORKER: &str = "REGISTRY_WORKER";
+/// The variable with the path of the master's socket.
+pub(crate) const MASTER: &str = "REGISTRY_MASTER";
+/// The variable with the milliseconds that a worker may take to end.
+pub(crate) const GRACE: &str = "REGISTRY_GRACE_MS";
+
+/// Where this process reports to.
+#[derive(Clone, Debug)]
+pub(crate) struct Link {
+    pub(crate) number: usize,
+    socket: OsString,
+    heartbeat: Option<Duration>,
+}
+
+/// The link of this process, if it is a worker.
+pub(crate) fn link() -> Option<Link> {
+    let worker = std::env::var(WORKER).ok()?;
+    let (number, process) = worker.split_once(':')?;
+    if process.parse() != Ok(std::process::id()) {
+        return None;
+    }
+    let limit = std::env::var(notify::WATCHDOG)
+        .ok()
+        .and_then(|limit| limit.parse().ok());
+    Some(Link {
+        number: number.parse().ok()?,
+        socket: std::env::var_os(notify::SOCKET)?,
+        heartbeat: limit.map(Duration::from_micros),
+    })
+}
+
+impl Link {
+    /// Says that the application can do its work, and from then on that its runtime is alive. `reloads` says whether it
+    /// takes USR1 as a request to read secrets again.
+    pub(crate) fn ready(&self, reloads: bool) {
+        static BEATS: AtomicBool = AtomicBool::new(false);
+        let reloads = if reloads { "X_DBREG_RELOADS=1\n" } else { "" };
+        self.tell(&format!("READY=1\nSTATUS=ready\n{reloads}"));
+        if let Some(limit) = self.heartbeat
+            && !BEATS.swap(true, Ordering::SeqCst)
+        {
+            let link = self.clone();
+            // It ends with the runtime, which is what it tells of.
+            tokio::spawn(async move {
+                let mut pulse = tokio::time::interval(limit / 3);
+                loop {
+                    pulse.tick().await;
+                    link.tell("WATCHDOG=1");
+                }
+            });
+        }
+    }
+
+    /// Says over what the start failed, and over which hosts.
+    pub(crate) fn failed(&self, causes: &[String], hosts: &[String]) {
+        let (causes, hosts) = (causes.join("; "), hosts.join(","));
+        self.tell(&format!("STATUS={causes}\nX_DBREG_HOSTS={hosts}\n"));
+    }
+
+    fn tell(&self, lines: &str) {
+        if let Err(cause) = notify::send(&self.socket, lines) {
+            tracing::debug!("the master does not listen: {cause}");
+        }
+    }
+
+    /// Ends this process when the master is gone: TERM at once, and after the grace the end. The signal that the system
+    /// sends at a parent's death does the same on Linux; this holds elsewhere, and against whoever ignores TERM.
+    pub(crate) fn watch_master(&self) {
+        static ONCE: Once = Once::new();
+        ONCE.call_once(|| {
+            let Some(path) = std::env::var_os(MASTER) else {
+                return;
+            };
+            let grace = std::env::var(GRACE).ok().and_then(|grace| grace.parse().ok());
+            let grace = Duration::from_millis(grace.unwrap_or(15_000));
+            // A thread of its own: it must not depend on a runtime that may be blocked. It ends with the process.
+            std::thread::spawn(move || {
+                let Ok(mut stream) = UnixStream::connect(path) else {
+                    return;
+                };
+                // The master never writes: this returns at its end.
+                let _ = stream.read(&mut [0]);
+                let _ =
+                    rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TERM);
+                std::thread::sleep(grace);
+                std::process::exit(crate::EXIT_UNAVAILABLE);
+            });
+        });
+    }
+}

@@ -1,0 +1,522 @@
+//! What the master does next: a state machine without processes, clock or randomness of its own. Events and the time go
+//! in, actions come out, so that every order of events can be tried.
+
+use super::settings::Settings;
+use crate::backoff::Backoff;
+use crate::kind::{EXIT_CONFIG, EXIT_OK, EXIT_UNAVAILABLE};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+/// The time since the master began.
+pub(crate) type Time = Duration;
+
+/// One process, named by the machine: a process id may come back, this never does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Id(pub(crate) u32);
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// The master begins.
+    Start,
+    /// The worker says that it can do its work.
+    Ready(Id),
+    /// The worker's runtime is alive.
+    Beat(Id),
+    /// The worker is gone.
+    Exited(Id, Exit),
+    /// The process could not be started at all.
+    NotSpawned(Id),
+    /// The time that [`Machine::next_deadline`] named has come.
+    Tick,
+    /// End in order. The second time: at once.
+    Stop,
+    /// Replace every worker, one after the other.
+    Roll,
+    /// Read secrets again.
+    Reload,
+    /// The hosts that a worker ended over answer again.
+    HostsBack,
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    Code(i32),
+    Signal(i32),
+}
+
+/// What the master has to do, in this order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// Start a worker with this number.
+    Spawn { id: Id, number: usize },
+    /// Ask it to end.
+    Terminate(Id),
+    /// End it, with its whole process group.
+    Kill(Id),
+    /// Ask it to read its secrets again.
+    Reload(Id),
+    /// Tell what happened.
+    Say(Word),
+    /// All workers are gone: end with this code.
+    End(i32),
+}
+
+/// What is worth a line in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Word {
+    Ready {
+        number: usize,
+        after: Duration,
+    },
+    Ended {
+        number: usize,
+        exit: Exit,
+        next: Option<Duration>,
+    },
+    NeverReady {
+        number: usize,
+        after: Duration,
+    },
+    NoHeartbeat {
+        number: usize,
+        after: Duration,
+    },
+    Ignores {
+        number: usize,
+        after: Duration,
+    },
+    Rolling,
+    Rolled,
+    RollFailed {
+        number: usize,
+    },
+    Stopping {
+        workers: usize,
+    },
+    StoppingNow,
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(EXIT_UNAVAILABLE) => f.write_str("exit code 69 (unavailable)"),
+            Self::Code(EXIT_CONFIG) => f.write_str("exit code 78 (configuration)"),
+            Self::Code(code) => write!(f, "exit code {code}"),
+            Self::Signal(signal) => write!(f, "signal {signal}"),
+        }
+    }
+}
+
+/// A process from its start to its end.
+#[derive(Clone, Debug)]
+struct Child {
+    number: usize,
+    phase: Phase,
+    started: Time,
+    ready: Option<Time>,
+    /// The latest heartbeat; a program that never sends one is not held to it.
+    beat: Option<Time>,
+    /// It is to take the place of another one that still works.
+    successor: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Starting,
+    Ready,
+    /// It was asked to end, and is killed at this time.
+    Ending {
+        kill: Time,
+    },
+    Killed,
+}
+
+/// The place of one worker.
+#[derive(Clone, Debug)]
+struct Slot {
+    backoff: Backoff,
+    /// When the next process starts; `None` while one is there, or when none is wanted any more.
+    next: Option<Time>,
+    restarts: u64,
+    last: Option<(Time, Exit)>,
+}
+
+/// What the status shows of a worker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Snapshot {
+    pub(crate) number: usize,
+    /// The process that has the place, newest first.
+    pub(crate) id: Option<Id>,
+    pub(crate) state: &'static str,
+    pub(crate) since: Time,
+    pub(crate) restarts: u64,
+    pub(crate) last: Option<(Time, Exit)>,
+    pub(crate) next: Option<Time>,
+}
+
+/// The master's mind.
+#[derive(Debug)]
+pub(crate) struct Machine {
+    settings: Settings,
+    slots: Vec<Slot>,
+    children: BTreeMap<Id, Child>,
+    spawned: u32,
+    /// Numbers of the workers that are still to be replaced.
+    rolling: Vec<usize>,
+    stopping: bool,
+    ended: bool,
+    actions: Vec<Action>,
+}
+
+impl Machine {
+    pub(crate) fn new(settings: Settings) -> Self {
+        let slot = Slot {
+            backoff: Backoff::new(settings.floor, settings.cap),
+            next: None,
+            restarts: 0,
+            last: None,
+        };
+        Self {
+            slots: vec![slot; settings.workers],
+            settings,
+            children: BTreeMap::new(),
+            spawned: 0,
+            rolling: Vec::new(),
+            stopping: false,
+            ended: false,
+            actions: Vec::new(),
+        }
+    }
+
+    /// Takes in what happened at this time and gives what is to be done. `random` gives numbers from 0 up to 1.
+    pub(crate) fn handle(&mut self, now: Time, event: Event, random: &mut dyn FnMut() -> f64) -> Vec<Action> {
+        match event {
+            Event::Start => (0..self.slots.len()).for_each(|number| self.spawn(now, number, false)),
+            Event::Ready(id) => self.ready(now, id),
+            Event::Beat(id) => {
+                if let Some(child) = self.children.get_mut(&id) {
+                    child.beat = Some(now);
+                }
+            }
+            Event::Exited(id, exit) => self.exited(now, id, exit, random),
+            Event::NotSpawned(id) => self.exited(now, id, Exit::Code(EXIT_UNAVAILABLE), random),
+            Event::Tick => {}
+            Event::Stop => self.stop(now),
+            Event::Roll => self.roll(now),
+            Event::Reload => {
+                let ready = self
+                    .children
+                    .iter()
+                    .filter(|(_, child)| child.phase == Phase::Ready);
+                self.actions.extend(ready.map(|(id, _)| Action::Reload(*id)));
+            }
+            Event::HostsBack => {
+                if !self.stopping {
+                    self.hasten(now);
+                }
+            }
+        }
+        self.due(now);
+        self.end_if_done();
+        std::mem::take(&mut self.actions)
+    }
+
+    /// When [`Event::Tick`] is wanted next.
+    pub(crate) fn next_deadline(&self) -> Option<Time> {
+        let starts = self.slots.iter().filter_map(|slot| slot.next);
+        let ends = self.children.values().filter_map(|child| self.deadline_of(child));
+        starts.chain(ends).min()
+    }
+
+    /// Whether a place waits because a worker ended over an outage.
+    pub(crate) fn waits_for_hosts(&self) -> bool {
+        self.slots.iter().any(Slot::waits_for_hosts)
+    }
+
+    pub(crate) fn number_of(&self, id: Id) -> Option<usize> {
+        self.children.get(&id).map(|child| child.number)
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping
+    }
+
+    /// How many workers are ready.
+    pub(crate) fn ready_workers(&self) -> usize {
+        self.children
+            .values()
+            .filter(|child| child.phase == Phase::Ready)
+            .count()
+    }
+
+    /// The state of every place.
+    pub(crate) fn snapshots(&self) -> Vec<Snapshot> {
+        let of = |(number, slot): (usize, &Slot)| {
+            let child = self
+                .children
+                .iter()
+                .rev()
+                .find(|(_, child)| child.number == number);
+            let ended = slot.last.map_or(Time::ZERO, |(at, _)| at);
+            let (state, since) = match child.map(|(_, child)| child) {
+                Some(child) => match child.phase {
+                    Phase::Starting => ("starting", child.started),
+                    Phase::Ready => ("ready", child.ready.unwrap_or(child.started)),
+                    Phase::Ending { .. } | Phase::Killed => ("ending", child.started),
+                },
+                None if slot.next.is_some() => ("waiting", ended),
+                None => ("done", ended),
+            };
+            Snapshot {
+                number,
+                id: child.map(|(id, _)| *id),
+                state,
+                since,
+                restarts: slot.restarts,
+                last: slot.last,
+                next: slot.next,
+            }
+        };
+        self.slots.iter().enumerate().map(of).collect()
+    }
+
+    fn say(&mut self, word: Word) {
+        self.actions.push(Action::Say(word));
+    }
+
+    fn spawn(&mut self, now: Time, number: usize, successor: bool) {
+        self.spawned += 1;
+        let id = Id(self.spawned);
+        self.slots[number].next = None;
+        self.children.insert(
+            id,
+            Child {
+                number,
+                phase: Phase::Starting,
+                started: now,
+                ready: None,
+                beat: None,
+                successor,
+            },
+        );
+        self.actions.push(Action::Spawn { id, number });
+    }
+
+    fn ready(&mut self, now: Time, id: Id) {
+        let Some(child) = self.children.get_mut(&id) else {
+            return;
+        };
+        if child.phase != Phase::Starting {
+            return;
+        }
+        child.phase = Phase::Ready;
+        child.ready = Some(now);
+        let (number, after) = (child.number, now.saturating_sub(child.started));
+        let was_successor = std::mem::take(&mut child.successor);
+        self.say(Word::Ready { number, after });
+        if was_successor {
+            let old: Vec<Id> = self
+                .children
+                .iter()
+                .filter(|(other, child)| **other != id && child.number == number)
+                .map(|(other, _)| *other)
+                .collect();
+            old.into_iter().for_each(|old| self.terminate(now, old));
+        }
+        // The databases are there: the next worker that waits for them need not sit out its delay. One after the
+        // other, so that their return is no stampede.
+        self.hasten(now);
+    }
+
+    /// Lets the first of those that wait for hosts start now.
+    fn hasten(&mut self, now: Time) {
+        let waiting = self.slots.iter_mut().filter(|slot| slot.waits_for_hosts());
+        if let Some(slot) = waiting.min_by_key(|slot| slot.next) {
+            slot.next = Some(now);
+        }
+    }
+
+    fn terminate(&mut self, now: Time, id: Id) {
+        let kill = now + self.settings.grace;
+        if let Some(child) = self.children.get_mut(&id)
+            && matches!(child.phase, Phase::Starting | Phase::Ready)
+        {
+            child.phase = Phase::Ending { kill };
+            self.actions.push(Action::Terminate(id));
+        }
+    }
+
+    fn kill(&mut self, id: Id) {
+        if let Some(child) = self.children.get_mut(&id)
+            && child.phase != Phase::Killed
+        {
+            child.phase = Phase::Killed;
+            self.actions.push(Action::Kill(id));
+        }
+    }
+
+    fn exited(&mut self, now: Time, id: Id, exit: Exit, random: &mut dyn FnMut() -> f64) {
+        let Some(child) = self.children.remove(&id) else {
+            return;
+        };
+        let number = child.number;
+        let others = self.children.values().any(|other| other.number == number);
+        let mut next = None;
+        if child.successor {
+            self.rolling.clear();
+            if !self.stopping {
+                self.say(Word::RollFailed { number });
+            }
+        }
+        if !self.stopping && !others {
+            next = self.pause(now, number, &child, exit, random);
+        }
+        let slot = &mut self.slots[number];
+        slot.last = Some((now, exit));
+        slot.next = next.map(|pause| now + pause);
+        slot.restarts += u64::from(next.is_some());
+        self.say(Word::Ended { number, exit, next });
+        // The old one has made room for its successor: on with the next place.
+        if others && !child.successor && !self.rolling.is_empty() {
+            self.rolling.remove(0);
+            self.roll_next(now);
+        }
+    }
+
+    /// How long the place stays empty; `None` when it is not filled again.
+    fn pause(
+        &mut self,
+        now: Time,
+        number: usize,
+        child: &Child,
+        exit: Exit,
+        random: &mut dyn FnMut() -> f64,
+    ) -> Option<Duration> {
+        let asked = matches!(child.phase, Phase::Ending { .. } | Phase::Killed);
+        let slot = &mut self.slots[number];
+        if exit == Exit::Code(EXIT_OK) && !asked && !self.settings.restart_on_success {
+            return None;
+        }
+        let healthy = |ready: Time| now.saturating_sub(ready) >= self.settings.healthy_after;
+        if child.ready.is_some_and(healthy) {
+            slot.backoff.reset();
+        }
+        let pause = slot.backoff.next_with(random);
+        // What a person has to mend is not mended sooner by asking more often.
+        Some(if exit == Exit::Code(EXIT_CONFIG) {
+            self.settings.cap
+        } else {
+            pause
+        })
+    }
+
+    fn stop(&mut self, now: Time) {
+        let all: Vec<Id> = self.children.keys().copied().collect();
+        if self.stopping {
+            self.say(Word::StoppingNow);
+            all.into_iter().for_each(|id| self.kill(id));
+            return;
+        }
+        self.stopping = true;
+        self.rolling.clear();
+        self.slots.iter_mut().for_each(|slot| slot.next = None);
+        self.say(Word::Stopping { workers: all.len() });
+        all.into_iter().for_each(|id| self.terminate(now, id));
+    }
+
+    fn roll(&mut self, now: Time) {
+        if self.stopping {
+            return;
+        }
+        // A second request during the first begins again behind the one under way.
+        let first = self.rolling.first().copied();
+        let under_way =
+            first.filter(|number| self.children.values().filter(|c| c.number == *number).count() > 1);
+        self.rolling = under_way.into_iter().chain(0..self.slots.len()).collect();
+        self.say(Word::Rolling);
+        if under_way.is_none() {
+            self.roll_next(now);
+        }
+    }
+
+    /// Begins to replace the next worker. Where none is ready there is nothing to replace: it starts anew, now.
+    fn roll_next(&mut self, now: Time) {
+        while let Some(number) = self.rolling.first().copied() {
+            let child = self.children.values().find(|child| child.number == number);
+            match child.map(|child| child.phase) {
+                Some(Phase::Ready) => return self.spawn(now, number, true),
+                // It is new already, or its end brings a new one.
+                Some(_) => {}
+                None => {
+                    if self.slots[number].next.is_some() {
+                        self.slots[number].next = Some(now);
+                    }
+                }
+            }
+            self.rolling.remove(0);
+        }
+        self.say(Word::Rolled);
+    }
+
+    fn deadline_of(&self, child: &Child) -> Option<Time> {
+        match child.phase {
+            Phase::Starting => Some(child.started + self.settings.start_deadline),
+            Phase::Ready => child.beat.map(|beat| beat + self.settings.heartbeat),
+            Phase::Ending { kill } => Some(kill),
+            Phase::Killed => None,
+        }
+    }
+
+    /// Does what the time asks for.
+    fn due(&mut self, now: Time) {
+        let late: Vec<(Id, Phase, usize)> = self
+            .children
+            .iter()
+            .filter(|(_, child)| self.deadline_of(child).is_some_and(|deadline| deadline <= now))
+            .map(|(id, child)| (*id, child.phase, child.number))
+            .collect();
+        for (id, phase, number) in late {
+            match phase {
+                Phase::Starting => {
+                    let after = self.settings.start_deadline;
+                    self.say(Word::NeverReady { number, after });
+                    self.terminate(now, id);
+                }
+                Phase::Ready => {
+                    let after = self.settings.heartbeat;
+                    self.say(Word::NoHeartbeat { number, after });
+                    self.kill(id);
+                }
+                Phase::Ending { .. } => {
+                    let after = self.settings.grace;
+                    self.say(Word::Ignores { number, after });
+                    self.kill(id);
+                }
+                Phase::Killed => {}
+            }
+        }
+        for number in 0..self.slots.len() {
+            if self.slots[number].next.is_some_and(|next| next <= now) {
+                self.spawn(now, number, false);
+            }
+        }
+    }
+
+    fn end_if_done(&mut self) {
+        let none_wanted = self.slots.iter().all(|slot| slot.next.is_none());
+        if self.children.is_empty() && none_wanted && !self.ended {
+            self.ended = true;
+            self.actions.push(Action::End(EXIT_OK));
+        }
+    }
+}
+
+impl Slot {
+    fn waits_for_hosts(&self) -> bool {
+        let outage = matches!(self.last, Some((_, Exit::Code(EXIT_UNAVAILABLE))));
+        outage && self.next.is_some()
+    }
+}

@@ -1,0 +1,445 @@
+//! The master: waits for events, asks the machine what to do, and does it.
+
+use super::folder::Folder;
+use super::machine::{Action, Event, Exit, Id, Machine, Time, Word};
+use super::notify::{self, Notice};
+use super::process::{self, Spawner};
+use super::tally::Tally;
+use super::{control, probe, settings::Settings};
+use rustix::process::Pid;
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::net::UnixDatagram;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::Instant;
+
+/// When a program counts as ready.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Readiness {
+    /// When it says so: `READY=1`, which an application does by itself when its registry is connected.
+    #[default]
+    Notify,
+    /// When it has lived for a second: for programs that say nothing.
+    Alive,
+}
+
+/// How long a program of [`Readiness::Alive`] has to live.
+const ALIVE: Duration = Duration::from_secs(1);
+
+/// A worker's process, and what it said.
+struct Live {
+    pid: Pid,
+    socket: PathBuf,
+    reader: AbortHandle,
+    notice: Notice,
+}
+
+pub(super) struct Master {
+    name: String,
+    folder: Folder,
+    spawner: Spawner,
+    readiness: Readiness,
+    machine: Machine,
+    live: HashMap<Id, Live>,
+    /// What each place last ended over.
+    causes: HashMap<usize, String>,
+    hosts: Vec<String>,
+    tally: Tally,
+    readers: JoinSet<()>,
+    sender: mpsc::Sender<(Id, Notice)>,
+    notices: mpsc::Receiver<(Id, Notice)>,
+    status: watch::Sender<Value>,
+    systemd: Option<OsString>,
+    told_ready: bool,
+    began: Instant,
+    end: Option<i32>,
+}
+
+type Looking = Pin<Box<dyn Future<Output = ()>>>;
+
+impl Master {
+    pub(super) fn new(
+        name: String,
+        folder: Folder,
+        spawner: Spawner,
+        readiness: Readiness,
+        settings: Settings,
+    ) -> Self {
+        let (sender, notices) = mpsc::channel(64);
+        Self {
+            name,
+            folder,
+            spawner,
+            readiness,
+            machine: Machine::new(settings),
+            live: HashMap::new(),
+            causes: HashMap::new(),
+            hosts: Vec::new(),
+            tally: Tally::default(),
+            readers: JoinSet::new(),
+            sender,
+            notices,
+            status: watch::Sender::new(control::nothing()),
+            systemd: std::env::var_os(notify::SOCKET),
+            told_ready: false,
+            began: Instant::now(),
+            end: None,
+        }
+    }
+
+    /// Runs until every worker is gone for good; gives the exit code.
+    pub(super) async fn run(mut self) -> std::io::Result<i32> {
+        let mut child = signal(SignalKind::child())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut hangup = signal(SignalKind::hangup())?;
+        let mut user = signal(SignalKind::user_defined1())?;
+        let control = control::listen(&self.folder.socket())?;
+        let mut serving = JoinSet::new();
+        serving.spawn(control::serve(control, self.status.subscribe()));
+        let pulse = watchdog();
+        let mut pulses = tokio::time::interval(pulse.unwrap_or(Duration::from_secs(3_600)));
+        let mut looking: Option<Looking> = None;
+
+        self.handle(Event::Start);
+        while self.end.is_none() {
+            let waits = self.machine.waits_for_hosts() && !self.machine.is_stopping();
+            if !waits {
+                looking = None;
+            } else if looking.is_none() {
+                looking = Some(Box::pin(probe::hosts_back(self.hosts.clone())));
+            }
+            let deadline = self.machine.next_deadline().map(|at| self.began + at);
+            let far = self.began + Duration::from_secs(365 * 24 * 3_600);
+            let event = tokio::select! {
+                biased;
+                Some(()) = child.recv() => { self.reap(); continue }
+                Some(()) = terminate.recv() => Event::Stop,
+                Some(()) = interrupt.recv() => Event::Stop,
+                Some(()) = hangup.recv() => Event::Roll,
+                Some(()) = user.recv() => Event::Reload,
+                Some((id, notice)) = self.notices.recv() => { self.noticed(id, notice); continue }
+                () = async { looking.as_mut().expect("checked").await }, if looking.is_some() => {
+                    looking = None;
+                    Event::HostsBack
+                }
+                _ = pulses.tick(), if pulse.is_some() => { self.tell_systemd("WATCHDOG=1"); continue }
+                Some(_) = self.readers.join_next() => continue,
+                () = tokio::time::sleep_until(deadline.unwrap_or(far)) => Event::Tick,
+            };
+            self.handle(event);
+        }
+        self.tell_systemd("STOPPING=1");
+        Ok(self.end.unwrap_or_default())
+    }
+
+    fn now(&self) -> Time {
+        self.began.elapsed()
+    }
+
+    fn handle(&mut self, event: Event) {
+        let mut events = vec![event];
+        while let Some(event) = events.pop() {
+            let now = self.now();
+            for action in self.machine.handle(now, event.clone(), &mut fastrand::f64) {
+                if let Some(follows) = self.act(action) {
+                    events.push(follows);
+                }
+            }
+        }
+        self.publish();
+    }
+
+    /// Does it; gives the event that follows from it at once, if one does.
+    fn act(&mut self, action: Action) -> Option<Event> {
+        let pid = |id: &Id| self.live.get(id).map(|live| live.pid);
+        match action {
+            Action::Spawn { id, number } => return self.spawn(id, number),
+            Action::Terminate(id) => drop(pid(&id).map(process::terminate)),
+            Action::Kill(id) => drop(pid(&id).map(process::kill)),
+            Action::Reload(id) => {
+                let takes_it = self.live.get(&id).is_some_and(|live| live.notice.reloads);
+                if let Some(pid) = pid(&id).filter(|_| takes_it) {
+                    process::reload(pid);
+                }
+            }
+            Action::Say(word) => self.say(&word),
+            Action::End(code) => self.end = Some(code),
+        }
+        None
+    }
+
+    fn spawn(&mut self, id: Id, number: usize) -> Option<Event> {
+        let socket = self.folder.notify(id.0);
+        let spawned =
+            UnixDatagram::bind(&socket).and_then(|reader| Ok((reader, self.spawner.spawn(number, &socket)?)));
+        match spawned {
+            Ok((reader, pid)) => {
+                let reader = self
+                    .readers
+                    .spawn(read(id, reader, self.sender.clone(), self.readiness));
+                let live = Live {
+                    pid,
+                    socket,
+                    reader,
+                    notice: Notice::default(),
+                };
+                self.live.insert(id, live);
+                None
+            }
+            Err(cause) => {
+                let _ = std::fs::remove_file(&socket);
+                self.causes.insert(number, format!("cannot be started: {cause}"));
+                Some(Event::NotSpawned(id))
+            }
+        }
+    }
+
+    fn noticed(&mut self, id: Id, notice: Notice) {
+        let Some(live) = self.live.get_mut(&id) else {
+            return;
+        };
+        live.notice.reloads |= notice.reloads;
+        if let Some(status) = notice.status {
+            live.notice.status = Some(status);
+        }
+        if !notice.hosts.is_empty() {
+            live.notice.hosts = notice.hosts;
+        }
+        if notice.beat {
+            self.handle(Event::Beat(id));
+        }
+        if notice.ready {
+            self.handle(Event::Ready(id));
+        }
+    }
+
+    /// Collects everything that ended, workers and orphans.
+    fn reap(&mut self) {
+        while let Some((pid, exit)) = process::reap() {
+            let found = self
+                .live
+                .iter()
+                .find(|(_, live)| live.pid == pid)
+                .map(|(id, _)| *id);
+            if let Some(id) = found {
+                self.gone(id, exit);
+            }
+        }
+    }
+
+    fn gone(&mut self, id: Id, exit: Exit) {
+        let Some(mut live) = self.live.remove(&id) else {
+            return;
+        };
+        // What it said last may still lie in its socket.
+        live.reader.abort();
+        self.drain(id, &mut live);
+        let _ = std::fs::remove_file(&live.socket);
+        // What it started goes with it.
+        process::kill(live.pid);
+        if let Some(number) = self.machine.number_of(id) {
+            let failed = exit != Exit::Code(crate::EXIT_OK);
+            match live.notice.status.filter(|_| failed) {
+                Some(status) => drop(self.causes.insert(number, status)),
+                None => drop(self.causes.remove(&number)),
+            }
+        }
+        if exit == Exit::Code(crate::EXIT_UNAVAILABLE) && !live.notice.hosts.is_empty() {
+            self.hosts = live.notice.hosts;
+        }
+        self.handle(Event::Exited(id, exit));
+    }
+
+    /// Takes what was sent and not read yet.
+    fn drain(&mut self, id: Id, live: &mut Live) {
+        while let Ok((other, notice)) = self.notices.try_recv() {
+            if other == id {
+                if notice.status.is_some() {
+                    live.notice.status = notice.status;
+                }
+                if !notice.hosts.is_empty() {
+                    live.notice.hosts = notice.hosts;
+                }
+            } else {
+                self.noticed(other, notice);
+            }
+        }
+    }
+
+    fn say(&mut self, word: &Word) {
+        let text = match *word {
+            Word::Ready { number, after } => {
+                self.causes.remove(&number);
+                self.tally.forget();
+                self.tell_ready();
+                format!("worker {number} is ready after {}", shown(after))
+            }
+            Word::Ended { number, exit, next } => {
+                let cause = self
+                    .causes
+                    .get(&number)
+                    .map(|cause| format!(": {cause}"))
+                    .unwrap_or_default();
+                let cause = format!("worker {number} ended with {exit}{cause}");
+                let asked = next.is_none();
+                let Some(times) = (if asked { Some(1) } else { self.tally.count(&cause) }) else {
+                    return;
+                };
+                let counted = if times > 1 {
+                    format!(" (the {times}th time)")
+                } else {
+                    String::new()
+                };
+                let loud = if exit == Exit::Code(crate::EXIT_CONFIG) && next.is_some() {
+                    "; this does not pass by itself: a person has to mend it"
+                } else {
+                    ""
+                };
+                match next {
+                    Some(next) => format!("{cause}{counted}; next attempt in {}{loud}", shown(next)),
+                    None => cause,
+                }
+            }
+            Word::NeverReady { number, after } => format!(
+                "worker {number} was not ready within {}: it is ended (a program that never says `READY=1` \
+                 needs `--ready alive`)",
+                shown(after)
+            ),
+            Word::NoHeartbeat { number, after } => {
+                format!(
+                    "worker {number} gave no sign of life for {}: its runtime is blocked; it is killed",
+                    shown(after)
+                )
+            }
+            Word::Ignores { number, after } => {
+                format!(
+                    "worker {number} did not end within {} of TERM: it is killed",
+                    shown(after)
+                )
+            }
+            Word::Rolling => "replacing every worker, one after the other".to_owned(),
+            Word::Rolled => "every worker has been replaced".to_owned(),
+            Word::RollFailed { number } => {
+                format!(
+                    "the new worker {number} did not come up: the old ones stay, the rest is not replaced"
+                )
+            }
+            Word::Stopping { workers } => format!("ending {workers} workers"),
+            Word::StoppingNow => "killing every worker".to_owned(),
+        };
+        tracing::info!(master = %self.name, "{text}");
+        #[expect(
+            clippy::print_stderr,
+            reason = "whoever runs it without a subscriber must see why"
+        )]
+        {
+            eprintln!("dbreg master: {text}");
+        }
+    }
+
+    fn tell_ready(&mut self) {
+        let first = !std::mem::replace(&mut self.told_ready, true);
+        if first {
+            self.tell_systemd("READY=1");
+        }
+    }
+
+    fn tell_systemd(&self, lines: &str) {
+        if let Some(socket) = &self.systemd
+            && let Err(cause) = notify::send(socket, lines)
+        {
+            tracing::debug!("systemd does not listen: {cause}");
+        }
+    }
+
+    /// Makes the status that the socket answers with, and that systemd shows.
+    fn publish(&mut self) {
+        let now = self.now();
+        let at = |time: Time| {
+            let ago = now.saturating_sub(time);
+            SystemTime::now()
+                .checked_sub(ago)
+                .and_then(|at| at.duration_since(UNIX_EPOCH).ok())
+                .map(|at| at.as_secs())
+        };
+        let workers = self.machine.snapshots().into_iter().map(|worker| {
+            let live = worker.id.and_then(|id| self.live.get(&id));
+            json!({
+                "worker": worker.number,
+                "state": worker.state,
+                "pid": live.map(|live| live.pid.as_raw_nonzero().get()),
+                "since": at(worker.since),
+                "restarts": worker.restarts,
+                "says": live.and_then(|live| live.notice.status.clone()),
+                "last_exit": worker.last.map(|(when, exit)| json!({
+                    "at": at(when),
+                    "how": exit.to_string(),
+                    "cause": self.causes.get(&worker.number),
+                })),
+                "next_attempt_ms": worker.next.map(|next| next.saturating_sub(now).as_millis() as u64),
+            })
+        });
+        let status = json!({
+            "name": self.name,
+            "pid": std::process::id(),
+            "ready": self.machine.ready_workers(),
+            "stopping": self.machine.is_stopping(),
+            "workers": workers.collect::<Vec<_>>(),
+        });
+        if self.systemd.is_some() {
+            let line = match self.causes.values().next() {
+                Some(cause) => format!("STATUS={} workers ready; {cause}", self.machine.ready_workers()),
+                None => format!("STATUS={} workers ready", self.machine.ready_workers()),
+            };
+            self.tell_systemd(&line);
+        }
+        self.status.send_replace(status);
+    }
+}
+
+/// Reads what one worker sends until the process is gone.
+async fn read(id: Id, reader: UnixDatagram, notices: mpsc::Sender<(Id, Notice)>, readiness: Readiness) {
+    if readiness == Readiness::Alive {
+        tokio::time::sleep(ALIVE).await;
+        let ready = Notice {
+            ready: true,
+            ..Notice::default()
+        };
+        if notices.send((id, ready)).await.is_err() {
+            return;
+        }
+    }
+    let mut buffer = vec![0; notify::LIMIT];
+    while let Ok(length) = reader.recv(&mut buffer).await {
+        if notices
+            .send((id, notify::parse(&buffer[..length])))
+            .await
+            .is_err()
+        {
+            return;
+        }
+    }
+}
+
+/// How often systemd wants to hear from this process; `None` when it does not.
+fn watchdog() -> Option<Duration> {
+    let mine = std::env::var(notify::WATCHDOG_PID).map_or(true, |pid| pid.parse() == Ok(std::process::id()));
+    let limit: u64 = std::env::var(notify::WATCHDOG).ok()?.parse().ok()?;
+    (mine && limit > 0).then(|| Duration::from_micros(limit / 2))
+}
+
+fn shown(time: Duration) -> String {
+    if time < Duration::from_secs(10) {
+        format!("{} ms", time.as_millis())
+    } else {
+        format!("{:.0} s", time.as_secs_f32())
+    }
+}
