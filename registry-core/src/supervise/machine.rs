@@ -119,8 +119,6 @@ struct Child {
     ready: Option<Time>,
     /// The latest heartbeat; a program that never sends one is not held to it.
     beat: Option<Time>,
-    /// It is to take the place of another one that still works.
-    successor: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,6 +164,8 @@ pub(crate) struct Machine {
     spawned: u32,
     /// Numbers of the workers that are still to be replaced.
     rolling: Vec<usize>,
+    /// The process that is to take the place of the first of them.
+    replacing: Option<Id>,
     stopping: bool,
     ended: bool,
     actions: Vec<Action>,
@@ -185,6 +185,7 @@ impl Machine {
             children: BTreeMap::new(),
             spawned: 0,
             rolling: Vec::new(),
+            replacing: None,
             stopping: false,
             ended: false,
             actions: Vec::new(),
@@ -193,8 +194,11 @@ impl Machine {
 
     /// Takes in what happened at this time and gives what is to be done. `random` gives numbers from 0 up to 1.
     pub(crate) fn handle(&mut self, now: Time, event: Event, random: &mut dyn FnMut() -> f64) -> Vec<Action> {
+        if self.ended {
+            return Vec::new();
+        }
         match event {
-            Event::Start => (0..self.slots.len()).for_each(|number| self.spawn(now, number, false)),
+            Event::Start => (0..self.slots.len()).for_each(|number| self.spawn(now, number)),
             Event::Ready(id) => self.ready(now, id),
             Event::Beat(id) => {
                 if let Some(child) = self.children.get_mut(&id) {
@@ -205,7 +209,7 @@ impl Machine {
             Event::NotSpawned(id) => self.exited(now, id, Exit::Code(EXIT_UNAVAILABLE), random),
             Event::Tick => {}
             Event::Stop => self.stop(now),
-            Event::Roll => self.roll(now),
+            Event::Roll => self.roll(),
             Event::Reload => {
                 let ready = self
                     .children
@@ -219,6 +223,7 @@ impl Machine {
                 }
             }
         }
+        self.roll_on(now);
         self.due(now);
         self.end_if_done();
         std::mem::take(&mut self.actions)
@@ -287,7 +292,7 @@ impl Machine {
         self.actions.push(Action::Say(word));
     }
 
-    fn spawn(&mut self, now: Time, number: usize, successor: bool) {
+    fn spawn(&mut self, now: Time, number: usize) {
         self.spawned += 1;
         let id = Id(self.spawned);
         self.slots[number].next = None;
@@ -299,7 +304,6 @@ impl Machine {
                 started: now,
                 ready: None,
                 beat: None,
-                successor,
             },
         );
         self.actions.push(Action::Spawn { id, number });
@@ -315,9 +319,8 @@ impl Machine {
         child.phase = Phase::Ready;
         child.ready = Some(now);
         let (number, after) = (child.number, now.saturating_sub(child.started));
-        let was_successor = std::mem::take(&mut child.successor);
         self.say(Word::Ready { number, after });
-        if was_successor {
+        if self.replacing == Some(id) {
             let old: Vec<Id> = self
                 .children
                 .iter()
@@ -365,8 +368,9 @@ impl Machine {
         let number = child.number;
         let others = self.children.values().any(|other| other.number == number);
         let mut next = None;
-        if child.successor {
+        if self.replacing == Some(id) {
             self.rolling.clear();
+            self.replacing = None;
             if !self.stopping {
                 self.say(Word::RollFailed { number });
             }
@@ -379,11 +383,6 @@ impl Machine {
         slot.next = next.map(|pause| now + pause);
         slot.restarts += u64::from(next.is_some());
         self.say(Word::Ended { number, exit, next });
-        // The old one has made room for its successor: on with the next place.
-        if others && !child.successor && !self.rolling.is_empty() {
-            self.rolling.remove(0);
-            self.roll_next(now);
-        }
     }
 
     /// How long the place stays empty; `None` when it is not filled again.
@@ -422,43 +421,54 @@ impl Machine {
         }
         self.stopping = true;
         self.rolling.clear();
+        self.replacing = None;
         self.slots.iter_mut().for_each(|slot| slot.next = None);
         self.say(Word::Stopping { workers: all.len() });
         all.into_iter().for_each(|id| self.terminate(now, id));
     }
 
-    fn roll(&mut self, now: Time) {
+    fn roll(&mut self) {
         if self.stopping {
             return;
         }
-        // A second request during the first begins again behind the one under way.
-        let first = self.rolling.first().copied();
-        let under_way =
-            first.filter(|number| self.children.values().filter(|c| c.number == *number).count() > 1);
+        // A second request during the first: the one under way is replaced once more.
+        let under_way = self.rolling.first().copied().filter(|_| self.replacing.is_some());
         self.rolling = under_way.into_iter().chain(0..self.slots.len()).collect();
         self.say(Word::Rolling);
-        if under_way.is_none() {
-            self.roll_next(now);
-        }
     }
 
-    /// Begins to replace the next worker. Where none is ready there is nothing to replace: it starts anew, now.
-    fn roll_next(&mut self, now: Time) {
+    /// Goes on with the replacement of one worker after the other, as far as it can now.
+    fn roll_on(&mut self, now: Time) {
         while let Some(number) = self.rolling.first().copied() {
-            let child = self.children.values().find(|child| child.number == number);
-            match child.map(|child| child.phase) {
-                Some(Phase::Ready) => return self.spawn(now, number, true),
-                // It is new already, or its end brings a new one.
-                Some(_) => {}
-                None => {
-                    if self.slots[number].next.is_some() {
-                        self.slots[number].next = Some(now);
+            let mut here = self.children.iter().filter(|(_, child)| child.number == number);
+            let (first, alone) = (here.next(), here.next().is_none());
+            match (first, self.replacing) {
+                // The successor has the place to itself.
+                (Some((id, child)), Some(successor))
+                    if alone && *id == successor && child.phase == Phase::Ready =>
+                {
+                    self.replacing = None;
+                }
+                (_, Some(_)) => return,
+                (Some((_, child)), None) if alone && child.phase == Phase::Ready => {
+                    self.spawn(now, number);
+                    self.replacing = Some(Id(self.spawned));
+                    return;
+                }
+                // It is being started or ended: when that is over this goes on.
+                (Some(_), None) => return,
+                // It starts anew, and what is new it is then.
+                (None, None) => {
+                    if let Some(next) = &mut self.slots[number].next {
+                        *next = now;
                     }
                 }
             }
             self.rolling.remove(0);
+            if self.rolling.is_empty() {
+                self.say(Word::Rolled);
+            }
         }
-        self.say(Word::Rolled);
     }
 
     fn deadline_of(&self, child: &Child) -> Option<Time> {
@@ -500,7 +510,7 @@ impl Machine {
         }
         for number in 0..self.slots.len() {
             if self.slots[number].next.is_some_and(|next| next <= now) {
-                self.spawn(now, number, false);
+                self.spawn(now, number);
             }
         }
     }
@@ -520,3 +530,7 @@ impl Slot {
         outage && self.next.is_some()
     }
 }
+
+#[cfg(test)]
+#[path = "machine_tests.rs"]
+mod tests;
