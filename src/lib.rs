@@ -58,6 +58,8 @@ pub use registry_core::mongodb;
 pub use registry_core::sqlx;
 #[cfg(feature = "memcached")]
 pub use registry_core::{CasOutcome, CasToken, Expiry};
+#[cfg(all(feature = "supervise", unix))]
+pub use registry_core::{Readiness, Supervise, Worker, supervise};
 
 /// The example of the README compiles.
 #[cfg(all(doctest, feature = "mysql", feature = "mongodb", feature = "memcached"))]

@@ -52,7 +52,10 @@ fn the_crates_look_in_one_direction() {
         ("registry-macros", &["registry-config"]),
         ("registry-core", &["registry-config"]),
         ("registry-dev", &[]),
-        ("registry-cli", &["registry-config", "registry-dev"]),
+        (
+            "registry-cli",
+            &["registry-config", "registry-core", "registry-dev"],
+        ),
     ] {
         let found: Vec<&str> = all[name]
             .iter()

@@ -4,6 +4,8 @@ mod check;
 mod dev;
 mod exit;
 mod source;
+mod status;
+mod supervise;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -17,7 +19,8 @@ use std::process::ExitCode;
     after_help = "\
 Examples:
   dbreg check                         # every mistake of databases.toml
-  dbreg dev --install -- cargo run    # the application on throw-away servers"
+  dbreg dev --install -- cargo run    # the application on throw-away servers
+  dbreg supervise -- ./shop           # kept alive, whatever its databases do"
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -28,12 +31,16 @@ struct Arguments {
 enum Command {
     Check(check::Arguments),
     Dev(dev::Arguments),
+    Status(status::Arguments),
+    Supervise(supervise::Arguments),
 }
 
 fn main() -> ExitCode {
     let status = match Arguments::parse().command {
         Command::Check(arguments) => check::run(&arguments),
         Command::Dev(arguments) => dev::run(&arguments),
+        Command::Status(arguments) => status::run(&arguments),
+        Command::Supervise(arguments) => return supervise::run(&arguments),
     };
     ExitCode::from(status)
 }

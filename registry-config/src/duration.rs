@@ -12,7 +12,8 @@ const UNITS: [(&str, u64); 5] = [
 ];
 
 /// Reads a length of time: whole numbers, each with its unit. `None` when it is none, or longer than time is.
-pub(crate) fn parse(text: &str) -> Option<Duration> {
+#[must_use]
+pub fn parse_duration(text: &str) -> Option<Duration> {
     let mut rest = text.trim();
     let mut total: u64 = 0;
     if rest.is_empty() {
@@ -60,7 +61,11 @@ mod tests {
             ("30d", 2_592_000_000),
             ("1m1ms", 60_001),
         ] {
-            assert_eq!(parse(text), Some(Duration::from_millis(millis)), "{text}");
+            assert_eq!(
+                parse_duration(text),
+                Some(Duration::from_millis(millis)),
+                "{text}"
+            );
             assert_eq!(format_duration(Duration::from_millis(millis)), text);
         }
         assert_eq!(format_duration(Duration::ZERO), "0s");
@@ -82,7 +87,7 @@ mod tests {
             "99999999999999999999s",
             "213503982335d",
         ] {
-            assert_eq!(parse(text), None, "{text}");
+            assert_eq!(parse_duration(text), None, "{text}");
         }
     }
 }

@@ -64,7 +64,7 @@ mod wording;
 pub use backends::{backend, backends};
 pub use compact::{decode, encode};
 pub use diagnostic::{Diagnostic, Severity};
-pub use duration::format_duration;
+pub use duration::{format_duration, parse_duration};
 pub use load::{Loaded, load};
 pub use settings::{Origin, Setting, Settings, resolve};
 pub use shape::{ConnectionShape, Entry, Layer, Position, Scope, Shape};

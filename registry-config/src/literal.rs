@@ -218,7 +218,7 @@ fn read_duration(name: &str, key: &KeySpec, text: &str) -> Result<Value, Mistake
             format!("`{name}` expects {}", key.expected()),
         ));
     };
-    let Some(duration) = duration::parse(text) else {
+    let Some(duration) = duration::parse_duration(text) else {
         let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         let found = if digits {
             "a number without unit"

@@ -107,7 +107,7 @@ pub(crate) fn parse(key: &KeySpec, spec: &BackendSpec, text: &str) -> Result<Val
                 .filter(|number| digits && (min..=max).contains(number));
             number.map(Value::Count).ok_or_else(bad)
         }
-        Kind::Duration { min, max } => duration::parse(text)
+        Kind::Duration { min, max } => duration::parse_duration(text)
             .filter(|duration| (min..=max).contains(duration))
             .map(Value::Duration)
             .ok_or_else(|| format!("{}, such as `5s`", key.expected())),

@@ -1,7 +1,8 @@
 //! The master: waits for events, asks the machine what to do, and does it.
 
+use super::event::{Action, Event, Exit, Id, Time, Word};
 use super::folder::Folder;
-use super::machine::{Action, Event, Exit, Id, Machine, Time, Word};
+use super::machine::Machine;
 use super::notify::{self, Notice};
 use super::process::{self, Spawner};
 use super::tally::Tally;

@@ -23,6 +23,7 @@
 //! `process` starts a worker in two stages, so that it ends with its master; `link` is what the worker tells.
 
 mod control;
+mod event;
 mod folder;
 pub(crate) mod link;
 mod listen;

@@ -1,8 +1,8 @@
 //! Workers as processes: the start in two stages, signals, the collection of those that ended.
 
+use super::event::Exit;
 use super::link::{GRACE, MASTER, WORKER};
 use super::listen::Listener;
-use super::machine::Exit;
 use super::notify;
 use command_fds::{CommandFdExt as _, FdMapping};
 use rustix::io::Errno;
