@@ -295,7 +295,7 @@ impl Master {
                     return;
                 };
                 let counted = if times > 1 {
-                    format!(" (the {times}th time)")
+                    format!(" ({times} times so far)")
                 } else {
                     String::new()
                 };
