@@ -61,7 +61,13 @@ pub use registry_core::{CasOutcome, CasToken, Expiry};
 #[cfg(all(feature = "supervise", unix))]
 pub use registry_core::{Readiness, Supervise, Worker, supervise};
 
-/// The example of the README compiles.
-#[cfg(all(doctest, feature = "mysql", feature = "mongodb", feature = "memcached"))]
+/// The examples of the README compile.
+#[cfg(all(
+    doctest,
+    feature = "mysql",
+    feature = "mongodb",
+    feature = "memcached",
+    feature = "supervise"
+))]
 #[doc = include_str!("../README.md")]
 struct Readme;
