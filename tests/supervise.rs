@@ -2,6 +2,11 @@
 //!
 //! This file is both: the test, and, started by it, the application. So it has no harness.
 
+#![expect(
+    clippy::print_stdout,
+    reason = "a test without a harness says itself what it found"
+)]
+
 use dbreg::DbRegistry;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;

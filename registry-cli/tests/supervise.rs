@@ -1,5 +1,7 @@
 //! `dbreg supervise` and `dbreg status` on real processes.
 
+#![expect(clippy::unwrap_used, reason = "a test states its expectations by panicking")]
+
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
