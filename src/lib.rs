@@ -22,7 +22,7 @@
 //! ```
 //!
 //! - [`DbRegistry`] is the derive, with its attributes.
-//! - [`Builder`] is a start with other than the default settings: a profile, a deadline.
+//! - [`Builder`] is a start with other than the default settings: a profile, a file of values, a deadline.
 //! - [`Report`] and [`StartError`] say what became of each connection.
 //! - `MySql`, `MongoDb`, `Memcached`, `Sqlite` are the handles, each behind the feature with its name in lower case.
 //! - [`Registry`] is the dynamic side, for tools.

@@ -172,10 +172,7 @@ async fn an_outage_has_another_exit_code_than_a_mistake() {
         .await
         .expect_err("no such profile");
     assert_eq!(error.exit_code(), EXIT_CONFIG);
-    assert!(
-        error.to_string().contains("did you mean `production`?"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("did you mean `production`"), "{error}");
 }
 
 #[tokio::test]

@@ -22,8 +22,7 @@ pub(crate) fn merged(connection: &ConnectionShape, spec: &BackendSpec, merged: &
 fn at(origin: &Origin, code: &'static str, message: String) -> Diagnostic {
     match origin {
         Origin::Variable(name) => Diagnostic::error(code, format!("{name}: {message}")),
-        Origin::File { position, .. } => Diagnostic::error(code, message).at(*position),
-        Origin::Default => Diagnostic::error(code, message),
+        _ => Diagnostic::error(code, message).of(origin),
     }
 }
 
@@ -138,9 +137,11 @@ fn check_pool(merged: &Merged) -> Option<Diagnostic> {
     if min <= max {
         return None;
     }
+    let several_files = min_origin.file() != max_origin.file();
     let shown = |origin: &Origin| match origin {
         Origin::Default => ", the default".to_owned(),
         Origin::Variable(name) => format!(" from {name}"),
+        Origin::File { .. } if several_files && origin.file().is_none() => " as compiled in".to_owned(),
         Origin::File { .. } => String::new(),
     };
     let message = format!(
@@ -153,11 +154,9 @@ fn check_pool(merged: &Merged) -> Option<Diagnostic> {
     } else {
         (min_origin, max_origin, "`pool.max` stands here")
     };
-    let mut diagnostic = Diagnostic::error("pool-min-over-max", message);
-    diagnostic.position = first.position();
-    if let (Some(_), Some(position)) = (first.position(), second.position()) {
-        diagnostic = diagnostic.related(position, label);
-    }
+    let diagnostic = Diagnostic::error("pool-min-over-max", message)
+        .of(first)
+        .beside(first, second, label);
     Some(diagnostic.help(format!(
         "write at most {max} as `min`, or at least {min} as `max`"
     )))
@@ -180,7 +179,11 @@ fn rank(origin: &Origin) -> (u8, Position) {
             scope: Scope::Profile(_),
             position,
         } => (3, *position),
-        Origin::Variable(_) => (4, Position::default()),
+        Origin::File {
+            scope: Scope::Config(_),
+            position,
+        } => (4, *position),
+        Origin::Variable(_) => (5, Position::default()),
     }
 }
 
@@ -204,13 +207,7 @@ fn check_tls(merged: &Merged) -> Option<Diagnostic> {
     } else {
         (&ca.origin, &tls.origin, "`tls` stands here")
     };
-    let mut diagnostic = at(
-        first,
-        "tls-ca-without-tls",
-        "`tls_ca` has no use while `tls` is `off`".to_owned(),
-    );
-    if let (Some(_), Some(position)) = (first.position(), second.position()) {
-        diagnostic = diagnostic.related(position, label);
-    }
+    let message = "`tls_ca` has no use while `tls` is `off`".to_owned();
+    let diagnostic = at(first, "tls-ca-without-tls", message).beside(first, second, label);
     Some(diagnostic.help("remove `tls_ca`, or write `tls = \"verify\"`"))
 }

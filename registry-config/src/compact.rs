@@ -30,6 +30,7 @@ pub fn encode(shape: &Shape) -> String {
                 Scope::Defaults => "defaults".to_owned(),
                 Scope::Connection => "own".to_owned(),
                 Scope::Profile(name) => line(["over", name]),
+                Scope::Config(file) => line(["config", file]),
             });
             lines.extend(layer.entries.iter().map(encode_entry));
         }
@@ -63,6 +64,7 @@ pub fn decode(text: &str) -> Shape {
                     "defaults" => Scope::Defaults,
                     "own" => Scope::Connection,
                     "over" => Scope::Profile(fields.owned()),
+                    "config" => Scope::Config(fields.owned()),
                     key => {
                         let spec = backend(connection.backend).expect(WRITTEN);
                         let entry = fields.entry(spec, key);

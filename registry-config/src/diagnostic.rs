@@ -1,5 +1,6 @@
 //! A mistake in the file (or in a variable): where, what, and what to write instead.
 
+use crate::settings::Origin;
 use crate::shape::Position;
 use std::fmt::Write as _;
 
@@ -13,10 +14,12 @@ pub struct Diagnostic {
     pub severity: Severity,
     /// What was expected and what was found; lower case, no full stop.
     pub message: String,
+    /// The file, where it is another than the one that is compiled in: the one that was named at the start.
+    pub file: Option<Box<str>>,
     /// Where the mistake is; `None` for what stands in no file (a variable, a missing file).
     pub position: Option<Position>,
     /// A second place that belongs to it ("first defined here").
-    pub related: Option<(Position, String)>,
+    pub related: Option<(Position, Box<str>)>,
     /// What to write instead.
     pub help: Option<String>,
 }
@@ -40,6 +43,7 @@ impl Diagnostic {
             code,
             severity,
             message,
+            file: None,
             position: None,
             related: None,
             help: None,
@@ -55,9 +59,24 @@ impl Diagnostic {
 
     /// A second place that belongs to it.
     #[must_use]
-    pub fn related(mut self, position: Position, label: impl Into<String>) -> Self {
+    pub fn related(mut self, position: Position, label: impl Into<Box<str>>) -> Self {
         self.related = Some((position, label.into()));
         self
+    }
+
+    /// The place of a value.
+    pub(crate) fn of(mut self, origin: &Origin) -> Self {
+        self.file = origin.file().map(Into::into);
+        self.position = origin.position();
+        self
+    }
+
+    /// The place of a second value, where it stands in the same file as the first.
+    pub(crate) fn beside(self, first: &Origin, second: &Origin, label: &str) -> Self {
+        match (first.position(), second.position()) {
+            (Some(_), Some(position)) if first.file() == second.file() => self.related(position, label),
+            _ => self,
+        }
     }
 
     /// What to write instead.
@@ -67,9 +86,11 @@ impl Diagnostic {
         self
     }
 
-    /// The plain rendering: `file:LINE:COLUMN: message [code]`, then the second place and the help, a line each.
+    /// The plain rendering: `file:LINE:COLUMN: message [code]`, then the second place and the help, a line each. `file`
+    /// is the name of the compiled-in file.
     #[must_use]
     pub fn render(&self, file: &str) -> String {
+        let file = self.file.as_deref().unwrap_or(file);
         let mut out = match self.position {
             Some(Position { line, column }) => format!("{file}:{line}:{column}: "),
             None => format!("{file}: "),

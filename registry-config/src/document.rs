@@ -4,7 +4,7 @@ use crate::backends::{backend, backends};
 use crate::diagnostic::Diagnostic;
 use crate::load::{Draft, Loader, Part};
 use crate::name;
-use crate::profile::Overlay;
+use crate::overlay::Overlay;
 use crate::repetition;
 use crate::shape::{ConnectionShape, Layer, Position, Scope};
 use crate::spec::BackendSpec;
@@ -102,7 +102,7 @@ impl Loader<'_> {
     }
 
     /// A table or a key that is neither a backend nor one of the two other words.
-    fn unknown_root(&mut self, key: &Key<'_>, node: &Node<'_>) {
+    pub(crate) fn unknown_root(&mut self, key: &Key<'_>, node: &Node<'_>) {
         let text = key.get_ref().as_ref();
         let shown = name::quoted(text)
             .map(|text| format!(" {text}"))
@@ -180,26 +180,33 @@ impl Loader<'_> {
         for (key, node) in in_order(table) {
             if let DeValue::Table(table) = node.get_ref() {
                 self.read_connection(spec, key, node, table);
-            } else if self.text[node.span().start..].starts_with("[[") {
+            } else {
                 self.names_certain = false;
-                self.table(
-                    key,
-                    node,
-                    "write one pair of brackets; a list of hosts is `connections`".to_owned(),
-                );
-            } else if !nameless {
-                nameless = true;
-                self.names_certain = false;
-                let text = key.get_ref().as_ref();
-                let shown = name::quoted(text).unwrap_or_else(|| "a key".to_owned());
-                let message = format!(
-                    "{shown} stands in [{}] itself; expected the table of a connection",
-                    spec.name
-                );
-                let diagnostic = Diagnostic::error("connection-without-name", message).at(self.position(key));
-                self.diagnostics
-                    .push(diagnostic.help(format!("give the connection a name: `[{}.main]`", spec.name)));
+                self.not_a_connection(spec, key, node, &mut nameless);
             }
+        }
+    }
+
+    /// What stands in `[BACKEND]` and is no table. Keys that follow such a key belong to the same mistake.
+    pub(crate) fn not_a_connection(
+        &mut self,
+        spec: &'static BackendSpec,
+        key: &Key<'_>,
+        node: &Node<'_>,
+        nameless: &mut bool,
+    ) {
+        if self.text[node.span().start..].starts_with("[[") {
+            let help = "write one pair of brackets; a list of hosts is `connections`";
+            self.table(key, node, help.to_owned());
+        } else if !std::mem::replace(nameless, true) {
+            let shown = name::quoted(key.get_ref()).unwrap_or_else(|| "a key".to_owned());
+            let message = format!(
+                "{shown} stands in [{}] itself; expected the table of a connection",
+                spec.name
+            );
+            let diagnostic = Diagnostic::error("connection-without-name", message).at(self.position(key));
+            self.diagnostics
+                .push(diagnostic.help(format!("give the connection a name: `[{}.main]`", spec.name)));
         }
     }
 
@@ -281,7 +288,7 @@ impl Loader<'_> {
     }
 
     /// Reads the keys of one table.
-    fn read_layer(
+    pub(crate) fn read_layer(
         &mut self,
         spec: &'static BackendSpec,
         scope: Scope,
@@ -311,9 +318,9 @@ impl Loader<'_> {
         )
     }
 
-    /// Lays the table of a profile over a connection.
+    /// Lays a table over a connection.
     pub(crate) fn read_overlay(&mut self, overlay: &Overlay<'_, '_>, key: &Key<'_>, draft: usize) {
-        let scope = Scope::Profile(Cow::Owned(overlay.profile.to_owned()));
+        let scope = overlay.scope.clone();
         let (layer, part) = self.read_layer(overlay.spec, scope, (key, overlay.node), overlay.table);
         self.drafts[draft].shape.layers.to_mut().push(layer);
         self.drafts[draft].parts.push(part);

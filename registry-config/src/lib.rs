@@ -10,7 +10,7 @@
 //! 4. `unknown` and [`suggest()`] find what was meant by a key that does not exist.
 //! 5. `profile` lays the tables of profiles over the connections.
 //! 6. The result is a [`Shape`]: names and layers of values, which the macro compiles in as the text of [`encode`].
-//! 7. At start, [`variables()`] reads the environment against the shape.
+//! 7. At start, [`config_file()`] lays a second file over it, and [`variables()`] reads the environment against it.
 //! 8. [`resolve`] merges the layers: `merge` lays one over the other, `check` holds the rules over several values.
 //! 9. `load` has called `resolve` too, for every profile: what can be told while compiling was told then.
 //!
@@ -35,6 +35,7 @@
 mod backends;
 mod check;
 mod compact;
+mod config_file;
 mod conflict;
 mod diagnostic;
 mod document;
@@ -44,6 +45,7 @@ mod literal;
 mod load;
 mod merge;
 mod name;
+mod overlay;
 mod position;
 mod profile;
 mod repetition;
@@ -63,6 +65,7 @@ mod wording;
 
 pub use backends::{backend, backends};
 pub use compact::{decode, encode};
+pub use config_file::{ConfigFile, config_file};
 pub use diagnostic::{Diagnostic, Severity};
 pub use duration::{format_duration, parse_duration};
 pub use load::{Loaded, load};

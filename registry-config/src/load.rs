@@ -5,7 +5,7 @@ use crate::diagnostic::Diagnostic;
 use crate::position::Lines;
 use crate::settings::resolve;
 use crate::shape::{ConnectionShape, Layer, Position, Scope, Shape};
-use crate::syntax::{self, Trust};
+use crate::syntax::{self, Checked, Trust};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -26,21 +26,7 @@ pub struct Loaded {
 pub fn load(source: &str, file: &str) -> Loaded {
     let lines = Lines::new(source);
     let checked = syntax::check(source, &lines);
-    let mut loader = Loader {
-        text: &checked.text,
-        lines: &lines,
-        broken: &checked.broken,
-        trust: checked.trust,
-        lost_text: &checked.lost,
-        lost_fields: Vec::new(),
-        names_certain: checked.trust == Trust::Everything,
-        diagnostics: checked.diagnostics,
-        drafts: Vec::new(),
-        defaults: BTreeMap::new(),
-        profiles: Vec::new(),
-        not_tables: Vec::new(),
-        has_stray_key: false,
-    };
+    let mut loader = Loader::new(&checked, &lines);
     if checked.trust != Trust::Nothing {
         loader.read();
     }
@@ -86,7 +72,25 @@ pub(crate) struct Loader<'a> {
     pub(crate) has_stray_key: bool,
 }
 
-impl Loader<'_> {
+impl<'a> Loader<'a> {
+    pub(crate) fn new(checked: &'a Checked<'a>, lines: &'a Lines<'a>) -> Self {
+        Self {
+            text: &checked.text,
+            lines,
+            broken: &checked.broken,
+            trust: checked.trust,
+            lost_text: &checked.lost,
+            lost_fields: Vec::new(),
+            names_certain: checked.trust == Trust::Everything,
+            diagnostics: checked.diagnostics.clone(),
+            drafts: Vec::new(),
+            defaults: BTreeMap::new(),
+            profiles: Vec::new(),
+            not_tables: Vec::new(),
+            has_stray_key: false,
+        }
+    }
+
     fn finish(mut self, file: &str) -> Loaded {
         if self.trust != Trust::Tables {
             for draft in &self.drafts {

@@ -52,7 +52,7 @@ pub(crate) fn merge(
         }
     }
     // The order of the layers is the order of the rule, whatever the order in the file was.
-    for rank in 0..3 {
+    for rank in 0..4 {
         for layer in connection
             .layers
             .iter()
@@ -95,6 +95,7 @@ fn rank_of(scope: &Scope, profile: Option<&str>) -> Option<u8> {
         Scope::Defaults => Some(0),
         Scope::Connection => Some(1),
         Scope::Profile(name) => (profile == Some(name.as_ref())).then_some(2),
+        Scope::Config(_) => Some(3),
     }
 }
 
@@ -204,14 +205,10 @@ impl Merged {
                     "`port` is for one host, and here it lies over {}",
                     self.hosts().len()
                 );
-                let mut diagnostic = Diagnostic::error("port-over-several-hosts", message);
-                diagnostic.position = origin.position();
-                diagnostic.related = self.get("connections").and_then(|setting| {
-                    Some((
-                        setting.origin.position()?,
-                        "the hosts that it lies over".to_owned(),
-                    ))
-                });
+                let mut diagnostic = Diagnostic::error("port-over-several-hosts", message).of(origin);
+                if let Some(hosts) = self.get("connections") {
+                    diagnostic = diagnostic.beside(origin, &hosts.origin, "the hosts that it lies over");
+                }
                 let help = "write the whole list: `connections = [{ host = \"db1\", port = 3307 }, …]`";
                 self.diagnostics.push(diagnostic.help(help));
             }

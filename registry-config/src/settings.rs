@@ -117,12 +117,27 @@ impl Origin {
     #[must_use]
     pub fn describe(&self, file: &str) -> String {
         match self {
-            Self::File { position, .. } => format!("{file}:{}", position.line),
+            Self::File { position, .. } => {
+                let file = self.file().unwrap_or(file);
+                format!("{file}:{}", position.line)
+            }
             other => other.to_string(),
         }
     }
 
-    /// The place in the file, when it is one.
+    /// The file that was named at the start, when the value came from there.
+    #[must_use]
+    pub fn file(&self) -> Option<&str> {
+        match self {
+            Self::File {
+                scope: Scope::Config(file),
+                ..
+            } => Some(file),
+            _ => None,
+        }
+    }
+
+    /// The place in its file, when it is one.
     #[must_use]
     pub fn position(&self) -> Option<Position> {
         match self {
@@ -136,7 +151,10 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
-            Self::File { position, .. } => write!(f, "line {}", position.line),
+            Self::File { position, .. } => match self.file() {
+                Some(file) => write!(f, "{file}:{}", position.line),
+                None => write!(f, "line {}", position.line),
+            },
             Self::Variable(name) => f.write_str(name),
         }
     }
@@ -144,7 +162,7 @@ impl fmt::Display for Origin {
 
 /// Merges the layers of a connection and checks the rules over several values.
 ///
-/// Later wins: backend default, `[defaults.B]`, `[B.C]`, `[profile.P.B.C]`, variables.
+/// Later wins: backend default, `[defaults.B]`, `[B.C]`, `[profile.P.B.C]`, the file named at the start, variables.
 ///
 /// # Errors
 /// Every rule that the merged values break. What a variable broke has no position and names the variable.

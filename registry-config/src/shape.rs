@@ -34,7 +34,8 @@ pub struct ConnectionShape {
     pub optional: bool,
     /// Where `[backend.connection]` stands.
     pub position: Position,
-    /// `[defaults.backend]` first, then `[backend.connection]`, then each profile's overlay.
+    /// `[defaults.backend]` first, then `[backend.connection]`, then each profile's overlay. The run time adds the table
+    /// of the file that is named at the start.
     pub layers: Cow<'static, [Layer]>,
 }
 
@@ -56,6 +57,8 @@ pub enum Scope {
     Connection,
     /// `[profile.NAME.backend.connection]`
     Profile(Text),
+    /// `[backend.connection]` of a file that was named at the start
+    Config(Text),
 }
 
 /// One key with its value.

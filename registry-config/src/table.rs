@@ -105,6 +105,7 @@ impl TableReader<'_> {
         let place = match self.scope {
             Scope::Defaults => "[defaults]",
             Scope::Profile(_) => "a profile",
+            Scope::Config(_) => "a file that is read at the start",
             Scope::Connection => return Ok(value),
         };
         if !optional {
@@ -112,10 +113,14 @@ impl TableReader<'_> {
         }
         let message =
             format!("`start = \"optional\"` stands in {place}; it is part of the connection's type");
-        let help = format!(
+        let own = format!(
             "write it in the connection's own table, `[{}.NAME]`",
             self.spec.name
         );
+        let help = match self.scope {
+            Scope::Config(_) => format!("{own}, of the file that is compiled in"),
+            _ => own,
+        };
         Err(Mistake::new("start-is-shape", message).help(help))
     }
 

@@ -14,6 +14,7 @@ mod cause;
 mod connection;
 mod error;
 mod error_log;
+mod file;
 mod gate;
 #[cfg_attr(
     not(feature = "mysql"),

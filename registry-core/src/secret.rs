@@ -1,12 +1,11 @@
 //! References: `{ env = … }` and `{ file = … }`, resolved at each start.
 
-use crate::error::{Error, plain};
+use crate::error::Error;
+use crate::file;
 use crate::kind::ErrorKind;
 use registry_config::{Host, HostName, Reference, Secret};
 #[cfg(any(feature = "mysql", feature = "mongodb"))]
 use registry_config::{Settings, Value};
-use std::fs;
-use std::io::Read as _;
 use std::path::Path;
 
 /// The most that a file of a reference may hold: a larger one is not a secret but a mistake.
@@ -44,25 +43,8 @@ fn subject(reference: &Reference) -> String {
 }
 
 fn read_file(path: &Path) -> Result<String, Error> {
-    let shown = path.display();
-    let failed = |cause: std::io::Error| config(format!("cannot read the file `{shown}`: {}", plain(&cause)));
-    // Looked at before it is opened: opening a pipe without a writer would wait for ever.
-    let found = fs::metadata(path).map_err(failed)?;
-    if !found.is_file() {
-        return Err(config(format!("`{shown}` is not a regular file")));
-    }
-    warn_if_open_to_others(path, &found);
-    let mut bytes = Vec::new();
-    fs::File::open(path)
-        .and_then(|file| file.take(FILE_LIMIT + 1).read_to_end(&mut bytes))
-        .map_err(failed)?;
-    if bytes.len() as u64 > FILE_LIMIT {
-        return Err(config(format!(
-            "the file `{shown}` holds more than {FILE_LIMIT} bytes"
-        )));
-    }
-    let mut text =
-        String::from_utf8(bytes).map_err(|_| config(format!("the file `{shown}` is not valid UTF-8")))?;
+    let mut text = file::read(path, FILE_LIMIT).map_err(config)?;
+    warn_if_open_to_others(path);
     if text.ends_with('\n') {
         text.pop();
         if text.ends_with('\r') {
@@ -73,9 +55,9 @@ fn read_file(path: &Path) -> Result<String, Error> {
 }
 
 #[cfg(unix)]
-fn warn_if_open_to_others(path: &Path, found: &fs::Metadata) {
+fn warn_if_open_to_others(path: &Path) {
     use std::os::unix::fs::PermissionsExt as _;
-    let mode = found.permissions().mode() & 0o777;
+    let mode = std::fs::metadata(path).map_or(0, |found| found.permissions().mode() & 0o777);
     if mode & 0o007 != 0 {
         let path = path.display();
         tracing::warn!(
@@ -85,7 +67,7 @@ fn warn_if_open_to_others(path: &Path, found: &fs::Metadata) {
 }
 
 #[cfg(not(unix))]
-fn warn_if_open_to_others(_: &Path, _: &fs::Metadata) {}
+fn warn_if_open_to_others(_: &Path) {}
 
 fn config(message: String) -> Error {
     Error::new(ErrorKind::Config, message)
@@ -142,6 +124,7 @@ pub(crate) fn hosts(hosts: &[Host], default_port: u16) -> Result<Vec<(String, u1
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
 
     fn file(content: &[u8]) -> tempfile::NamedTempFile {

@@ -9,10 +9,11 @@ use crate::kind::ErrorKind;
 use crate::registry::{Registry, close_all};
 use crate::report::{Outcome, Report, ReportRow, StartError};
 use crate::status::State;
-use crate::values::{self, Values};
+use crate::values::{self, Given, Values};
 use registry_config::{Settings, Shape};
 use std::fmt;
 use std::marker::PhantomData;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -84,8 +85,7 @@ hand_out! {
 #[derive(Clone)]
 #[must_use = "nothing happens until `connect`"]
 pub struct Builder<R> {
-    profile: Option<String>,
-    variables: Vec<(String, String)>,
+    given: Given,
     deadline: Duration,
     root: PhantomData<fn() -> R>,
 }
@@ -93,9 +93,10 @@ pub struct Builder<R> {
 impl<R> fmt::Debug for Builder<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The names alone: a value may be a password.
-        let variables: Vec<_> = self.variables.iter().map(|(name, _)| name).collect();
+        let variables: Vec<_> = self.given.variables.iter().map(|(name, _)| name).collect();
         f.debug_struct("Builder")
-            .field("profile", &self.profile)
+            .field("profile", &self.given.profile)
+            .field("config_file", &self.given.config_file)
             .field("variables", &variables)
             .field("deadline", &self.deadline)
             .finish()
@@ -105,8 +106,7 @@ impl<R> fmt::Debug for Builder<R> {
 impl<R> Default for Builder<R> {
     fn default() -> Self {
         Self {
-            profile: None,
-            variables: Vec::new(),
+            given: Given::default(),
             deadline: START_DEADLINE,
             root: PhantomData,
         }
@@ -122,14 +122,23 @@ impl<R: Root> Builder<R> {
 
     /// The profile to lay over the base. Default: the variable `DBREG_PROFILE`, else none.
     pub fn profile(mut self, name: impl Into<String>) -> Self {
-        self.profile = Some(name.into());
+        self.given.profile = Some(name.into());
+        self
+    }
+
+    /// A file with `[backend.connection]` tables, whose values are laid over those that are compiled in and those of the
+    /// profile; variables win over it. It changes values of connections that exist: another table, an unknown connection
+    /// or key, and `start = "optional"` stop the start, each with its place. It is read once, here; 4 MiB at most, and
+    /// relative to the working directory. Default: the file that the variable `DBREG_CONFIG` names, else none.
+    pub fn config_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.given.config_file = Some(path.into());
         self
     }
 
     /// A variable as if the environment had it; it wins over the environment. For tests, whose servers have ports of
     /// their own: `App::builder().variable("DBREG_MYSQL__MAIN__PORT", port)`.
     pub fn variable(mut self, name: impl Into<String>, value: impl ToString) -> Self {
-        self.variables.push((name.into(), value.to_string()));
+        self.given.variables.push((name.into(), value.to_string()));
         self
     }
 
@@ -156,7 +165,7 @@ impl<R: Root> Builder<R> {
         #[cfg(all(feature = "supervise", unix))]
         let link = crate::supervise::link::link().inspect(crate::supervise::link::Link::watch_master);
         let shape = R::shape();
-        let values = values::read(shape, R::ENV, self.profile, self.variables);
+        let values = values::read(shape, R::ENV, self.given);
         let mut report = Report {
             connections: Vec::new(),
             problems: values.problems.clone(),
@@ -174,7 +183,7 @@ impl<R: Root> Builder<R> {
             return failed(report);
         }
         let mut opening = Opening {
-            prepared: prepare(shape, &values),
+            prepared: prepare(&values),
             connections: Vec::new(),
         };
         let fields = R::build(&mut opening);
@@ -221,7 +230,8 @@ impl<R: Root> Builder<R> {
     }
 }
 
-fn prepare(shape: &Shape, values: &Values) -> Vec<Prepared> {
+fn prepare(values: &Values<'_>) -> Vec<Prepared> {
+    let shape = &values.shape;
     let connections = shape.connections.iter();
     connections
         .map(|connection| {

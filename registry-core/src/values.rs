@@ -1,75 +1,122 @@
-//! Values at run time: compiled in < profile < variables.
+//! Values at run time: compiled in < profile < the file that is named at the start < variables.
 
 use crate::error::Error;
+use crate::file;
 use crate::kind::ErrorKind;
 use registry_config::{
-    ConnectionShape, Diagnostic, Host, HostName, Origin, Override, Reference, Settings, Severity, Shape,
-    Value,
+    ConfigFile, ConnectionShape, Diagnostic, Host, HostName, Origin, Override, Position, Reference, Settings,
+    Severity, Shape, Value, Variables,
 };
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
 
-/// What the environment says, checked against the shape.
+/// The most that a file of values may hold: what is larger is not one.
+const FILE_LIMIT: u64 = 4 * 1024 * 1024;
+
+/// What the application says in its builder. It wins over the environment.
+#[derive(Clone, Default)]
+pub(crate) struct Given {
+    pub(crate) profile: Option<String>,
+    pub(crate) config_file: Option<PathBuf>,
+    pub(crate) variables: Vec<(String, String)>,
+}
+
+/// What the layers above the compiled-in values say, checked against the shape.
 #[derive(Debug)]
-pub(crate) struct Values {
+pub(crate) struct Values<'s> {
+    /// The shape, with the values of the second file laid over it.
+    pub(crate) shape: Cow<'s, Shape>,
     profile: Option<String>,
     overrides: Vec<Override>,
     /// What stops the start, a text each.
     pub(crate) problems: Vec<String>,
-    /// `compiled in, profile production, 2 variables`
+    /// `compiled in, profile production, /etc/shop/databases.toml, 2 variables`
     pub(crate) summary: String,
 }
 
-/// Reads the variables of this process. `profile` and `given` are the builder's, and win.
-pub(crate) fn read(
-    shape: &Shape,
-    prefix: &str,
-    profile: Option<String>,
-    given: Vec<(String, String)>,
-) -> Values {
-    let mine = |name: &str| name.starts_with(prefix);
-    // A variable that is not Unicode cannot be ours unless its name is; its value then fails its own check.
-    let environment = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
-        .filter(|(name, _)| mine(name) && !given.iter().any(|(other, _)| other == name))
-        .chain(given.iter().cloned());
-    let found = registry_config::variables(shape, prefix, environment);
-    let mut problems = Vec::new();
+/// Reads the second file and the variables of this process.
+pub(crate) fn read<'s>(shape: &'s Shape, prefix: &str, given: Given) -> Values<'s> {
+    let mut values = Values {
+        shape: Cow::Borrowed(shape),
+        profile: None,
+        overrides: Vec::new(),
+        problems: Vec::new(),
+        summary: "compiled in".to_owned(),
+    };
+    let found = read_variables(shape, prefix, &given.variables);
     for diagnostic in &found.diagnostics {
-        let text = without_file(diagnostic);
+        let text = with_help(diagnostic.message.clone(), diagnostic);
         match diagnostic.severity {
             Severity::Warning => tracing::warn!("{text}"),
-            _ => problems.push(text),
+            _ => values.problems.push(text),
         }
     }
-    let chosen = profile.is_some();
-    let profile = profile.or(found.profile);
-    if chosen
-        && let Some(name) = &profile
-        && !shape.profiles.iter().any(|known| known == name)
-    {
-        let near = registry_config::suggest(name, shape.profiles.iter().map(AsRef::as_ref));
-        let help = near
-            .map(|near| format!("\nhelp: did you mean `{near}`?"))
-            .unwrap_or_default();
-        problems.push(format!("no profile `{name}` in {}{help}", shape.file));
-    }
-    let mut summary = "compiled in".to_owned();
-    if let Some(name) = &profile {
-        summary += &format!(", profile {name}");
+    values.choose_profile(given.profile, found.profile);
+    let variable = format!("{prefix}_CONFIG");
+    let by_variable = || {
+        let given = given.variables.iter().rev().find(|(name, _)| *name == variable);
+        let value = given
+            .map(|(_, value)| value.into())
+            .or_else(|| std::env::var_os(&variable))?;
+        (!value.is_empty()).then(|| (PathBuf::from(value), Some(variable.as_str())))
+    };
+    let file = given.config_file.map(|path| (path, None)).or_else(by_variable);
+    if let Some((path, source)) = file {
+        values.lay_file(&path, source);
     }
     match found.overrides.len() {
         0 => {}
-        1 => summary += ", 1 variable",
-        n => summary += &format!(", {n} variables"),
+        1 => values.summary += ", 1 variable",
+        n => values.summary += &format!(", {n} variables"),
     }
-    Values {
-        profile,
-        overrides: found.overrides,
-        problems,
-        summary,
-    }
+    values.overrides = found.overrides;
+    values
 }
 
-impl Values {
+fn read_variables(shape: &Shape, prefix: &str, given: &[(String, String)]) -> Variables {
+    // A variable that is not Unicode cannot be ours unless its name is; its value then fails its own check.
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
+        .filter(|(name, _)| name.starts_with(prefix) && !given.iter().any(|(other, _)| other == name))
+        .chain(given.iter().cloned());
+    registry_config::variables(shape, prefix, environment)
+}
+
+impl Values<'_> {
+    fn choose_profile(&mut self, given: Option<String>, by_variable: Option<String>) {
+        let Some(name) = given.as_ref().or(by_variable.as_ref()) else {
+            return;
+        };
+        if given.is_some()
+            && let Err(diagnostic) = self.shape.check_profile(name)
+        {
+            self.problems
+                .push(with_help(diagnostic.message.clone(), &diagnostic));
+        }
+        self.summary += &format!(", profile {name}");
+        self.profile = Some(name.clone());
+    }
+
+    /// Lays the second file over the shape. `variable` is the one that named it.
+    fn lay_file(&mut self, path: &Path, variable: Option<&str>) {
+        let shown = path.display().to_string();
+        self.summary += &format!(", {shown}");
+        let source = match file::read(path, FILE_LIMIT) {
+            Ok(source) => source,
+            Err(cause) => {
+                let subject = variable.map(|name| format!("{name}: ")).unwrap_or_default();
+                self.problems.push(format!("{subject}{cause}"));
+                return;
+            }
+        };
+        let ConfigFile {
+            shape, diagnostics, ..
+        } = registry_config::config_file(&self.shape, &source, &shown);
+        self.problems
+            .extend(diagnostics.iter().map(|d| with_help(placed(d, &shown), d)));
+        self.shape = Cow::Owned(shape);
+    }
+
     /// The merged values of one connection.
     pub(crate) fn of(&self, connection: &ConnectionShape, file: &str) -> Result<Settings, Error> {
         let mine: Vec<Override> = self
@@ -85,21 +132,24 @@ impl Values {
     }
 }
 
-fn without_file(diagnostic: &Diagnostic) -> String {
+fn with_help(text: String, diagnostic: &Diagnostic) -> String {
     match &diagnostic.help {
-        Some(help) => format!("{}\nhelp: {help}", diagnostic.message),
+        Some(help) => format!("{text}\nhelp: {help}"),
+        None => text,
+    }
+}
+
+/// The message with its place, where it has one.
+fn placed(diagnostic: &Diagnostic, file: &str) -> String {
+    let file = diagnostic.file.as_deref().unwrap_or(file);
+    match diagnostic.position {
+        Some(Position { line, column, .. }) => format!("{file}:{line}:{column}: {}", diagnostic.message),
         None => diagnostic.message.clone(),
     }
 }
 
 fn one_line(diagnostic: &Diagnostic, file: &str) -> String {
-    let mut text = match diagnostic.position {
-        Some(position) => format!(
-            "{file}:{}:{}: {}",
-            position.line, position.column, diagnostic.message
-        ),
-        None => diagnostic.message.clone(),
-    };
+    let mut text = placed(diagnostic, file);
     if let Some(help) = &diagnostic.help {
         text += &format!(" ({help})");
     }
@@ -118,6 +168,8 @@ pub(crate) fn layer_in_question(error: &Error, settings: &Settings, file: &str) 
         ErrorKind::Auth => &[("password", "password"), ("username", "username"), ("url", "url")],
         ErrorKind::UnknownDatabase => &[("db", "db"), ("url", "url"), ("path", "path")],
         ErrorKind::Tls => &[("tls", "tls"), ("tls_ca", "tls_ca")],
+        // What no server refused: the file of SQLite that cannot be opened.
+        ErrorKind::Config => &[("path", "path")],
         _ => &[],
     };
     let found = keys
@@ -127,9 +179,8 @@ pub(crate) fn layer_in_question(error: &Error, settings: &Settings, file: &str) 
         return String::new();
     };
     let place = match &setting.origin {
-        Origin::Variable(name) => name.clone(),
-        Origin::File { position, .. } => format!("{file}:{}", position.line),
-        _ => return format!("{word} by default"),
+        Origin::Default => return format!("{word} by default"),
+        origin => origin.describe(file),
     };
     let reference = match &setting.value {
         Value::Reference(reference) => Some(reference),
