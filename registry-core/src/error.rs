@@ -182,12 +182,6 @@ pub(crate) fn printable(text: &str) -> String {
     out
 }
 
-#[cfg(any(
-    feature = "mysql",
-    feature = "mongodb",
-    feature = "memcached",
-    feature = "sqlite"
-))]
 /// The words of an I/O error without the number in brackets.
 pub(crate) fn plain(cause: &std::io::Error) -> String {
     match cause.kind() {
