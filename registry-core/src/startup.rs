@@ -310,13 +310,21 @@ async fn open_required(
         // Its values are resolved all the same: a secret that is missing shows now, not at midnight.
         return connection.instance().map(|_| Outcome::Lazy);
     }
-    match tokio::time::timeout_at(deadline, attempt::open(connection)).await {
-        Ok(opened) => opened.map(|opened| Outcome::Ready(opened.detail)),
-        Err(_) => Err(Error::new(
-            ErrorKind::Timeout,
-            "not open when the deadline of the whole start passed",
-        )),
+    let late = "not open when the deadline of the whole start passed";
+    tokio::select! {
+        biased;
+        opened = attempt::open(connection) => opened.map(|opened| Outcome::Ready(opened.detail)),
+        () = tokio::time::sleep_until(deadline) => Err(Error::new(ErrorKind::Timeout, late)),
+        () = asked_to_end() => Err(Error::new(ErrorKind::Closed, "not open when the worker was asked to end")),
     }
+}
+
+/// Resolves when this process is a worker whose master ends it: a start that waits for a server would hold it up.
+async fn asked_to_end() {
+    #[cfg(all(feature = "supervise", unix))]
+    crate::supervise::link::ending().await;
+    #[cfg(not(all(feature = "supervise", unix)))]
+    std::future::pending::<()>().await;
 }
 
 /// What became of an optional connection so far; its keeper goes on.

@@ -5,9 +5,13 @@ use super::notify;
 use std::ffi::OsString;
 use std::io::Read as _;
 use std::os::unix::net::UnixStream;
-use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Once, OnceLock};
 use std::time::Duration;
+use tokio::sync::watch;
+
+/// Whether this worker was asked to end.
+static ENDING: OnceLock<watch::Receiver<bool>> = OnceLock::new();
 
 /// The variable with the worker's number and its process, `3:4711`: whoever inherits it is not the worker.
 pub(crate) const WORKER: &str = "REGISTRY_WORKER";
@@ -39,6 +43,22 @@ pub(crate) fn link() -> Option<Link> {
         socket: std::env::var_os(notify::SOCKET)?,
         heartbeat: limit.map(Duration::from_micros),
     })
+}
+
+/// From now on [`ending`] knows.
+pub(crate) fn will_end(ending: watch::Receiver<bool>) {
+    // A process is one worker at most.
+    let _ = ENDING.set(ending);
+}
+
+/// Resolves when this process is a worker that was asked to end; never in any other.
+pub(crate) async fn ending() {
+    if let Some(ending) = ENDING.get()
+        && ending.clone().wait_for(|ending| *ending).await.is_ok()
+    {
+        return;
+    }
+    std::future::pending().await
 }
 
 impl Link {

@@ -137,7 +137,6 @@ impl Master {
             };
             self.handle(event);
         }
-        self.tell_systemd("STOPPING=1");
         Ok(self.end.unwrap_or_default())
     }
 
@@ -253,7 +252,7 @@ impl Master {
                 None => drop(self.causes.remove(&number)),
             }
         }
-        if exit == Exit::Code(crate::EXIT_UNAVAILABLE) && !live.notice.hosts.is_empty() {
+        if exit == Exit::Code(crate::EXIT_UNAVAILABLE) {
             self.hosts = live.notice.hosts;
         }
         self.handle(Event::Exited(id, exit));
@@ -333,7 +332,10 @@ impl Master {
                     "the new worker {number} did not come up: the old ones stay, the rest is not replaced"
                 )
             }
-            Word::Stopping { workers } => format!("ending {workers} workers"),
+            Word::Stopping { workers } => {
+                self.tell_systemd("STOPPING=1");
+                format!("ending {workers} workers")
+            }
             Word::StoppingNow => "killing every worker".to_owned(),
         };
         tracing::info!(master = %self.name, "{text}");

@@ -11,20 +11,31 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from
 const PATIENCE: Duration = Duration::from_millis(500);
 /// The most hosts that are looked at.
 const LIMIT: usize = 16;
+/// The most looks at a host that answers. MySQL counts a connection without a handshake as an error, and locks the whole
+/// client's host out after 100 in a row (`max_connect_errors`).
+const FRUITLESS: u32 = 3;
 
-/// Returns when every host was seen to be away and then answers. A host that answers all the time is not what the worker
-/// ended over, and nothing is won by haste: then this never returns.
+/// Returns when every host that is away answers again. One that answers all the time is not what the worker ended over,
+/// and nothing is won by haste: when all do, this never returns.
 pub(crate) async fn hosts_back(mut hosts: Vec<String>) {
     hosts.truncate(LIMIT);
     let mut pauses = Backoff::new(PAUSES.0, PAUSES.1);
     let mut seen_away = false;
-    while !hosts.is_empty() {
-        let looks = futures_util::future::join_all(hosts.iter().map(|host| answers(host)));
-        let all = looks.await.into_iter().all(|answers| answers);
-        if all && seen_away {
+    let mut fruitless = 0;
+    while !hosts.is_empty() && fruitless < FRUITLESS {
+        let looks = futures_util::future::join_all(hosts.iter().map(|host| answers(host))).await;
+        let away = looks.iter().filter(|answers| !**answers).count();
+        if away == 0 && seen_away {
             return;
         }
-        seen_away |= !all;
+        if away == 0 {
+            fruitless += 1;
+        } else {
+            // Whoever answers now is not asked again.
+            seen_away = true;
+            let mut looks = looks.into_iter();
+            hosts.retain(|_| looks.next() == Some(false));
+        }
         tokio::time::sleep(pauses.next_pause()).await;
     }
     std::future::pending().await

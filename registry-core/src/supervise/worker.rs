@@ -101,6 +101,7 @@ where
             })),
             Err(cause) => return super::refuse(&format!("cannot wait for signals: {cause}")),
         }
+        link::will_end(ending.clone());
         let worker = Worker {
             link,
             listeners: ListenFd::from_env(),
