@@ -1,0 +1,81 @@
+//! The example `serve` under its master, with its databases taken away and given back.
+//!
+//! This file is both: the tests, and, started by them, the application. So it has no harness. The scenarios run one
+//! after the other, on the same servers; `cargo test --test outage -- NAME` runs one.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test without a harness says what it found, and states its expectations by panicking"
+)]
+
+mod application;
+mod databases;
+mod moments;
+mod processes;
+mod rolling;
+#[path = "../../examples/serve/main.rs"]
+#[expect(dead_code, reason = "its `main` is here")]
+mod serve;
+
+use application::{APPLICATION, Servers};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// Longer than anything here may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+type Scenario = (&'static str, fn(&Servers));
+
+const SCENARIOS: [Scenario; 8] = [
+    (
+        "an_outage_under_running_workers",
+        databases::under_running_workers,
+    ),
+    ("a_database_that_is_killed", databases::killed),
+    ("a_database_that_is_stopped", databases::stopped),
+    ("twenty_outages_leave_nothing", databases::twenty_cycles),
+    ("a_worker_that_is_killed_or_stopped", processes::worker),
+    ("a_master_that_is_killed", processes::master),
+    ("a_rolling_restart_loses_no_request", rolling::under_load),
+    ("term_at_every_moment_of_the_start", moments::term),
+];
+
+fn main() -> ExitCode {
+    if std::env::var_os(APPLICATION).is_some() {
+        // Outages follow each other here faster than a worker can prove itself for a minute.
+        return serve::master().healthy_after(Duration::ZERO).run(serve::serve);
+    }
+    let filter = std::env::args()
+        .skip(1)
+        .find(|argument| !argument.starts_with('-'));
+    if std::env::args().any(|argument| argument == "--list") {
+        SCENARIOS.iter().for_each(|(name, _)| println!("{name}: test"));
+        return ExitCode::SUCCESS;
+    }
+    let chosen = |name: &str| {
+        filter
+            .as_ref()
+            .is_none_or(|filter| name.contains(filter.as_str()))
+    };
+    let servers = Servers::start();
+    for (name, scenario) in SCENARIOS.into_iter().filter(|(name, _)| chosen(name)) {
+        let began = Instant::now();
+        // A panic ends this process as a failure, and with it the servers.
+        scenario(&servers);
+        println!("test {name} ... ok ({:.1} s)", began.elapsed().as_secs_f32());
+    }
+    ExitCode::SUCCESS
+}
+
+/// Looks until there is something; gives how long that took.
+fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> (T, Duration) {
+    let began = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return (found, began.elapsed());
+        }
+        assert!(began.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
+        std::thread::yield_now();
+    }
+}
