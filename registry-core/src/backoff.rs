@@ -50,6 +50,26 @@ impl Backoff {
         self.floor + (top - self.floor).mul_f64(random().clamp(0.0, 1.0))
     }
 
+    /// The pause until the next look at something that has been away for so long, for looks that cost next to nothing: at
+    /// most a second at first, later a twentieth of that time, never more than the cap. So a short outage ends within a
+    /// second of its end, and a long one lasts a little longer rather than end in a stampede.
+    ///
+    /// ```
+    /// use registry_core::Backoff;
+    /// use std::time::Duration;
+    ///
+    /// let cap = Duration::from_secs(30);
+    /// assert!(Backoff::look(Duration::from_secs(5), cap) <= Duration::from_secs(1));
+    /// assert!(Backoff::look(Duration::from_secs(60), cap) <= Duration::from_secs(3));
+    /// ```
+    #[must_use]
+    pub fn look(away: Duration, cap: Duration) -> Duration {
+        const FLOOR: Duration = Duration::from_millis(100);
+        const SHORT: Duration = Duration::from_secs(1);
+        let top = (away / 20).min(cap).max(SHORT);
+        FLOOR + (top - FLOOR).mul_f64(fastrand::f64())
+    }
+
     /// How many failures there were since the beginning, or the last reset.
     #[must_use]
     pub const fn failures(&self) -> u32 {
@@ -77,6 +97,18 @@ mod tests {
         assert_eq!(backoff.next_with(|| 0.0), FLOOR);
         backoff.reset();
         assert_eq!(backoff.next_with(|| 1.0), 2 * FLOOR);
+    }
+
+    #[test]
+    fn looks_a_twentieth_of_the_outage_apart() {
+        let most = |away: u64| {
+            let pauses = (0..1_000).map(|_| Backoff::look(Duration::from_secs(away), CAP));
+            pauses.max().unwrap().as_secs_f64()
+        };
+        assert!(most(0) <= 1.0 && most(20) <= 1.0);
+        assert!((4.5..=5.0).contains(&most(100)), "{}", most(100));
+        assert!((27.0..=30.0).contains(&most(86_400)), "{}", most(86_400));
+        assert!(Backoff::look(Duration::MAX, Duration::ZERO) <= Duration::from_secs(1));
     }
 
     #[test]

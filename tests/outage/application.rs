@@ -7,14 +7,14 @@ use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
 /// The variable that makes this program the application.
 pub(crate) const APPLICATION: &str = "OUTAGE_APPLICATION";
-const PASSWORD: &str = "the password of a test";
+pub(crate) const PASSWORD: &str = "the password of a test";
 
 /// MySQL, MongoDB and memcached, with the shop's database and user.
 pub(crate) struct Servers {
@@ -73,6 +73,11 @@ pub(crate) struct Application {
 impl Application {
     /// Starts the master; whether its workers come up is another question.
     pub(crate) fn start(servers: &Servers) -> Self {
+        Self::start_with(servers, &[])
+    }
+
+    /// The same with more variables.
+    pub(crate) fn start_with(servers: &Servers, variables: &[(&str, &Path)]) -> Self {
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = free.local_addr().unwrap();
         drop(free);
@@ -88,6 +93,7 @@ impl Application {
                 "DBREG_MEMCACHED__CACHE__PORT",
                 servers.memcached.port().to_string(),
             )
+            .envs(variables.iter().copied())
             .stderr(Stdio::null())
             .stdout(Stdio::null())
             .spawn()
@@ -102,9 +108,14 @@ impl Application {
     /// Starts it, and waits for both workers.
     pub(crate) fn serving(servers: &Servers) -> Self {
         let application = Self::start(servers);
-        application.both_serve();
-        assert_eq!(application.get("/").0, 200);
+        application.all_work();
         application
+    }
+
+    /// Waits until both workers serve, from all their databases.
+    pub(crate) fn all_work(&self) {
+        self.both_serve();
+        assert_eq!(self.get("/").0, 200);
     }
 
     /// Waits until both workers are ready, and have done what they do between that and their first answer.

@@ -14,6 +14,7 @@ mod databases;
 mod moments;
 mod processes;
 mod rolling;
+mod rotation;
 #[path = "../../examples/serve/main.rs"]
 #[expect(dead_code, reason = "its `main` is here")]
 mod serve;
@@ -27,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 type Scenario = (&'static str, fn(&Servers));
 
-const SCENARIOS: [Scenario; 8] = [
+const SCENARIOS: [Scenario; 9] = [
     (
         "an_outage_under_running_workers",
         databases::under_running_workers,
@@ -38,6 +39,7 @@ const SCENARIOS: [Scenario; 8] = [
     ("a_worker_that_is_killed_or_stopped", processes::worker),
     ("a_master_that_is_killed", processes::master),
     ("a_rolling_restart_loses_no_request", rolling::under_load),
+    ("a_password_rotated_under_load", rotation::under_load),
     ("term_at_every_moment_of_the_start", moments::term),
 ];
 

@@ -126,6 +126,11 @@ impl Machine {
         self.slots.iter().any(Slot::waits_for_hosts)
     }
 
+    /// The longest pause between attempts.
+    pub(crate) fn cap(&self) -> Duration {
+        self.settings.cap
+    }
+
     pub(crate) fn number_of(&self, id: Id) -> Option<usize> {
         self.children.get(&id).map(|child| child.number)
     }

@@ -51,7 +51,9 @@ pub(super) struct Master {
     live: HashMap<Id, Live>,
     /// What each place last ended over.
     causes: HashMap<usize, String>,
+    /// Where the databases are that the latest worker missed, and since when no worker has come up.
     hosts: Vec<String>,
+    away_since: Option<Instant>,
     tally: Tally,
     readers: JoinSet<()>,
     sender: mpsc::Sender<(Id, Notice)>,
@@ -83,6 +85,7 @@ impl Master {
             live: HashMap::new(),
             causes: HashMap::new(),
             hosts: Vec::new(),
+            away_since: None,
             tally: Tally::default(),
             readers: JoinSet::new(),
             sender,
@@ -115,7 +118,9 @@ impl Master {
             if !waits {
                 looking = None;
             } else if looking.is_none() {
-                looking = Some(Box::pin(probe::hosts_back(self.hosts.clone())));
+                let since = *self.away_since.get_or_insert_with(Instant::now);
+                let hosts = self.hosts.clone();
+                looking = Some(Box::pin(probe::hosts_back(hosts, since, self.machine.cap())));
             }
             let deadline = self.machine.next_deadline().map(|at| self.began + at);
             let far = self.began + Duration::from_secs(365 * 24 * 3_600);
@@ -278,6 +283,7 @@ impl Master {
         let text = match *word {
             Word::Ready { number, after } => {
                 self.causes.remove(&number);
+                self.away_since = None;
                 self.tally.forget();
                 self.tell_ready();
                 format!("worker {number} is ready after {}", shown(after))

@@ -4,9 +4,8 @@
 use crate::backoff::Backoff;
 use std::time::Duration;
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
-/// Pauses between looks: the first worker is back within a second of its databases.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 /// How long one look may take.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// The most hosts that are looked at.
@@ -16,10 +15,10 @@ const LIMIT: usize = 16;
 const FRUITLESS: u32 = 3;
 
 /// Returns when every host that is away answers again. One that answers all the time is not what the worker ended over,
-/// and nothing is won by haste: when all do, this never returns.
-pub(crate) async fn hosts_back(mut hosts: Vec<String>) {
+/// and nothing is won by haste: when all do, this never returns. The longer they are away, the longer the pauses, up to
+/// the cap ([`Backoff::look`]).
+pub(crate) async fn hosts_back(mut hosts: Vec<String>, away_since: Instant, cap: Duration) {
     hosts.truncate(LIMIT);
-    let mut pauses = Backoff::new(PAUSES.0, PAUSES.1);
     let mut seen_away = false;
     let mut fruitless = 0;
     while !hosts.is_empty() && fruitless < FRUITLESS {
@@ -36,7 +35,7 @@ pub(crate) async fn hosts_back(mut hosts: Vec<String>) {
             let mut looks = looks.into_iter();
             hosts.retain(|_| looks.next() == Some(false));
         }
-        tokio::time::sleep(pauses.next_pause()).await;
+        tokio::time::sleep(Backoff::look(away_since.elapsed(), cap)).await;
     }
     std::future::pending().await
 }
@@ -55,12 +54,12 @@ mod tests {
     async fn returns_when_a_host_comes_back_and_not_for_one_that_never_went() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let steady = hosts_back(vec![address.clone()]);
+        let steady = hosts_back(vec![address.clone()], Instant::now(), Duration::ZERO);
         let limit = Duration::from_millis(400);
         assert!(tokio::time::timeout(limit, steady).await.is_err());
 
         drop(listener);
-        let returning = hosts_back(vec![address.clone()]);
+        let returning = hosts_back(vec![address.clone()], Instant::now(), Duration::ZERO);
         tokio::pin!(returning);
         assert!(
             tokio::time::timeout(Duration::from_millis(50), &mut returning)
