@@ -4,7 +4,7 @@ use crate::exit;
 use clap::Args;
 use serde_json::Value;
 use std::io::{IsTerminal as _, Write as _};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 /// Show the masters of this user and their workers.
 #[derive(Args)]
@@ -99,6 +99,7 @@ fn table(status: &Value) -> String {
     } else {
         ""
     };
+    let now = UNIX_EPOCH.elapsed().map_or(0, |now| now.as_secs());
     let workers = status["workers"].as_array().map_or(&[][..], Vec::as_slice);
     let mut text = format!(
         "{}: process {}, {} of {} workers ready{stopping}\n",
@@ -112,9 +113,9 @@ fn table(status: &Value) -> String {
         "WORKER", "STATE", "PID", "FOR", "RESTARTS", "NEXT", "LAST EXIT"
     );
     for worker in workers {
-        let next = worker["next_attempt_ms"]
-            .as_u64()
-            .map_or("-".to_owned(), |ms| format!("{ms} ms"));
+        let next = worker["next_attempt"].as_u64();
+        let next = next.map_or("-".to_owned(), |next| time(next.saturating_sub(now)));
+        let since = worker["since"].as_u64();
         let last = &worker["last_exit"];
         let last = match (last["how"].as_str(), last["cause"].as_str()) {
             (Some(how), Some(cause)) => format!("{how}: {cause}"),
@@ -126,7 +127,7 @@ fn table(status: &Value) -> String {
             number(&worker["worker"]),
             word(&worker["state"]),
             number(&worker["pid"]),
-            ago(worker["since"].as_u64()),
+            since.map_or("-".to_owned(), |since| time(now.saturating_sub(since))),
             number(&worker["restarts"]),
             next
         );
@@ -134,14 +135,10 @@ fn table(status: &Value) -> String {
     text
 }
 
-fn ago(since: Option<u64>) -> String {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |now| now.as_secs());
-    match since.map(|since| now.saturating_sub(since)) {
-        None => "-".to_owned(),
-        Some(seconds) if seconds < 120 => format!("{seconds} s"),
-        Some(seconds) if seconds < 7_200 => format!("{} min", seconds / 60),
-        Some(seconds) => format!("{} h", seconds / 3_600),
+fn time(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        _ => format!("{} h", seconds / 3_600),
     }
 }

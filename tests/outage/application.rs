@@ -4,10 +4,11 @@ use super::{PATIENCE, until};
 use registry_dev::{MemcachedServer, MongoDbServer, MySqlServer};
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
@@ -77,14 +78,14 @@ impl Application {
     }
 
     /// The same with more variables.
-    pub(crate) fn start_with(servers: &Servers, variables: &[(&str, &Path)]) -> Self {
+    pub(crate) fn start_with(servers: &Servers, variables: &[(&str, &OsStr)]) -> Self {
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = free.local_addr().unwrap();
         drop(free);
         let folder = tempfile::tempdir().unwrap();
         let master = Command::new(std::env::current_exe().unwrap())
             .arg(address.to_string())
-            .env(APPLICATION, "1")
+            .env(APPLICATION, "serves")
             .env("XDG_RUNTIME_DIR", folder.path())
             .env("SHOP_DB_PASSWORD", PASSWORD)
             .env("DBREG_MYSQL__MAIN__PORT", servers.mysql.port().to_string())

@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 type Scenario = (&'static str, fn(&Servers));
 
-const SCENARIOS: [Scenario; 9] = [
+const SCENARIOS: [Scenario; 10] = [
     (
         "an_outage_under_running_workers",
         databases::under_running_workers,
@@ -37,6 +37,7 @@ const SCENARIOS: [Scenario; 9] = [
     ("a_database_that_is_stopped", databases::stopped),
     ("twenty_outages_leave_nothing", databases::twenty_cycles),
     ("a_worker_that_is_killed_or_stopped", processes::worker),
+    ("a_worker_that_panics", processes::panicking),
     ("a_master_that_is_killed", processes::master),
     ("a_rolling_restart_loses_no_request", rolling::under_load),
     ("a_password_rotated_under_load", rotation::under_load),
@@ -44,9 +45,11 @@ const SCENARIOS: [Scenario; 9] = [
 ];
 
 fn main() -> ExitCode {
-    if std::env::var_os(APPLICATION).is_some() {
+    match std::env::var(APPLICATION).as_deref() {
         // Outages follow each other here faster than a worker can prove itself for a minute.
-        return serve::master().healthy_after(Duration::ZERO).run(serve::serve);
+        Ok("serves") => return serve::master().healthy_after(Duration::ZERO).run(serve::serve),
+        Ok(_) => return processes::that_panics(),
+        Err(_) => {}
     }
     let filter = std::env::args()
         .skip(1)

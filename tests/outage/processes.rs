@@ -1,7 +1,10 @@
 //! Workers and masters that are killed or stopped.
 
-use super::application::{Application, Servers, lives, send};
+use super::application::{APPLICATION, Application, Servers, lives, send};
 use super::until;
+use dbreg::DbRegistry;
+use std::process::ExitCode;
+use std::time::Duration;
 
 /// The other worker goes on, the place is filled again.
 pub(crate) fn worker(servers: &Servers) {
@@ -34,4 +37,31 @@ pub(crate) fn master(servers: &Servers) {
         std::net::TcpStream::connect(application.address).is_err(),
         "nobody holds the socket"
     );
+}
+
+#[derive(DbRegistry)]
+struct App;
+
+/// The application whose workers panic a second after they were ready.
+pub(crate) fn that_panics() -> ExitCode {
+    dbreg::supervise().name("serve").workers(2).run(async |_| {
+        let _db = App::connect_or_exit().await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        panic!("as the test wants it");
+    })
+}
+
+/// It is started again and again, each time with its cause told, and no session of the one before stays.
+pub(crate) fn panicking(servers: &Servers) {
+    let application = Application::start_with(servers, &[(APPLICATION, "panics".as_ref())]);
+    until("both panicked twice, and serve again", || {
+        let status = application.status();
+        let again = |worker: usize| {
+            let worker = &status["workers"][worker];
+            worker["last_exit"]["how"] == "exit code 101" && worker["restarts"].as_u64() >= Some(2)
+        };
+        (again(0) && again(1) && status["ready"] == 2).then_some(())
+    });
+    application.end();
+    until("their sessions end", || (servers.sessions() == 0).then_some(()));
 }

@@ -23,7 +23,7 @@ pub(crate) fn under_load(servers: &Servers) {
         ),
     )
     .unwrap();
-    let application = Application::start_with(servers, &[("DBREG_CONFIG", &config)]);
+    let application = Application::start_with(servers, &[("DBREG_CONFIG", config.as_os_str())]);
     application.all_work();
     let workers = application.workers();
 

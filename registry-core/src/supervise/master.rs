@@ -61,6 +61,7 @@ pub(super) struct Master {
     status: watch::Sender<Value>,
     systemd: Option<OsString>,
     told_ready: bool,
+    told_status: String,
     began: Instant,
     end: Option<i32>,
 }
@@ -93,6 +94,7 @@ impl Master {
             status: watch::Sender::new(control::nothing()),
             systemd: std::env::var_os(notify::SOCKET),
             told_ready: false,
+            told_status: String::new(),
             began: Instant::now(),
             end: None,
         }
@@ -212,6 +214,7 @@ impl Master {
             return;
         };
         live.notice.reloads |= notice.reloads;
+        let news = notice.status.is_some();
         if let Some(status) = notice.status {
             live.notice.status = Some(status);
         }
@@ -223,6 +226,9 @@ impl Master {
         }
         if notice.ready {
             self.handle(Event::Ready(id));
+        }
+        if news {
+            self.publish();
         }
     }
 
@@ -372,13 +378,9 @@ impl Master {
     /// Makes the status that the socket answers with, and that systemd shows.
     fn publish(&mut self) {
         let now = self.now();
-        let at = |time: Time| {
-            let ago = now.saturating_sub(time);
-            SystemTime::now()
-                .checked_sub(ago)
-                .and_then(|at| at.duration_since(UNIX_EPOCH).ok())
-                .map(|at| at.as_secs())
-        };
+        // Unix time in seconds, of the past and of the future.
+        let epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let at = |time: Time| (epoch + time).saturating_sub(now).as_secs();
         let workers = self.machine.snapshots().into_iter().map(|worker| {
             let live = worker.id.and_then(|id| self.live.get(&id));
             json!({
@@ -393,7 +395,7 @@ impl Master {
                     "how": exit.to_string(),
                     "cause": self.causes.get(&worker.number),
                 })),
-                "next_attempt_ms": worker.next.map(|next| next.saturating_sub(now).as_millis() as u64),
+                "next_attempt": worker.next.map(at),
             })
         });
         let status = json!({
@@ -408,7 +410,10 @@ impl Master {
                 Some(cause) => format!("STATUS={} workers ready; {cause}", self.machine.ready_workers()),
                 None => format!("STATUS={} workers ready", self.machine.ready_workers()),
             };
-            self.tell_systemd(&line);
+            if line != self.told_status {
+                self.tell_systemd(&line);
+                self.told_status = line;
+            }
         }
         self.status.send_replace(status);
     }
