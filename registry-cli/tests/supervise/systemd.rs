@@ -1,7 +1,8 @@
 //! What systemd hears, by its notification protocol.
 
-use super::master::{Master, PATIENCE};
+use super::master::{Master, PATIENCE, python};
 use std::os::unix::net::UnixDatagram;
+use std::process::Command;
 
 /// Hears the master as systemd does.
 struct Systemd {
@@ -98,4 +99,44 @@ fn an_abstract_socket_and_a_watchdog_for_somebody_else() {
         "{:?}",
         systemd.heard
     );
+}
+
+/// A `.socket` unit: the socket is open before the master and after it.
+#[test]
+fn sockets_that_the_master_was_started_with_go_to_the_workers() {
+    let activate = r#"
+import os, socket, sys
+listener = socket.create_server(("127.0.0.1", 0))
+port = listener.getsockname()[1]
+open(sys.argv[1], "w").write(str(port))
+os.dup2(listener.fileno(), 3)
+os.set_inheritable(3, True)
+os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
+os.execv(sys.argv[2], sys.argv[2:])
+"#;
+    // Two sockets: the one that was handed to the master, and the master's own.
+    let script = r#"
+assert os.environ["LISTEN_FDS"] == "2"
+first, second = socket.socket(fileno=3), socket.socket(fileno=4)
+assert second.family == socket.AF_UNIX
+tell("STATUS=%d\nREADY=1" % first.getsockname()[1])
+signal.pause()
+"#;
+    let folder = tempfile::tempdir().unwrap();
+    let (file, own) = (folder.path().join("port"), folder.path().join("own.sock"));
+    let mut program = Command::new("python3");
+    program
+        .args(["-c", activate])
+        .arg(&file)
+        .arg(env!("CARGO_BIN_EXE_dbreg"));
+    let own = format!("unix:{}", own.display());
+    let master = Master::spawn(
+        program,
+        &["--listen", &own],
+        &python(script).each_ref().map(String::as_str),
+    );
+    master.says("is ready");
+    let port = std::fs::read_to_string(file).unwrap();
+    assert_eq!(master.status()["workers"][0]["says"], port);
+    std::net::TcpStream::connect(("127.0.0.1", port.parse().unwrap())).unwrap();
 }

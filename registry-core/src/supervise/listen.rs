@@ -1,5 +1,6 @@
 //! The sockets that the master keeps open while workers come and go.
 
+use listenfd::ListenFd;
 use std::fmt;
 use std::io;
 use std::net::TcpListener;
@@ -17,8 +18,27 @@ pub(crate) enum Address {
 /// A socket that is listened on.
 #[derive(Debug)]
 pub(crate) struct Listener {
-    address: Address,
     socket: OwnedFd,
+    /// A Unix socket's file, which goes with it.
+    file: Option<PathBuf>,
+}
+
+/// The sockets that this process was started with, as systemd does it for a `.socket` unit. They outlive the master.
+pub(crate) fn inherited() -> io::Result<Vec<Listener>> {
+    let mut sockets = ListenFd::from_env();
+    let count = sockets.len();
+    let take = |index: usize| {
+        let tcp = sockets.take_tcp_listener(index);
+        let socket = match tcp {
+            Ok(socket) => socket.map(OwnedFd::from),
+            Err(_) => sockets.take_unix_listener(index)?.map(OwnedFd::from),
+        };
+        let wrong = || io::Error::other("it was taken already");
+        let socket = socket.ok_or_else(wrong)?;
+        rustix::io::ioctl_fionbio(&socket, true)?;
+        Ok(Listener { socket, file: None })
+    };
+    (0..count).map(take).collect()
 }
 
 impl Address {
@@ -68,10 +88,11 @@ impl Listener {
                 listener.into()
             }
         };
-        Ok(Self {
-            address: address.clone(),
-            socket,
-        })
+        let file = match address {
+            Address::Tcp(_) => None,
+            Address::Unix(path) => Some(path.clone()),
+        };
+        Ok(Self { socket, file })
     }
 
     /// Another descriptor of the same socket, for a worker.
@@ -82,7 +103,7 @@ impl Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        if let Address::Unix(path) = &self.address {
+        if let Some(path) = &self.file {
             // It is ours: nothing else could listen there meanwhile.
             let _ = std::fs::remove_file(path);
         }

@@ -85,7 +85,8 @@ impl Supervise {
     }
 
     /// A socket that the master opens, keeps open and hands to every worker: `127.0.0.1:8080`, `:8080` or
-    /// `unix:/run/shop.sock`. May be said several times. Clients wait while workers come and go; none is refused.
+    /// `unix:/run/shop.sock`. May be said several times. Clients wait while workers come and go; none is refused. Sockets
+    /// that the master itself was started with (`LISTEN_FDS`, from a `.socket` unit of systemd) come before these.
     pub fn listen(mut self, address: impl Into<String>) -> Self {
         self.addresses.push(address.into());
         self
@@ -175,7 +176,8 @@ impl Supervise {
 
     fn master(self, name: String, _program: &Program) -> Result<i32, String> {
         let folder = Folder::claim(&name).map_err(|cause| cause.to_string())?;
-        let mut listeners = Vec::new();
+        let mut listeners = listen::inherited()
+            .map_err(|cause| format!("cannot use the sockets that it was started with: {cause}"))?;
         for text in &self.addresses {
             let address = Address::parse(text)?;
             let listener =
