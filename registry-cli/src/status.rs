@@ -92,7 +92,7 @@ async fn page(arguments: &Arguments) -> (String, u8) {
 
 /// A master as a table.
 fn table(status: &Value) -> String {
-    let word = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+    let word = |value: &Value| printable(value.as_str().unwrap_or("-"));
     let number = |value: &Value| value.as_u64().map_or("-".to_owned(), |number| number.to_string());
     let stopping = if status["stopping"] == true {
         ", ending"
@@ -118,8 +118,8 @@ fn table(status: &Value) -> String {
         let since = worker["since"].as_u64();
         let last = &worker["last_exit"];
         let last = match (last["how"].as_str(), last["cause"].as_str()) {
-            (Some(how), Some(cause)) => format!("{how}: {cause}"),
-            (Some(how), None) => how.to_owned(),
+            (Some(how), Some(cause)) => printable(&format!("{how}: {cause}")),
+            (Some(how), None) => printable(how),
             _ => "-".to_owned(),
         };
         text += &format!(
@@ -133,6 +133,13 @@ fn table(status: &Value) -> String {
         );
     }
     text
+}
+
+/// What another user's master says cannot steer this terminal.
+fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
 }
 
 fn time(seconds: u64) -> String {

@@ -14,6 +14,8 @@ use tokio::task::JoinSet;
 const QUESTION: u8 = b'?';
 /// How many clients are served at once.
 const CLIENTS: usize = 1_024;
+/// The longest answer that is read.
+const ANSWER: usize = 16 * 1_024 * 1_024;
 /// How long a client may take to read its answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -62,13 +64,12 @@ async fn answer(mut stream: UnixStream, status: watch::Receiver<Value>) {
 /// # Errors
 /// `NotFound` when no master of this name is running.
 pub async fn status(name: &str) -> io::Result<Value> {
-    let path = super::folder::socket(name)?;
     let ask = async {
-        let mut stream = UnixStream::connect(&path).await?;
+        let mut stream = UnixStream::connect(super::folder::socket(name)?).await?;
         stream.write_all(&[QUESTION]).await?;
         let mut text = Vec::new();
         let mut chunk = [0; 4096];
-        while !text.ends_with(b"\n") {
+        while !text.ends_with(b"\n") && text.len() < ANSWER {
             match stream.read(&mut chunk).await? {
                 0 => break,
                 n => text.extend_from_slice(&chunk[..n]),

@@ -16,13 +16,18 @@ pub(crate) struct Folder {
 }
 
 /// The folder: `$XDG_RUNTIME_DIR/dbreg`, `/run/dbreg` for root, else a folder of the user's in the one for temporary
-/// files. Only its owner can look into it.
-pub(crate) fn path() -> io::Result<PathBuf> {
-    let path = match std::env::var_os("XDG_RUNTIME_DIR") {
+/// files.
+fn place() -> PathBuf {
+    match std::env::var_os("XDG_RUNTIME_DIR") {
         Some(runtime) if !runtime.is_empty() => PathBuf::from(runtime).join("dbreg"),
         _ if geteuid().is_root() && Path::new("/run").is_dir() => PathBuf::from("/run/dbreg"),
         _ => std::env::temp_dir().join(format!("dbreg-{}", geteuid().as_raw())),
-    };
+    }
+}
+
+/// The folder, made when it is not there. Only its owner can look into it.
+fn own() -> io::Result<PathBuf> {
+    let path = place();
     DirBuilder::new().recursive(true).mode(0o700).create(&path)?;
     let found = fs::metadata(&path)?;
     // In a folder that everyone can write to, someone else may have been faster.
@@ -36,14 +41,25 @@ pub(crate) fn path() -> io::Result<PathBuf> {
     Ok(path)
 }
 
+/// The folder, for somebody who asks a master: root may ask those of other users.
+fn others() -> io::Result<PathBuf> {
+    let path = place();
+    let owner = fs::metadata(&path)?.uid();
+    if owner != geteuid().as_raw() && !geteuid().is_root() {
+        let words = format!("`{}` belongs to another user", path.display());
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, words));
+    }
+    Ok(path)
+}
+
 /// The path of the socket of the master of this name.
 pub(crate) fn socket(name: &str) -> io::Result<PathBuf> {
-    Ok(path()?.join(format!("{name}.sock")))
+    Ok(others()?.join(format!("{name}.sock")))
 }
 
 /// The names of masters, running or not, that have left something here.
 pub(crate) fn names() -> io::Result<Vec<String>> {
-    let mut names: Vec<String> = fs::read_dir(path()?)?
+    let mut names: Vec<String> = fs::read_dir(others()?)?
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
         .filter_map(|name| name.strip_suffix(".sock").map(str::to_owned))
         .collect();
@@ -65,7 +81,7 @@ impl Folder {
             );
             return Err(io::Error::new(io::ErrorKind::InvalidInput, words));
         }
-        let path = path()?;
+        let path = own()?;
         let options = File::options()
             .read(true)
             .write(true)
