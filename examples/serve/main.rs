@@ -1,7 +1,7 @@
 //! A web service that survives its databases: two workers under their own master, on a socket that stays open.
 //!
 //! ```text
-//! cargo run --package registry-cli -- dev -- \
+//! cargo run --package registry-cli -- dev --install -- \
 //!     cargo run --example serve --features mysql,mongodb,memcached,supervise
 //! curl http://127.0.0.1:8080/                # one visit, in all three databases
 //! dbreg status serve --watch                 # the workers, from another terminal
@@ -115,7 +115,8 @@ async fn ready(State(service): State<Arc<Service>>) -> (StatusCode, Json<Value>)
     (all, Json(states.into()))
 }
 
-/// For Kubernetes' `livenessProbe`, which must not depend on a database: a new process would not mend it.
+/// Whether this worker answers at all, whatever its databases do. Of a service whose workers come up only with their
+/// databases, Kubernetes' `livenessProbe` asks the master (`dbreg status`).
 async fn live() -> &'static str {
     "alive"
 }

@@ -28,15 +28,16 @@ pub(crate) fn under_load(servers: &Servers) {
     let workers = application.workers();
 
     let (answered, failed, over) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
-    let in_place = AtomicBool::new(true);
+    // Odd between the change on the server and the one in the file.
+    let phase = AtomicU64::new(0);
     std::thread::scope(|scope| {
         for _ in 0..CLIENTS {
             scope.spawn(|| {
                 while !over.load(Ordering::Relaxed) {
-                    // One that begins between the two changes may find the door closed.
-                    let counts = in_place.load(Ordering::Acquire);
+                    // One that is under way between the two changes may find the door closed.
+                    let began = phase.load(Ordering::SeqCst);
                     let answer = get(application.address, "/");
-                    let counts = counts && in_place.load(Ordering::Acquire);
+                    let counts = began.is_multiple_of(2) && began == phase.load(Ordering::SeqCst);
                     match answer {
                         Ok((200, _)) => drop(answered.fetch_add(1, Ordering::Relaxed)),
                         other if counts => {
@@ -51,10 +52,10 @@ pub(crate) fn under_load(servers: &Servers) {
         for round in 1..=5 {
             let newest = newest_session(servers);
             let password = format!("the password after change {round}");
-            in_place.store(false, Ordering::Release);
+            phase.fetch_add(1, Ordering::SeqCst);
             change(servers, &password);
             replace(&secret, &password);
-            in_place.store(true, Ordering::Release);
+            phase.fetch_add(1, Ordering::SeqCst);
             application.signal("USR1");
             until("every session is a new one", || {
                 (sessions_up_to(servers, newest) == 0).then_some(())

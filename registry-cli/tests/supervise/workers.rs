@@ -134,6 +134,30 @@ fn one_that_fails_a_second_after_it_was_ready_waits_longer_each_time() {
     });
 }
 
+/// What reads the log may end before the master does.
+#[test]
+fn a_log_that_nobody_reads_ends_nobody() {
+    let broken = r#"
+import os, sys
+reads, writes = os.pipe()
+os.dup2(writes, 2)
+os.close(reads)
+os.execv(sys.argv[1], sys.argv[1:])
+"#;
+    let mut program = Command::new("python3");
+    program.args(["-c", broken, env!("CARGO_BIN_EXE_dbreg")]);
+    let worker = python(r#"tell("READY=1"); signal.pause()"#);
+    let mut master = Master::spawn(program, &[], &worker.each_ref().map(String::as_str));
+    let ready = |master: &Master| (master.status()["ready"] == 1).then(|| master.pid_of(0));
+    let first = until("it is ready", || ready(&master));
+    send("KILL", first);
+    until("another one is ready", || {
+        ready(&master).filter(|pid| *pid != first)
+    });
+    master.signal("TERM");
+    assert_eq!(master.ends().code(), Some(0));
+}
+
 /// In a container the master is process 1, and what nobody else collects is its to collect.
 #[test]
 fn as_process_1_it_collects_every_orphan() {

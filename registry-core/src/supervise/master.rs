@@ -11,6 +11,7 @@ use rustix::process::Pid;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -255,7 +256,7 @@ impl Master {
         self.drain(id, &mut live);
         let _ = std::fs::remove_file(&live.socket);
         // What it started goes with it.
-        process::kill(live.pid);
+        process::kill_group(live.pid);
         if let Some(number) = self.machine.number_of(id) {
             let failed = exit != Exit::Code(crate::EXIT_OK);
             match live.notice.status.filter(|_| failed) {
@@ -351,13 +352,9 @@ impl Master {
             Word::StoppingNow => "killing every worker".to_owned(),
         };
         tracing::info!(master = %self.name, "{text}");
-        #[expect(
-            clippy::print_stderr,
-            reason = "whoever runs it without a subscriber must see why"
-        )]
-        {
-            eprintln!("dbreg master: {text}");
-        }
+        // Whoever runs it without a subscriber must see why. A log that nobody takes any more is no reason to end, as it
+        // would be for `eprintln!`.
+        let _ = writeln!(std::io::stderr(), "dbreg master: {text}");
     }
 
     fn tell_ready(&mut self) {

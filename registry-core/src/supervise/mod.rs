@@ -199,7 +199,10 @@ impl Supervise {
             .build()
             .map_err(|cause| format!("cannot start the runtime: {cause}"))?;
         let master = Master::new(name, folder, spawner, self.readiness, self.settings);
-        runtime.block_on(async { master.run().await.map_err(|cause| cause.to_string()) })
+        let code = runtime.block_on(async { master.run().await.map_err(|cause| cause.to_string()) });
+        // A name that is still being looked up must not hold up the end.
+        runtime.shutdown_background();
+        code
     }
 }
 

@@ -3,12 +3,12 @@
 
 use crate::backoff::Backoff;
 use std::time::Duration;
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, lookup_host};
 use tokio::time::Instant;
 
-/// How long one look may take.
+/// How long a look at one address may take.
 const PATIENCE: Duration = Duration::from_millis(500);
-/// The most hosts that are looked at.
+/// The most hosts that are looked at, and addresses of each.
 const LIMIT: usize = 16;
 /// The most looks at a host that answers. MySQL counts a connection without a handshake as an error, and locks the whole
 /// client's host out after 100 in a row (`max_connect_errors`).
@@ -41,8 +41,17 @@ pub(crate) async fn hosts_back(mut hosts: Vec<String>, away_since: Instant, cap:
 }
 
 async fn answers(host: &str) -> bool {
-    let look = tokio::time::timeout(PATIENCE, TcpStream::connect(host));
-    matches!(look.await, Ok(Ok(_)))
+    // The system looks names up in a thread that cannot be ended, and has a limit of its own: no second one beside it.
+    let Ok(addresses) = lookup_host(host).await else {
+        return false;
+    };
+    for address in addresses.take(LIMIT) {
+        let look = tokio::time::timeout(PATIENCE, TcpStream::connect(address));
+        if matches!(look.await, Ok(Ok(_))) {
+            return true;
+        }
+    }
+    false
 }
 
 #[cfg(test)]

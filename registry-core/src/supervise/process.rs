@@ -62,6 +62,8 @@ impl Spawner {
             mappings.push(FdMapping { parent_fd, child_fd });
         }
         command.env("LISTEN_FDS", mappings.len().to_string());
+        // The names of the sockets that the master itself was started with; there may be others now.
+        command.env_remove("LISTEN_FDNAMES");
         command.fd_mappings(mappings).map_err(io::Error::other)?;
         // Collected by `reap`, as every other child is.
         let child = command.spawn()?;
@@ -135,8 +137,13 @@ pub(crate) fn reload(pid: Pid) {
 
 /// Ends a process and what it started, without asking.
 pub(crate) fn kill(pid: Pid) {
-    signal(kill_process_group(pid, Signal::KILL));
+    kill_group(pid);
     signal(kill_process(pid, Signal::KILL));
+}
+
+/// Ends what a process left in its group. The process itself is collected, and its number may be another's by now.
+pub(crate) fn kill_group(pid: Pid) {
+    signal(kill_process_group(pid, Signal::KILL));
 }
 
 fn signal(result: rustix::io::Result<()>) {
