@@ -51,8 +51,8 @@ impl Backoff {
     }
 
     /// The pause until the next look at something that has been away for so long, for looks that cost next to nothing: at
-    /// most a second at first, later a twentieth of that time, never more than the cap. So a short outage ends within a
-    /// second of its end, and a long one lasts a little longer rather than end in a stampede.
+    /// first at most that time itself, then at most a second, later a twentieth of the time, never more than the cap. So
+    /// a short outage ends within a second of its end, and a long one lasts a little longer rather than end in a stampede.
     ///
     /// ```
     /// use registry_core::Backoff;
@@ -66,7 +66,7 @@ impl Backoff {
     pub fn look(away: Duration, cap: Duration) -> Duration {
         const FLOOR: Duration = Duration::from_millis(100);
         const SHORT: Duration = Duration::from_secs(1);
-        let top = (away / 20).min(cap).max(SHORT);
+        let top = (away / 20).min(cap).max(away.min(SHORT)).max(2 * FLOOR);
         FLOOR + (top - FLOOR).mul_f64(fastrand::f64())
     }
 
@@ -105,7 +105,7 @@ mod tests {
             let pauses = (0..1_000).map(|_| Backoff::look(Duration::from_secs(away), CAP));
             pauses.max().unwrap().as_secs_f64()
         };
-        assert!(most(0) <= 1.0 && most(20) <= 1.0);
+        assert!(most(0) <= 0.2 && most(1) <= 1.0 && most(20) <= 1.0);
         assert!((4.5..=5.0).contains(&most(100)), "{}", most(100));
         assert!((27.0..=30.0).contains(&most(86_400)), "{}", most(86_400));
         assert!(Backoff::look(Duration::MAX, Duration::ZERO) <= Duration::from_secs(1));

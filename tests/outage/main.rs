@@ -26,9 +26,12 @@ use std::time::{Duration, Instant};
 /// Longer than anything here may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long a worker may be silent.
+const HEARTBEAT: Duration = Duration::from_secs(3);
+
 type Scenario = (&'static str, fn(&Servers));
 
-const SCENARIOS: [Scenario; 10] = [
+const SCENARIOS: [Scenario; 11] = [
     (
         "an_outage_under_running_workers",
         databases::under_running_workers,
@@ -38,6 +41,7 @@ const SCENARIOS: [Scenario; 10] = [
     ("twenty_outages_leave_nothing", databases::twenty_cycles),
     ("a_worker_that_is_killed_or_stopped", processes::worker),
     ("a_worker_that_panics", processes::panicking),
+    ("a_worker_that_blocks_its_runtime", processes::blocked),
     ("a_master_that_is_killed", processes::master),
     ("a_rolling_restart_loses_no_request", rolling::under_load),
     ("a_password_rotated_under_load", rotation::under_load),
@@ -46,9 +50,14 @@ const SCENARIOS: [Scenario; 10] = [
 
 fn main() -> ExitCode {
     match std::env::var(APPLICATION).as_deref() {
-        // Outages follow each other here faster than a worker can prove itself for a minute.
-        Ok("serves") => return serve::master().healthy_after(Duration::ZERO).run(serve::serve),
-        Ok(_) => return processes::that_panics(),
+        // Outages follow each other here faster than a worker can prove itself for a minute; and a heartbeat that is
+        // shorter than a slow database tells the two apart.
+        Ok("serves") => {
+            let master = serve::master().healthy_after(Duration::ZERO);
+            return master.heartbeat(HEARTBEAT).run(serve::serve);
+        }
+        Ok("panics") => return processes::that_panics(),
+        Ok(_) => return processes::that_blocks(),
         Err(_) => {}
     }
     let filter = std::env::args()

@@ -1,7 +1,7 @@
 //! Workers and masters that are killed or stopped.
 
 use super::application::{APPLICATION, Application, Servers, lives, send};
-use super::until;
+use super::{HEARTBEAT, until};
 use dbreg::DbRegistry;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -19,6 +19,14 @@ pub(crate) fn worker(servers: &Servers) {
     application.both_serve();
     let after = application.workers();
     assert_eq!(before.intersection(&after).count(), 1);
+
+    let stopped = *after.last().unwrap();
+    send("STOP", stopped);
+    until("it is killed", || (!lives(stopped)).then_some(()));
+    application.both_serve();
+    let status = application.status();
+    let killed = |worker: usize| status["workers"][worker]["last_exit"]["how"] == "signal 9";
+    assert!(killed(0) || killed(1), "{status}");
     application.end();
     assert_eq!(servers.sessions(), 0);
 }
@@ -49,6 +57,37 @@ pub(crate) fn that_panics() -> ExitCode {
         tokio::time::sleep(Duration::from_secs(1)).await;
         panic!("as the test wants it");
     })
+}
+
+/// The application whose first worker blocks every thread of its runtime once it was ready.
+pub(crate) fn that_blocks() -> ExitCode {
+    let master = dbreg::supervise().name("serve").workers(2).heartbeat(HEARTBEAT);
+    master.run(async |worker| {
+        let _db = App::connect_or_exit().await;
+        if worker.number() == 0 {
+            let block = |_| tokio::spawn(async { std::thread::sleep(Duration::from_secs(3_600)) });
+            (0..256).for_each(|task| drop(block(task)));
+        }
+        worker.shutdown().await;
+    })
+}
+
+/// A blocked runtime has no heart to beat; the other worker stays.
+pub(crate) fn blocked(servers: &Servers) {
+    let application = Application::start_with(servers, &[(APPLICATION, "blocks".as_ref())]);
+    let second = until("both are ready", || {
+        let status = application.status();
+        (status["ready"] == 2).then(|| status["workers"][1]["pid"].clone())
+    });
+    until("the first is killed, and ready again", || {
+        let first = &application.status()["workers"][0];
+        (first["last_exit"]["how"] == "signal 9" && first["state"] == "ready").then_some(())
+    });
+    let status = application.status();
+    assert_eq!(status["workers"][1]["pid"], second.0);
+    assert_eq!(status["workers"][1]["restarts"], 0);
+    drop(application);
+    until("their sessions end", || (servers.sessions() == 0).then_some(()));
 }
 
 /// It is started again and again, each time with its cause told, and no session of the one before stays.

@@ -71,6 +71,8 @@ pub(crate) enum Word {
         number: usize,
         exit: Exit,
         next: Option<Duration>,
+        /// It was asked to, or had been healthy: this is no repetition.
+        settled: bool,
     },
     NeverReady {
         number: usize,

@@ -8,6 +8,9 @@ use crate::kind::{EXIT_CONFIG, EXIT_OK, EXIT_UNAVAILABLE};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// How late the master may be: more than a busy machine makes it.
+const LATE: Duration = Duration::from_secs(1);
+
 /// A process from its start to its end.
 #[derive(Clone, Debug)]
 struct Child {
@@ -17,6 +20,18 @@ struct Child {
     ready: Option<Time>,
     /// The latest heartbeat; a program that never sends one is not held to it.
     beat: Option<Time>,
+}
+
+impl Child {
+    /// Whether it was ready for long enough for its past to be forgotten.
+    fn is_healthy(&self, now: Time, settings: &Settings) -> bool {
+        self.ready
+            .is_some_and(|ready| now.saturating_sub(ready) >= settings.healthy_after)
+    }
+
+    fn is_ending(&self) -> bool {
+        matches!(self.phase, Phase::Ending { .. } | Phase::Killed)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +97,7 @@ impl Machine {
         if self.ended {
             return Vec::new();
         }
+        self.excuse(now);
         match event {
             Event::Start => (0..self.slots.len()).for_each(|number| self.spawn(now, number)),
             Event::Ready(id) => self.ready(now, id),
@@ -272,7 +288,12 @@ impl Machine {
         slot.last = Some((now, exit));
         slot.next = next.map(|pause| now + pause);
         slot.restarts += u64::from(next.is_some());
-        self.say(Word::Ended { number, exit, next });
+        self.say(Word::Ended {
+            number,
+            exit,
+            next,
+            settled: child.is_ending() || child.is_healthy(now, &self.settings),
+        });
     }
 
     /// How long the place stays empty; `None` when it is not filled again.
@@ -284,13 +305,12 @@ impl Machine {
         exit: Exit,
         random: &mut dyn FnMut() -> f64,
     ) -> Option<Duration> {
-        let asked = matches!(child.phase, Phase::Ending { .. } | Phase::Killed);
+        let asked = child.is_ending();
         let slot = &mut self.slots[number];
         if exit == Exit::Code(EXIT_OK) && !asked && !self.settings.restart_on_success {
             return None;
         }
-        let healthy = |ready: Time| now.saturating_sub(ready) >= self.settings.healthy_after;
-        if child.ready.is_some_and(healthy) {
+        if child.is_healthy(now, &self.settings) {
             slot.backoff.reset();
         }
         let pause = slot.backoff.next_with(random);
@@ -367,6 +387,15 @@ impl Machine {
             Phase::Ready => child.beat.map(|beat| beat + self.settings.heartbeat),
             Phase::Ending { kill } => Some(kill),
             Phase::Killed => None,
+        }
+    }
+
+    /// A master that comes much too late was itself stopped, as with its whole machine: it has not read the heartbeats
+    /// that were sent meanwhile, and the workers may have been stopped as well. Their time begins anew.
+    fn excuse(&mut self, now: Time) {
+        if self.next_deadline().is_some_and(|deadline| now > deadline + LATE) {
+            let beats = self.children.values_mut().filter_map(|child| child.beat.as_mut());
+            beats.for_each(|beat| *beat = now);
         }
     }
 

@@ -162,6 +162,20 @@ fn one_that_is_never_ready_is_ended_and_then_killed() {
 }
 
 #[test]
+fn a_master_that_was_stopped_itself_takes_nobody_for_silent() {
+    let mut world = World::new(settings(1));
+    let id = world.ready(0);
+    world.happens(Event::Beat(id));
+    // Its machine slept for an hour.
+    world.passes(Duration::from_secs(3_600));
+    assert!(world.killed.is_empty());
+    world.passes(99 * MS);
+    assert!(world.killed.is_empty());
+    world.passes(MS);
+    assert_eq!(world.killed, [id]);
+}
+
+#[test]
 fn silence_is_death_for_one_that_spoke_and_nothing_for_one_that_never_did() {
     let mut world = World::new(settings(2));
     let (silent, speaking) = (world.ready(0), world.ready(1));

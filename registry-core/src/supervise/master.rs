@@ -134,7 +134,6 @@ impl Master {
                 Some(()) = interrupt.recv() => Event::Stop,
                 Some(()) = hangup.recv() => Event::Roll,
                 Some(()) = user.recv() => Event::Reload,
-                Some((id, notice)) = self.notices.recv() => { self.noticed(id, notice); continue }
                 () = async { looking.as_mut().expect("checked").await }, if looking.is_some() => {
                     looking = None;
                     Event::HostsBack
@@ -142,6 +141,8 @@ impl Master {
                 _ = pulses.tick(), if pulse.is_some() => { self.tell_systemd("WATCHDOG=1"); continue }
                 Some(_) = self.readers.join_next() => continue,
                 () = tokio::time::sleep_until(deadline.unwrap_or(far)) => Event::Tick,
+                // Last: a worker that talks without end must not keep the master from all else.
+                Some((id, notice)) = self.notices.recv() => { self.noticed(id, notice); continue }
             };
             self.handle(event);
         }
@@ -286,75 +287,68 @@ impl Master {
         }
     }
 
+    /// One line for each event; what is repeated is counted.
     fn say(&mut self, word: &Word) {
-        let text = match *word {
-            Word::Ready { number, after } => {
+        let cause = word.worker().and_then(|number| self.causes.get(&number)).cloned();
+        let mut times = Some(1);
+        match *word {
+            Word::Ready { number, .. } => {
                 self.causes.remove(&number);
                 self.away_since = None;
-                self.tally.forget();
+                times = self.tally.ready(number);
                 self.tell_ready();
-                format!("worker {number} is ready after {}", shown(after))
             }
-            Word::Ended { number, exit, next } => {
-                let cause = self
-                    .causes
-                    .get(&number)
-                    .map(|cause| format!(": {cause}"))
-                    .unwrap_or_default();
-                let cause = format!("worker {number} ended with {exit}{cause}");
-                let asked = next.is_none();
-                let Some(times) = (if asked { Some(1) } else { self.tally.count(&cause) }) else {
-                    return;
-                };
-                let counted = if times > 1 {
-                    format!(" ({times} times so far)")
-                } else {
-                    String::new()
-                };
-                let loud = if exit == Exit::Code(crate::EXIT_CONFIG) && next.is_some() {
-                    "; this does not pass by itself: a person has to mend it"
-                } else {
-                    ""
-                };
-                match next {
-                    Some(next) => format!("{cause}{counted}; next attempt in {}{loud}", shown(next)),
-                    None => cause,
+            Word::Ended {
+                number,
+                exit,
+                settled,
+                ..
+            } => {
+                if settled {
+                    self.tally.forget();
                 }
+                let what = format!("{number} {exit} {}", cause.as_deref().unwrap_or_default());
+                times = self.tally.count(&what);
             }
-            Word::NeverReady { number, after } => format!(
-                "worker {number} was not ready within {}: it is ended (a program that never says `READY=1` \
-                 needs `--ready alive`)",
-                shown(after)
-            ),
-            Word::NoHeartbeat { number, after } => {
-                format!(
-                    "worker {number} gave no sign of life for {}: its runtime is blocked; it is killed",
-                    shown(after)
-                )
-            }
-            Word::Ignores { number, after } => {
-                format!(
-                    "worker {number} did not end within {} of TERM: it is killed",
-                    shown(after)
-                )
-            }
-            Word::Rolling => "replacing every worker, one after the other".to_owned(),
-            Word::Rolled => "every worker has been replaced".to_owned(),
-            Word::RollFailed { number } => {
-                format!(
-                    "the new worker {number} did not come up: the old ones stay, the rest is not replaced"
-                )
-            }
-            Word::Stopping { workers } => {
-                self.tell_systemd("STOPPING=1");
-                format!("ending {workers} workers")
-            }
-            Word::StoppingNow => "killing every worker".to_owned(),
+            Word::Stopping { .. } => self.tell_systemd("STOPPING=1"),
+            _ => {}
+        }
+        if let Some(times) = times {
+            self.log(word, cause.as_deref(), times);
+        }
+    }
+
+    fn log(&self, word: &Word, cause: Option<&str>, times: u64) {
+        let text = word.text(cause, times);
+        let (exit, next) = match word {
+            Word::Ended { exit, next, .. } => (Some(exit), *next),
+            _ => (None, None),
         };
-        tracing::info!(master = %self.name, "{text}");
-        // Whoever runs it without a subscriber must see why. A log that nobody takes any more is no reason to end, as it
+        // The level of a tracing event is fixed where it stands.
+        macro_rules! event {
+            ($level:ident) => {
+                tracing::event!(
+                    tracing::Level::$level,
+                    master = %self.name,
+                    worker = word.worker(),
+                    exit = exit.map(tracing::field::display),
+                    cause = cause.filter(|_| exit.is_some()),
+                    next_attempt_ms = next.map(|next| next.as_millis()),
+                    times,
+                    "{text}"
+                )
+            };
+        }
+        match word.level() {
+            tracing::Level::ERROR => event!(ERROR),
+            tracing::Level::WARN => event!(WARN),
+            _ => event!(INFO),
+        }
+        // Without a subscriber somebody must still see why. A log that nobody takes any more is no reason to end, as it
         // would be for `eprintln!`.
-        let _ = writeln!(std::io::stderr(), "dbreg master: {text}");
+        if !tracing::dispatcher::has_been_set() {
+            let _ = writeln!(std::io::stderr(), "dbreg master: {text}");
+        }
     }
 
     fn tell_ready(&mut self) {
@@ -445,12 +439,4 @@ fn watchdog() -> Option<Duration> {
     let mine = std::env::var(notify::WATCHDOG_PID).map_or(true, |pid| pid.parse() == Ok(std::process::id()));
     let limit: u64 = std::env::var(notify::WATCHDOG).ok()?.parse().ok()?;
     (mine && limit > 0).then(|| Duration::from_micros(limit / 2))
-}
-
-fn shown(time: Duration) -> String {
-    if time < Duration::from_secs(10) {
-        format!("{} ms", time.as_millis())
-    } else {
-        format!("{:.0} s", time.as_secs_f32())
-    }
 }

@@ -34,6 +34,7 @@ mod probe;
 mod process;
 mod settings;
 mod tally;
+mod words;
 mod worker;
 
 pub use control::{names as master_names, status as master_status};
