@@ -50,9 +50,10 @@ impl Backoff {
         self.floor + (top - self.floor).mul_f64(random().clamp(0.0, 1.0))
     }
 
-    /// The pause until the next look at something that has been away for so long, for looks that cost next to nothing: at
-    /// first at most that time itself, then at most a second, later a twentieth of the time, never more than the cap. So
-    /// a short outage ends within a second of its end, and a long one lasts a little longer rather than end in a stampede.
+    /// The pause until the next look at something that has been away for so long, for looks that cost next to nothing, and
+    /// that come beside the attempts: in the first second at most that time itself, in the first twenty seconds at most
+    /// a second, later at most a tenth of the time, never more than twice the cap. So a short outage ends within a second
+    /// of its end, and after a long one the looks do not turn the attempts into a stampede.
     ///
     /// ```
     /// use registry_core::Backoff;
@@ -60,13 +61,17 @@ impl Backoff {
     ///
     /// let cap = Duration::from_secs(30);
     /// assert!(Backoff::look(Duration::from_secs(5), cap) <= Duration::from_secs(1));
-    /// assert!(Backoff::look(Duration::from_secs(60), cap) <= Duration::from_secs(3));
+    /// assert!(Backoff::look(Duration::from_secs(60), cap) <= Duration::from_secs(6));
     /// ```
     #[must_use]
     pub fn look(away: Duration, cap: Duration) -> Duration {
         const FLOOR: Duration = Duration::from_millis(100);
-        const SHORT: Duration = Duration::from_secs(1);
-        let top = (away / 20).min(cap).max(away.min(SHORT)).max(2 * FLOOR);
+        const SECOND: Duration = Duration::from_secs(1);
+        let top = if away < Duration::from_secs(20) {
+            away.clamp(2 * FLOOR, SECOND)
+        } else {
+            (away / 10).min(cap.saturating_mul(2)).max(SECOND)
+        };
         FLOOR + (top - FLOOR).mul_f64(fastrand::f64())
     }
 
@@ -100,15 +105,16 @@ mod tests {
     }
 
     #[test]
-    fn looks_a_twentieth_of_the_outage_apart() {
+    fn looks_less_often_the_longer_it_is_away() {
         let most = |away: u64| {
             let pauses = (0..1_000).map(|_| Backoff::look(Duration::from_secs(away), CAP));
             pauses.max().unwrap().as_secs_f64()
         };
-        assert!(most(0) <= 0.2 && most(1) <= 1.0 && most(20) <= 1.0);
-        assert!((4.5..=5.0).contains(&most(100)), "{}", most(100));
-        assert!((27.0..=30.0).contains(&most(86_400)), "{}", most(86_400));
+        assert!(most(0) <= 0.2 && most(1) <= 1.0 && most(19) <= 1.0);
+        assert!((9.0..=10.0).contains(&most(100)), "{}", most(100));
+        assert!((54.0..=60.0).contains(&most(86_400)), "{}", most(86_400));
         assert!(Backoff::look(Duration::MAX, Duration::ZERO) <= Duration::from_secs(1));
+        let _ = Backoff::look(Duration::MAX, Duration::MAX);
     }
 
     #[test]

@@ -15,8 +15,7 @@ const LIMIT: usize = 16;
 const FRUITLESS: u32 = 3;
 
 /// Returns when every host that is away answers again. One that answers all the time is not what the worker ended over,
-/// and nothing is won by haste: when all do, this never returns. The longer they are away, the longer the pauses, up to
-/// the cap ([`Backoff::look`]).
+/// and nothing is won by haste: when all do, this never returns. The pauses are those of [`Backoff::look`], for this cap.
 pub(crate) async fn hosts_back(mut hosts: Vec<String>, away_since: Instant, cap: Duration) {
     hosts.truncate(LIMIT);
     let mut seen_away = false;
