@@ -12,6 +12,7 @@ use crate::status::State;
 use crate::values::{self, Given, Values};
 use registry_config::{Settings, Shape};
 use std::fmt;
+use std::io::Write as _;
 use std::marker::PhantomData;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -199,7 +200,9 @@ impl<R: Root> Builder<R> {
         if report.is_failure() {
             // The start's own error is the one to report; what could not be closed in time ends with the process.
             let _ = close_all(&connections).await;
-            tracing::error!("{report}");
+            if tells_report() {
+                tracing::error!("{report}");
+            }
             return failed(report);
         }
         tracing::info!("{report}");
@@ -212,22 +215,28 @@ impl<R: Root> Builder<R> {
     }
 
     /// [`connect`](Self::connect), for `main` only: when the start fails, prints the report on standard error and ends
-    /// the process with [`StartError::exit_code`].
+    /// the process with [`StartError::exit_code`]. Under a master it is printed at the 1st, 2nd, 4th attempt, and so on.
     pub async fn connect_or_exit(self) -> R {
         match self.connect().await {
             Ok(registry) => registry,
             Err(error) => {
-                #[expect(
-                    clippy::print_stderr,
-                    reason = "the report of a process that ends because of it"
-                )]
-                {
-                    eprintln!("{error}");
+                if tells_report() {
+                    // Its exit code must not depend on whether somebody reads it.
+                    let _ = writeln!(std::io::stderr(), "{error}");
                 }
                 std::process::exit(error.exit_code())
             }
         }
     }
+}
+
+/// Whether a failed start is worth its report: a master that tries again and again tells it less and less often.
+fn tells_report() -> bool {
+    #[cfg(all(feature = "supervise", unix))]
+    if let Some(link) = crate::supervise::link::link() {
+        return link.tells_report();
+    }
+    true
 }
 
 fn prepare(values: &Values<'_>) -> Vec<Prepared> {

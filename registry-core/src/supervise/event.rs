@@ -47,7 +47,12 @@ pub(crate) enum Exit {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     /// Start a worker with this number.
-    Spawn { id: Id, number: usize },
+    Spawn {
+        id: Id,
+        number: usize,
+        /// How many before it failed in a row.
+        failures: u32,
+    },
     /// Ask it to end.
     Terminate(Id),
     /// End it, with its whole process group.

@@ -19,6 +19,8 @@ pub(crate) const WORKER: &str = "REGISTRY_WORKER";
 pub(crate) const MASTER: &str = "REGISTRY_MASTER";
 /// The variable with the milliseconds that a worker may take to end.
 pub(crate) const GRACE: &str = "REGISTRY_GRACE_MS";
+/// The variable with the number of workers in a row that failed before this one.
+pub(crate) const FAILURES: &str = "REGISTRY_FAILURES";
 
 /// Where this process reports to.
 #[derive(Clone, Debug)]
@@ -26,6 +28,7 @@ pub(crate) struct Link {
     pub(crate) number: usize,
     socket: OsString,
     heartbeat: Option<Duration>,
+    failures: u32,
 }
 
 /// The link of this process, if it is a worker.
@@ -42,6 +45,7 @@ pub(crate) fn link() -> Option<Link> {
         number: number.parse().ok()?,
         socket: std::env::var_os(notify::SOCKET)?,
         heartbeat: limit.map(Duration::from_micros),
+        failures: std::env::var(FAILURES).map_or(0, |count| count.parse().unwrap_or(0)),
     })
 }
 
@@ -83,6 +87,12 @@ impl Link {
         }
     }
 
+    /// Whether a failed start is told in full: of attempts in a row the 1st, the 2nd, the 4th, and so on. The master
+    /// tells the cause whenever it is a new one.
+    pub(crate) fn tells_report(&self) -> bool {
+        self.failures.saturating_add(1).is_power_of_two()
+    }
+
     /// Says over what the start failed, and over which hosts.
     pub(crate) fn failed(&self, causes: &[String], hosts: &[String]) {
         let (causes, hosts) = (causes.join("; "), hosts.join(","));
@@ -118,5 +128,26 @@ impl Link {
                 std::process::exit(crate::EXIT_UNAVAILABLE);
             });
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_report_is_told_less_and_less_often() {
+        let tells = |failures: &u32| {
+            let link = Link {
+                number: 0,
+                socket: OsString::new(),
+                heartbeat: None,
+                failures: *failures,
+            };
+            link.tells_report()
+        };
+        let told: Vec<u32> = (0..20).filter(tells).collect();
+        assert_eq!(told, [0, 1, 3, 7, 15]);
+        assert!(!tells(&u32::MAX));
     }
 }

@@ -212,7 +212,8 @@ impl Machine {
                 beat: None,
             },
         );
-        self.actions.push(Action::Spawn { id, number });
+        let failures = self.slots[number].backoff.failures();
+        self.actions.push(Action::Spawn { id, number, failures });
     }
 
     fn ready(&mut self, now: Time, id: Id) {

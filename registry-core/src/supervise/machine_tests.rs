@@ -51,7 +51,7 @@ impl World {
         for action in self.machine.handle(self.now, event, &mut || 0.5) {
             assert!(self.end.is_none(), "nothing is done after the end: {action:?}");
             match action {
-                Action::Spawn { id, number } => self.alive.push((id, number)),
+                Action::Spawn { id, number, .. } => self.alive.push((id, number)),
                 Action::Terminate(id) => self.terminated.push(id),
                 Action::Kill(id) => self.killed.push(id),
                 Action::Say(word) => self.said.push(word),

@@ -170,7 +170,7 @@ impl Master {
     fn act(&mut self, action: Action) -> Option<Event> {
         let pid = |id: &Id| self.live.get(id).map(|live| live.pid);
         match action {
-            Action::Spawn { id, number } => return self.spawn(id, number),
+            Action::Spawn { id, number, failures } => return self.spawn(id, number, failures),
             Action::Terminate(id) => drop(pid(&id).map(process::terminate)),
             Action::Kill(id) => drop(pid(&id).map(process::kill)),
             Action::Reload(id) => {
@@ -185,10 +185,10 @@ impl Master {
         None
     }
 
-    fn spawn(&mut self, id: Id, number: usize) -> Option<Event> {
+    fn spawn(&mut self, id: Id, number: usize, failures: u32) -> Option<Event> {
         let socket = self.folder.notify(id.0);
-        let spawned =
-            UnixDatagram::bind(&socket).and_then(|reader| Ok((reader, self.spawner.spawn(number, &socket)?)));
+        let spawned = UnixDatagram::bind(&socket)
+            .and_then(|reader| Ok((reader, self.spawner.spawn(number, failures, &socket)?)));
         match spawned {
             Ok((reader, pid)) => {
                 let reader = self

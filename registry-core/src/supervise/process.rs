@@ -1,7 +1,7 @@
 //! Workers as processes: the start in two stages, signals, the collection of those that ended.
 
 use super::event::Exit;
-use super::link::{GRACE, MASTER, WORKER};
+use super::link::{FAILURES, GRACE, MASTER, WORKER};
 use super::listen::Listener;
 use super::notify;
 use command_fds::{CommandFdExt as _, FdMapping};
@@ -45,12 +45,13 @@ pub(crate) struct Spawner {
 
 impl Spawner {
     /// Starts the first stage of a worker, in a process group of its own.
-    pub(crate) fn spawn(&self, number: usize, notify_socket: &Path) -> io::Result<Pid> {
+    pub(crate) fn spawn(&self, number: usize, failures: u32, notify_socket: &Path) -> io::Result<Pid> {
         let mut command = Command::new(&self.executable);
         command
             .args(std::env::args_os().skip(1))
             .env(STAGE, format!("{}:{number}", std::process::id()))
             .env(MASTER, &self.master)
+            .env(FAILURES, failures.to_string())
             .env(GRACE, self.grace.as_millis().to_string())
             .env(notify::SOCKET, notify_socket)
             .env(notify::WATCHDOG, self.heartbeat.as_micros().to_string())

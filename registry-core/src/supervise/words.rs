@@ -43,9 +43,7 @@ impl Word {
             _ => format!(" ({times} times so far)"),
         };
         match *self {
-            Self::Ready { number, after } => {
-                format!("worker {number} is ready after {}{times}", shown(after))
-            }
+            Self::Ready { number, after } => format!("worker {number} is ready after {}", shown(after)),
             Self::Ended {
                 number, exit, next, ..
             } => {
