@@ -133,24 +133,25 @@ impl Health {
                 since: SystemTime::now(),
             };
             self.now.store(state as u8, Ordering::Release);
+            if let Some(changes) = self.changes.get() {
+                // Here, in the order of the changes: the last one that is told is the one that holds. Nobody listens:
+                // nobody is told.
+                let _ = changes.send(StateChange {
+                    connection: label.to_owned(),
+                    state,
+                    cause: condition.cause.clone(),
+                    at: condition.since,
+                });
+            }
             told = Some(condition.clone());
             true
         });
-        let Some(Condition { state, cause, since }) = told else {
+        let Some(Condition { state, cause, .. }) = told else {
             return;
         };
         match &cause {
             Some(cause) => tracing::warn!(connection = label, %state, "{}", cause.message()),
             None => tracing::debug!(connection = label, %state),
-        }
-        if let Some(changes) = self.changes.get() {
-            // Nobody listens: nobody is told.
-            let _ = changes.send(StateChange {
-                connection: label.to_owned(),
-                state,
-                cause,
-                at: since,
-            });
         }
     }
 

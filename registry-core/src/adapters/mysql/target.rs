@@ -25,6 +25,7 @@ pub(super) struct Target {
 
 struct Now {
     way: Result<Way, Error>,
+    version: u64,
     stamp: Stamp,
     /// The server is away: the pool has [`dead_end`] instead of the way.
     away: bool,
@@ -33,6 +34,8 @@ struct Now {
 /// How a session is made.
 #[derive(Clone)]
 pub(super) struct Way {
+    /// Counts up with each change of the files.
+    version: u64,
     pub(super) options: MySqlConnectOptions,
     /// Name and port; empty for a socket.
     pub(super) hosts: Vec<(String, u16)>,
@@ -66,6 +69,7 @@ impl Target {
             files,
             now: Mutex::new(Now {
                 way,
+                version: 0,
                 stamp,
                 away: false,
             }),
@@ -97,7 +101,9 @@ impl Target {
         if stamp == now.stamp && (now.way.is_ok() || self.files.is_empty()) {
             return Ok(false);
         }
-        let way = way(&self.settings)?;
+        let mut way = way(&self.settings)?;
+        way.version = now.version + 1;
+        now.version = way.version;
         if !now.away {
             self.pool.set_connect_options(way.options.clone());
         }
@@ -114,11 +120,18 @@ impl Target {
         self.pool.set_connect_options(dead_end());
     }
 
-    /// The server is there, and this way leads to it.
-    pub(super) fn set_there(&self, way: &Way) {
-        self.lock().away = false;
-        self.pool.set_connect_options(way.options.clone());
-        self.base.generations.rotation_proven();
+    /// The server is there, and this way leads to it. Meanwhile the files may have changed: then the next session takes
+    /// the new way, which is still to be proved.
+    pub(super) fn set_there(&self, proved: &Way) {
+        let mut now = self.lock();
+        now.away = false;
+        let current = now.way.as_ref().ok().filter(|way| way.version > proved.version);
+        if let Some(newer) = current {
+            self.pool.set_connect_options(newer.options.clone());
+        } else {
+            self.pool.set_connect_options(proved.options.clone());
+            self.base.generations.rotation_proven();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Now> {
@@ -181,7 +194,11 @@ fn way(settings: &Settings) -> Result<Way, Error> {
         })?;
         options = options.ssl_ca_from_pem(pem);
     }
-    Ok(Way { options, hosts })
+    Ok(Way {
+        version: 0,
+        options,
+        hosts,
+    })
 }
 
 fn login(settings: &Settings) -> Result<Login, Error> {
