@@ -71,7 +71,13 @@ impl Link {
     pub(crate) fn ready(&self, reloads: bool) {
         static BEATS: AtomicBool = AtomicBool::new(false);
         let reloads = if reloads { "X_DBREG_RELOADS=1\n" } else { "" };
-        self.tell(&format!("READY=1\nSTATUS=ready\n{reloads}"));
+        // With the first heartbeat: a runtime that is blocked from now on never gets to send one.
+        let beat = if self.heartbeat.is_some() {
+            "WATCHDOG=1\n"
+        } else {
+            ""
+        };
+        self.tell(&format!("READY=1\nSTATUS=ready\n{beat}{reloads}"));
         if let Some(limit) = self.heartbeat
             && !BEATS.swap(true, Ordering::SeqCst)
         {

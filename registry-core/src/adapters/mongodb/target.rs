@@ -86,7 +86,13 @@ impl Target {
             (plan, now.database.clone())
         };
         let (database, opened) = open::open(&self.base, &plan, ready.as_ref()).await?;
-        self.lock().database = Some(database);
+        let mut now = self.lock();
+        let is_current = now.plan.as_ref().is_ok_and(|current| Arc::ptr_eq(current, &plan));
+        // When the files changed meanwhile there is a newer client already.
+        if is_current || now.database.is_none() {
+            now.database = Some(database);
+        }
+        drop(now);
         Ok(opened)
     }
 
