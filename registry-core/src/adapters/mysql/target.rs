@@ -61,7 +61,7 @@ impl Target {
             .as_ref()
             .map_or_else(|_| dead_end(), |way| way.options.clone());
         Self {
-            pool: sql::options(base, settings).connect_lazy_with(options),
+            pool: sql::options(base, settings, sql::Limits::new(settings)).connect_lazy_with(options),
             min: settings.count("pool.min").unwrap_or(0),
             from_file: secret::from_file(settings),
             base: Arc::clone(base),

@@ -6,4 +6,4 @@ mod pool;
 
 pub(crate) use error::{as_driver_error, closed};
 pub(crate) use executor::{record, sql_handle, stream};
-pub(crate) use pool::{fill, options, sessions};
+pub(crate) use pool::{Limits, fill, options, sessions};

@@ -4,7 +4,7 @@ use crate::base::Base;
 use crate::error::Error;
 use crate::status::Sessions;
 use registry_config::Settings;
-use sqlx::pool::PoolOptions;
+use sqlx::pool::{PoolConnectionMetadata, PoolOptions};
 use sqlx::{Connection as _, Database, Pool};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,8 +17,33 @@ const PING_AFTER_IDLE: Duration = Duration::from_secs(1);
 /// How long the ping of a session that comes back may take while a deadline fired lately.
 const RELEASE_PING: Duration = Duration::from_millis(500);
 
+/// How old a session may become, and how long it may be idle.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Limits {
+    pub(crate) idle: Option<Duration>,
+    pub(crate) lifetime: Option<Duration>,
+}
+
+impl Limits {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        Self {
+            idle: settings.duration("pool.idle_timeout"),
+            lifetime: settings.duration("pool.max_lifetime"),
+        }
+    }
+
+    fn ended(self, session: &PoolConnectionMetadata) -> bool {
+        self.idle.is_some_and(|limit| session.idle_for > limit)
+            || self.lifetime.is_some_and(|limit| session.age > limit)
+    }
+}
+
 /// The pool's options from the settings of a connection.
-pub(crate) fn options<DB: Database>(base: &Arc<Base>, settings: &Settings) -> PoolOptions<DB> {
+pub(crate) fn options<DB: Database>(
+    base: &Arc<Base>,
+    settings: &Settings,
+    limits: Limits,
+) -> PoolOptions<DB> {
     let count = |key: &str, default: u64| {
         let count = settings.count(key).unwrap_or(default);
         u32::try_from(count).unwrap_or(u32::MAX)
@@ -28,8 +53,11 @@ pub(crate) fn options<DB: Database>(base: &Arc<Base>, settings: &Settings) -> Po
         .max_connections(count("pool.max", 10))
         // Not sqlx's own `min_connections`: it fills the pool one session after the other.
         .min_connections(0)
-        .idle_timeout(settings.duration("pool.idle_timeout"))
-        .max_lifetime(settings.duration("pool.max_lifetime"))
+        // Nor sqlx's own limits of age, but ours below. The task that enforces them counts the idle sessions without a
+        // lock (sqlx 0.9.0, `PoolInner::release` adds after the session can be taken): under load it may read a number
+        // below zero, and then keeps a thread of the runtime busy for ever.
+        .idle_timeout(None)
+        .max_lifetime(None)
         .test_before_acquire(false)
         .after_connect(move |_, _| {
             made.generations.rotation_proven();
@@ -38,7 +66,7 @@ pub(crate) fn options<DB: Database>(base: &Arc<Base>, settings: &Settings) -> Po
         .before_acquire(move |session: &mut DB::Connection, meta| {
             let lately = meta.idle_for < PING_AFTER_IDLE;
             let sound = lately && !before.generations.is_from_before_loss(meta.age);
-            let retired = before.generations.is_retired(meta.age);
+            let retired = limits.ended(&meta) || before.generations.is_retired(meta.age);
             Box::pin(async move {
                 if retired {
                     return Ok(false);
@@ -52,13 +80,14 @@ pub(crate) fn options<DB: Database>(base: &Arc<Base>, settings: &Settings) -> Po
                     .is_ok_and(|ping| ping.is_ok()))
             })
         })
-        .after_release(move |session: &mut DB::Connection, _| {
+        .after_release(move |session: &mut DB::Connection, meta| {
+            let ended = limits.ended(&meta);
             // A query that its deadline ended on a silent path would keep its place in the pool for as long as the
             // pool's own ping hangs. Only then a ping of our own, with a limit, comes first.
             let suspicious = base.generations.deadline_fired_lately();
             Box::pin(async move {
-                if !suspicious {
-                    return Ok(true);
+                if ended || !suspicious {
+                    return Ok(!ended);
                 }
                 match tokio::time::timeout(RELEASE_PING, session.ping()).await {
                     Ok(Ok(())) => Ok(true),

@@ -30,10 +30,15 @@ pub(super) fn target(base: &Arc<Base>, settings: &Settings) -> Result<Target, Er
         SqliteConnectOptions::new().filename(path).create_if_missing(true)
     };
     let options = options.foreign_keys(true).disable_statement_logging();
-    let mut pool = sql::options(base, settings);
+    // A database in memory lives as long as its last session: none may expire, and one stays for good.
+    let limits = if memory {
+        sql::Limits::default()
+    } else {
+        sql::Limits::new(settings)
+    };
+    let mut pool = sql::options(base, settings, limits);
     if memory {
-        // The database lives as long as its last session: none may expire, and one stays for good.
-        pool = pool.idle_timeout(None).max_lifetime(None).min_connections(1);
+        pool = pool.min_connections(1);
     }
     Ok(Target {
         pool: pool.connect_lazy_with(options),
