@@ -17,6 +17,7 @@ mod expiry;
 mod key;
 mod open;
 mod pool;
+mod ring;
 mod stream;
 #[cfg(test)]
 mod tests;
