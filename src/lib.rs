@@ -57,7 +57,7 @@ pub use registry_core::mongodb;
 #[cfg(any(feature = "mysql", feature = "sqlite"))]
 pub use registry_core::sqlx;
 #[cfg(feature = "memcached")]
-pub use registry_core::{CasOutcome, CasToken, Expiry};
+pub use registry_core::{CasOutcome, CasToken, Expiry, FailedHost, HostAddress, MultiGet};
 #[cfg(all(feature = "supervise", unix))]
 pub use registry_core::{Readiness, Supervise, Worker, supervise};
 

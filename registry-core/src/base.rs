@@ -9,6 +9,7 @@ use crate::kind::ErrorKind;
 use crate::status::{Sessions, State, Status};
 use registry_config::{ConnectionShape, Settings};
 use std::future::Future;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -225,17 +226,27 @@ impl Base {
 
     /// Waits for work under the connection's deadline; when it takes long, has a look whether its server is still there.
     pub(crate) async fn bounded<T>(&self, work: impl Future<Output = T>) -> Result<T, Error> {
-        tokio::pin!(work);
         let deadline = tokio::time::Instant::now() + self.timeout;
-        if SLOW < self.timeout {
-            if let Ok(result) = tokio::time::timeout(SLOW, &mut work).await {
-                return Ok(result);
+        self.patient(deadline, pin!(work))
+            .await
+            .ok_or_else(|| self.deadline_error())
+    }
+
+    /// The same under a deadline of its own; nothing when that has passed.
+    pub(crate) async fn patient<T>(
+        &self,
+        deadline: tokio::time::Instant,
+        work: impl Future<Output = T>,
+    ) -> Option<T> {
+        let mut work = pin!(work);
+        let slow = tokio::time::Instant::now() + SLOW;
+        if slow < deadline {
+            if let Ok(result) = tokio::time::timeout_at(slow, work.as_mut()).await {
+                return Some(result);
             }
             self.suspect();
         }
-        tokio::time::timeout_at(deadline, work)
-            .await
-            .map_err(|_| self.deadline_error())
+        tokio::time::timeout_at(deadline, work).await.ok()
     }
 
     /// Runs one operation to its end, its deadline or the caller's: the gate, the span, the count, the record.
@@ -245,9 +256,26 @@ impl Base {
         work: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
         let _pass = self.enter(operation)?;
-        let span = tracing::debug_span!("dbreg", connection = %self.label, operation);
-        let result = self.bounded(work.instrument(span)).await.flatten();
+        // Pinned here, and lent to what waits for it: handed on by value, a future doubles in size with every step.
+        let work = pin!(work.instrument(self.span(operation)));
+        let result = self.bounded(work).await.flatten();
         result.map_err(|error| self.record(self.explained(error), operation))
+    }
+
+    /// The same for an operation that bounds every wait of its own.
+    #[cfg(feature = "memcached")]
+    pub(crate) async fn call<T>(
+        &self,
+        operation: &'static str,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let _pass = self.enter(operation)?;
+        let result = work.instrument(self.span(operation)).await;
+        result.map_err(|error| self.record(self.explained(error), operation))
+    }
+
+    fn span(&self, operation: &'static str) -> tracing::Span {
+        tracing::debug_span!("dbreg", connection = %self.label, operation)
     }
 
     /// The error of an operation that its deadline ended.

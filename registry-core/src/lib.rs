@@ -37,7 +37,7 @@ mod values;
 mod watch;
 
 #[cfg(feature = "memcached")]
-pub use adapters::memcached::{CasOutcome, CasToken, Expiry, Memcached};
+pub use adapters::memcached::{CasOutcome, CasToken, Expiry, FailedHost, HostAddress, Memcached, MultiGet};
 #[cfg(feature = "mongodb")]
 pub use adapters::mongodb::MongoDb;
 #[cfg(feature = "mysql")]
