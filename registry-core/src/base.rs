@@ -2,6 +2,8 @@
 
 use crate::error::Error;
 use crate::error_log::{ErrorLog, Errors};
+#[cfg(feature = "memcached")]
+use crate::gate::Visit;
 use crate::gate::{Gate, Pass};
 use crate::generations::Generations;
 use crate::health::{Condition, Health};
@@ -174,6 +176,11 @@ impl Base {
         if self.health.is(State::Ready) {
             return Ok(());
         }
+        // In a box: every call is moved with what it may hold.
+        Box::pin(self.settled()).await
+    }
+
+    async fn settled(&self) -> Result<(), Error> {
         if self.health.is(State::Waiting) {
             self.health.set(&self.label, State::Connecting, None);
             self.health.keep();
@@ -262,19 +269,28 @@ impl Base {
         result.map_err(|error| self.record(self.explained(error), operation))
     }
 
-    /// The same for an operation that bounds every wait of its own.
+    /// Begins an operation that bounds every wait of its own; [`end`](Self::end) ends it. Two halves and not one that takes
+    /// the work, for calls that are shorter than the moves of a future.
     #[cfg(feature = "memcached")]
-    pub(crate) async fn call<T>(
+    pub(crate) fn begin(&self, operation: &'static str) -> Result<Visit<'_>, Error> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        self.gate
+            .visit()
+            .ok_or_else(|| self.record(self.closed_error(), operation))
+    }
+
+    /// Ends an operation: its error is recorded.
+    #[cfg(feature = "memcached")]
+    pub(crate) fn end<T>(
         &self,
+        _visit: Visit<'_>,
         operation: &'static str,
-        work: impl Future<Output = Result<T, Error>>,
+        result: Result<T, Error>,
     ) -> Result<T, Error> {
-        let _pass = self.enter(operation)?;
-        let result = work.instrument(self.span(operation)).await;
         result.map_err(|error| self.record(self.explained(error), operation))
     }
 
-    fn span(&self, operation: &'static str) -> tracing::Span {
+    pub(crate) fn span(&self, operation: &'static str) -> tracing::Span {
         tracing::debug_span!("dbreg", connection = %self.label, operation)
     }
 

@@ -10,14 +10,16 @@ use super::write::Write;
 use crate::error::Error;
 use std::io;
 use std::time::Duration;
+use tokio::time::Instant;
 
-/// What the calls of a batch want, by kind.
+/// What the calls of a batch want, by kind. A runner uses one again and again.
+#[derive(Default)]
 pub(super) struct Batch {
-    writes: Vec<(Write<'static>, Reply<Answer>)>,
+    writes: Vec<(Box<Write<'static>>, Reply<Answer>)>,
     gets: Vec<(String, Reply<Option<Vec<u8>>>)>,
     multis: Vec<(Vec<String>, Reply<Found>)>,
     /// When the first of them came.
-    since: tokio::time::Instant,
+    since: Option<Instant>,
     /// It failed before, in company.
     again: bool,
 }
@@ -29,30 +31,30 @@ pub(super) enum Failure {
 }
 
 impl Batch {
-    pub(super) fn new(waiting: Vec<Waiting>) -> Self {
-        let now = tokio::time::Instant::now();
-        let mut batch = Self {
-            writes: Vec::new(),
-            gets: Vec::new(),
-            multis: Vec::new(),
-            since: waiting.first().map_or(now, |first| first.since),
-            again: waiting.first().is_some_and(|first| first.again),
-        };
-        for waiting in waiting {
-            match waiting.job {
-                Job::Get { key, reply } => batch.gets.push((key, reply)),
-                Job::GetMulti { keys, reply } => batch.multis.push((keys, reply)),
-                Job::Write { write, reply } => batch.writes.push((write, reply)),
-                // The queue gives these away one by one.
-                Job::Lease { .. } => {}
-            }
+    pub(super) fn add(&mut self, waiting: Waiting) {
+        self.since.get_or_insert(waiting.since);
+        self.again |= waiting.again;
+        match waiting.job {
+            Job::Get { key, reply } => self.gets.push((key, reply)),
+            Job::GetMulti { keys, reply } => self.multis.push((keys, reply)),
+            Job::Write { write, reply } => self.writes.push((write, reply)),
+            // The queue gives these away one by one.
+            Job::Lease { .. } => {}
         }
-        batch
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.since.is_none()
+    }
+
+    fn clear(&mut self) {
+        self.since = None;
+        self.again = false;
     }
 
     /// When the first of its calls reaches its deadline.
-    pub(super) fn deadline(&self, timeout: Duration) -> tokio::time::Instant {
-        self.since + timeout
+    pub(super) fn deadline(&self, timeout: Duration) -> Instant {
+        self.since.unwrap_or_else(Instant::now) + timeout
     }
 
     /// Speaks it: the commands that change something first, in the order of the calls, then all keys in one command.
@@ -74,7 +76,13 @@ impl Batch {
             stream.finish_lines().await?;
             Found::new()
         } else {
-            wire::get_multi(stream, &keys).await?
+            let values = wire::get_multi(stream, &keys).await?;
+            // Where all ask for one, each takes its own, and what is left shows.
+            let shows = all_different && self.multis.is_empty();
+            if !shows && !wire::are_among(&values, &keys) {
+                return Err(wire::other_key());
+            }
+            values
         };
         if !stream.is_settled() {
             return Err(super::frame::garbled(
@@ -86,7 +94,8 @@ impl Batch {
         if !self.writes.is_empty() {
             return Err(super::frame::unexpected());
         }
-        self.give_values(values, all_different);
+        self.give_values(values, all_different)?;
+        self.clear();
         Ok(())
     }
 
@@ -103,7 +112,22 @@ impl Batch {
         }
     }
 
-    fn give_values(&mut self, mut values: Found, all_different: bool) {
+    fn give_values(&mut self, mut values: Found, all_different: bool) -> io::Result<()> {
+        if all_different && self.multis.is_empty() {
+            // All are taken before any is given: what is left then is a value that nobody asked for.
+            let taken = self
+                .gets
+                .iter()
+                .map(|(key, _)| values.remove(key))
+                .collect::<Vec<_>>();
+            if !values.is_empty() {
+                return Err(wire::other_key());
+            }
+            for ((_, reply), value) in self.gets.drain(..).zip(taken) {
+                let _ = reply.send(Ok(value));
+            }
+            return Ok(());
+        }
         // A value that several asked for is copied for each.
         let mut value = |key: &str| {
             if all_different {
@@ -120,11 +144,12 @@ impl Batch {
             let found = found.map(|(value, key)| (key, value)).collect();
             let _ = reply.send(Ok(found));
         }
+        Ok(())
     }
 
     /// Ends what is left of it after a failure on this session. What only reads is tried once more, on another session
     /// where the fault is the session's, and alone where it is the company's; it is given back for that.
-    pub(super) fn fail(mut self, host: &Host, session: &mut Session, failure: &Failure) -> Vec<Waiting> {
+    pub(super) fn fail(&mut self, host: &Host, session: &mut Session, failure: &Failure) -> Vec<Waiting> {
         self.give_answers(session.stream.take_answers());
         let error = match failure {
             Failure::Io(cause) => of_io(host.address(), cause),
@@ -146,17 +171,22 @@ impl Batch {
             .drain(..)
             .map(|(keys, reply)| Job::GetMulti { keys, reply });
         let jobs = gets.chain(multis);
+        let since = self.since.unwrap_or_else(Instant::now);
         if !again {
             jobs.for_each(|job| job.fail(error.clone()));
             return Vec::new();
         }
-        let since = self.since;
         jobs.map(|job| Waiting {
             job,
             since,
             again: true,
         })
         .collect()
+    }
+
+    #[cfg(test)]
+    pub(super) fn keys(&self) -> Vec<String> {
+        self.gets.iter().map(|(key, _)| key.clone()).collect()
     }
 
     fn is_company(&self) -> bool {

@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
+use tracing::Instrument as _;
 
 /// What [`gets`](Memcached::gets) gives along with a value, for [`cas`](Memcached::cas).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,9 +34,20 @@ pub enum CasOutcome {
 macro_rules! on_session {
     ($host:expr, |$stream:ident| $answer:expr) => {{
         let host: &Arc<Host> = $host;
+        let deadline = host.deadline();
         let lease = host.lease().await?;
-        let answer = lease.speak(host.deadline(), async |$stream| $answer.await);
+        let answer = lease.speak(deadline, async |$stream| $answer.await);
         answer.await.map_err(|refusal| refusal.error)
+    }};
+}
+
+/// One call: counted, in a span, its error recorded.
+macro_rules! call {
+    ($self:ident, $operation:literal, $work:expr) => {{
+        let base = &$self.inner.base;
+        let visit = base.begin($operation)?;
+        let result = $work.instrument(base.span($operation)).await;
+        base.end(visit, $operation, result)
     }};
 }
 
@@ -54,7 +66,7 @@ macro_rules! on_session {
 impl Memcached {
     /// The value of a key; `None` when there is none.
     pub async fn get(&self, key: impl AsRef<str>) -> Result<Option<Vec<u8>>, Error> {
-        self.call("get", self.read(key.as_ref())).await
+        call!(self, "get", self.read(key.as_ref()))
     }
 
     /// The values of several keys, from all hosts at once; those that have none are absent. A host that fails takes nothing
@@ -77,7 +89,7 @@ impl Memcached {
             values.record(|error| self.inner.base.record(error, "get_multi"));
             Ok(values)
         };
-        self.call("get_multi", work).await
+        call!(self, "get_multi", work)
     }
 
     /// The value of a key, and a token for [`cas`](Self::cas).
@@ -90,7 +102,7 @@ impl Memcached {
             };
             on_session!(host, |stream| wire::gets(stream, &key))
         };
-        let found = self.call("gets", work).await?;
+        let found = call!(self, "gets", work)?;
         Ok(found.map(|(value, token)| (value, CasToken(token))))
     }
 
@@ -103,7 +115,7 @@ impl Memcached {
     ) -> Result<(), Error> {
         let (value, expiry) = (value.as_ref(), expiry.into().number());
         let work = self.write(Verb::Set, key.as_ref(), value, expiry.into());
-        self.call("set", work).await.map(drop)
+        call!(self, "set", work).map(drop)
     }
 
     /// Stores a value under a key that has none; false when it has one.
@@ -115,7 +127,7 @@ impl Memcached {
     ) -> Result<bool, Error> {
         let (value, expiry) = (value.as_ref(), expiry.into().number());
         let work = self.write(Verb::Add, key.as_ref(), value, expiry.into());
-        Ok(self.call("add", work).await? == Answer::Stored)
+        Ok(call!(self, "add", work)? == Answer::Stored)
     }
 
     /// Stores a value under a key that has one; false when it has none.
@@ -127,19 +139,19 @@ impl Memcached {
     ) -> Result<bool, Error> {
         let (value, expiry) = (value.as_ref(), expiry.into().number());
         let work = self.write(Verb::Replace, key.as_ref(), value, expiry.into());
-        Ok(self.call("replace", work).await? == Answer::Stored)
+        Ok(call!(self, "replace", work)? == Answer::Stored)
     }
 
     /// Adds to the end of a value; false when there is none. Its expiry stays.
     pub async fn append(&self, key: impl AsRef<str>, value: impl AsRef<[u8]>) -> Result<bool, Error> {
         let work = self.write(Verb::Append, key.as_ref(), value.as_ref(), 0);
-        Ok(self.call("append", work).await? == Answer::Stored)
+        Ok(call!(self, "append", work)? == Answer::Stored)
     }
 
     /// Adds to the front of a value; false when there is none. Its expiry stays.
     pub async fn prepend(&self, key: impl AsRef<str>, value: impl AsRef<[u8]>) -> Result<bool, Error> {
         let work = self.write(Verb::Prepend, key.as_ref(), value.as_ref(), 0);
-        Ok(self.call("prepend", work).await? == Answer::Stored)
+        Ok(call!(self, "prepend", work)? == Answer::Stored)
     }
 
     /// Stores a value unless somebody else has since [`gets`](Self::gets) gave the token.
@@ -157,32 +169,32 @@ impl Memcached {
             let host = self.usable().await?.writes(&key)?;
             on_session!(host, |stream| wire::cas(stream, &key, value, expiry, token.0))
         };
-        self.call("cas", work).await
+        call!(self, "cas", work)
     }
 
     /// Removes a key; false when there is none.
     pub async fn delete(&self, key: impl AsRef<str>) -> Result<bool, Error> {
         let work = self.write(Verb::Delete, key.as_ref(), b"", 0);
-        Ok(self.call("delete", work).await? == Answer::Deleted)
+        Ok(call!(self, "delete", work)? == Answer::Deleted)
     }
 
     /// Adds to a number in decimal digits, and gives the sum, which wraps at 2^64; `None` when there is no such key.
     pub async fn incr(&self, key: impl AsRef<str>, by: u64) -> Result<Option<u64>, Error> {
         let work = self.write(Verb::Incr, key.as_ref(), b"", by);
-        Ok(self.call("incr", work).await?.number())
+        Ok(call!(self, "incr", work)?.number())
     }
 
     /// Subtracts from a number in decimal digits, and gives the rest, at least 0; `None` when there is no such key.
     /// The server does not shorten the text: what was `10` reads `9 `, with a blank, afterwards.
     pub async fn decr(&self, key: impl AsRef<str>, by: u64) -> Result<Option<u64>, Error> {
         let work = self.write(Verb::Decr, key.as_ref(), b"", by);
-        Ok(self.call("decr", work).await?.number())
+        Ok(call!(self, "decr", work)?.number())
     }
 
     /// Gives a value a new expiry; false when there is none.
     pub async fn touch(&self, key: impl AsRef<str>, expiry: impl Into<Expiry>) -> Result<bool, Error> {
         let work = self.write(Verb::Touch, key.as_ref(), b"", expiry.into().number().into());
-        Ok(self.call("touch", work).await? == Answer::Touched)
+        Ok(call!(self, "touch", work)? == Answer::Touched)
     }
 
     /// Removes every value of every host, also those of other applications. When a host fails, the others are emptied all
@@ -194,7 +206,7 @@ impl Memcached {
             let flushed = futures_util::future::join_all(hosts).await;
             flushed.into_iter().collect()
         };
-        self.call("flush_all", work).await
+        call!(self, "flush_all", work)
     }
 
     /// The server's version, `1.6.18`; with several hosts, that of the first that is there.
@@ -203,7 +215,7 @@ impl Memcached {
             let fleet = self.usable().await?;
             fleet.any_alive().unwrap_or(&fleet.hosts[0]).version().await
         };
-        self.call("version", work).await
+        call!(self, "version", work)
     }
 
     /// The server's statistics; with several hosts, those of the first that is there.
@@ -213,12 +225,12 @@ impl Memcached {
             let host = fleet.any_alive().unwrap_or(&fleet.hosts[0]);
             on_session!(host, |stream| wire::stats(stream))
         };
-        self.call("stats", work).await
+        call!(self, "stats", work)
     }
 
     /// The value of a key, read as JSON; a value of another shape is an `Operation`.
     pub async fn get_as<T: DeserializeOwned>(&self, key: impl AsRef<str>) -> Result<Option<T>, Error> {
-        let Some(value) = self.call("get_as", self.read(key.as_ref())).await? else {
+        let Some(value) = call!(self, "get_as", self.read(key.as_ref()))? else {
             return Ok(None);
         };
         // The words of the parser are left out: they quote the value.
@@ -241,7 +253,7 @@ impl Memcached {
         let json = serde_json::to_vec(value)
             .map_err(|_| Error::new(ErrorKind::Operation, "the value cannot be written as JSON"));
         let work = async { self.write(Verb::Set, key, &json?, expiry.into()).await };
-        self.call("set_as", work).await.map(drop)
+        call!(self, "set_as", work).map(drop)
     }
 
     /// The host that a key belongs to, by the ring: libmemcached's `KETAMA_WEIGHTED` with MD5, over the key with its
@@ -268,14 +280,6 @@ impl Memcached {
     #[must_use]
     pub fn dead_hosts(&self) -> Vec<FailedHost> {
         self.fleet().map(Fleet::dead).unwrap_or_default()
-    }
-
-    async fn call<T>(
-        &self,
-        operation: &'static str,
-        work: impl Future<Output = Result<T, Error>>,
-    ) -> Result<T, Error> {
-        self.inner.base.call(operation, work).await
     }
 
     /// The hosts of a connection that is open now.

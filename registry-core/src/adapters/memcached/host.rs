@@ -19,7 +19,7 @@ use crate::status::Sessions;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
+use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 /// A value up to this size is copied, to be sent in a batch; a larger one goes from where it is, on a session of its own,
@@ -34,8 +34,8 @@ pub(super) struct Host {
     terms: Terms,
     vitality: Vitality,
     queue: Mutex<Queue>,
-    /// Places in the queue.
-    room: Semaphore,
+    /// Wakes who waits for a place in the queue, in order.
+    room: Notify,
     /// The size of a value of late.
     typical: AtomicUsize,
 }
@@ -47,7 +47,7 @@ impl Host {
             terms,
             vitality: Vitality::new(failure_limit),
             queue: Mutex::default(),
-            room: Semaphore::new(QUEUE_LIMIT),
+            room: Notify::new(),
             typical: AtomicUsize::new(0),
         }
     }
@@ -68,6 +68,10 @@ impl Host {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(super) fn room(&self) -> &Notify {
+        &self.room
+    }
+
     pub(super) fn typical(&self) -> usize {
         self.typical.load(Ordering::Relaxed)
     }
@@ -83,10 +87,9 @@ impl Host {
     /// The value of a key.
     pub(super) async fn get(self: &Arc<Self>, key: &str) -> Result<Option<Vec<u8>>, Error> {
         if let Some(lease) = self.take_idle()? {
-            let answer = lease
-                .speak(self.deadline(), async |stream| wire::get(stream, key).await)
-                .await;
-            match answer {
+            // In a box, as every way that a gathered call does not take: what a future may hold it is moved with.
+            let answer = lease.speak(self.deadline(), async |stream| wire::get(stream, key).await);
+            match Box::pin(answer).await {
                 Err(Refusal { is_stale: true, .. }) => {}
                 answer => return answer.map_err(|refusal| refusal.error),
             }
@@ -95,12 +98,22 @@ impl Host {
         self.wait(|reply| Job::Get { key, reply }).await
     }
 
-    /// The values of these keys, all different, in commands of so many keys.
+    /// The values of these keys, which are in order and all different, in commands of so many keys.
     pub(super) async fn get_multi(
         self: &Arc<Self>,
         keys: Vec<String>,
     ) -> Result<HashMap<String, Vec<u8>>, Error> {
         if keys.len() <= KEYS_PER_COMMAND {
+            if let Some(lease) = self.take_idle()? {
+                let sorted: Vec<&str> = keys.iter().map(String::as_str).collect();
+                let answer = lease.speak(self.deadline(), async |stream| {
+                    wire::get_sorted(stream, &sorted).await
+                });
+                match Box::pin(answer).await {
+                    Err(Refusal { is_stale: true, .. }) => {}
+                    answer => return answer.map_err(|refusal| refusal.error),
+                }
+            }
             return self.wait(|reply| Job::GetMulti { keys, reply }).await;
         }
         let commands = keys.chunks(KEYS_PER_COMMAND).map(<[String]>::to_vec);
@@ -112,17 +125,19 @@ impl Host {
     /// Carries out a command that changes something; gives its answer.
     pub(super) async fn write(self: &Arc<Self>, write: Write<'_>) -> Result<Answer, Error> {
         let large = write.value.len() > GATHERED_VALUE;
-        let lease = match self.take_idle()? {
-            None if large => Some(self.lease().await?),
-            lease => lease,
+        let deadline = self.deadline();
+        let lease = if large {
+            Some(Box::pin(self.lease()).await?)
+        } else {
+            self.take_idle()?
         };
         let Some(lease) = lease else {
-            let write = write.into_owned();
+            let write = Box::new(write.into_owned());
             return self.wait(|reply| Job::Write { write, reply }).await;
         };
-        let answer = lease.speak(self.deadline(), async |stream| wire::write(stream, &write).await);
-        let answer = answer.await.map_err(|refusal| unknown_outcome(&refusal.error))?;
-        judged(answer)
+        let answer = lease.speak(deadline, async |stream| wire::write(stream, &write).await);
+        let answer = Box::pin(answer).await;
+        judged(answer.map_err(|refusal| unknown_outcome(&refusal.error))?)
     }
 
     /// A session for the caller's own use.
@@ -146,12 +161,11 @@ impl Host {
                 if queue.closed {
                     return Err(self.terms.base.closed_error());
                 }
+                if !queue.waiting.is_empty() {
+                    return Ok(None);
+                }
                 match queue.idle.pop() {
-                    Some(session) if queue.waiting.is_empty() => session,
-                    Some(session) => {
-                        queue.idle.push(session);
-                        return Ok(None);
-                    }
+                    Some(session) => session,
                     None => return Ok(None),
                 }
             };
@@ -167,48 +181,53 @@ impl Host {
         self: &Arc<Self>,
         job: impl FnOnce(oneshot::Sender<Result<T, Error>>) -> Job,
     ) -> Result<T, Error> {
-        let since = Instant::now();
-        let _place = self.place(since).await?;
         let (reply, outcome) = oneshot::channel();
-        self.enqueue(Waiting {
+        let waiting = Waiting {
             job: job(reply),
-            since,
+            since: Instant::now(),
             again: false,
-        })?;
+        };
+        if let Some(waiting) = self.enqueue(waiting)? {
+            Box::pin(self.wait_for_room(waiting)).await?;
+        }
         // A job is dropped without an answer only with the runtime.
         outcome
             .await
             .unwrap_or_else(|_| Err(self.terms.base.closed_error()))
     }
 
-    /// A place in the queue, which holds it as long as the call waits.
-    async fn place(&self, since: Instant) -> Result<SemaphorePermit<'_>, Error> {
-        if let Ok(place) = self.room.try_acquire() {
-            return Ok(place);
-        }
-        let until = since + self.terms.acquire_timeout;
-        match tokio::time::timeout_at(until, self.room.acquire()).await {
-            Ok(Ok(place)) => Ok(place),
-            Ok(Err(_)) => Err(self.terms.base.closed_error()),
-            Err(_) => Err(self.no_session()),
+    /// Waits for a place in the queue, up to `acquire_timeout`, and takes it.
+    async fn wait_for_room(self: &Arc<Self>, mut waiting: Waiting) -> Result<(), Error> {
+        let until = waiting.since + self.terms.acquire_timeout;
+        // Before the first look: whoever makes room after it knows that somebody waits.
+        let _one_more = Crowd::join(self);
+        loop {
+            let free = self.room.notified();
+            match self.enqueue(waiting)? {
+                None => return Ok(()),
+                Some(back) => waiting = back,
+            }
+            if tokio::time::timeout_at(until, free).await.is_err() {
+                return Err(self.no_session());
+            }
         }
     }
 
-    fn enqueue(self: &Arc<Self>, waiting: Waiting) -> Result<(), Error> {
+    /// Puts it into the queue, or gives it back when that is full.
+    fn enqueue(self: &Arc<Self>, waiting: Waiting) -> Result<Option<Waiting>, Error> {
         let mut queue = self.queue();
         if queue.closed {
             return Err(self.terms.base.closed_error());
         }
-        if queue.waiting.len() >= 2 * QUEUE_LIMIT {
-            // Who has left has given up his place, and his job is still there.
-            queue.waiting.retain(|waiting| !waiting.job.is_dropped());
+        if queue.waiting.len() >= QUEUE_LIMIT {
+            return Ok(Some(waiting));
         }
         queue.waiting.push_back(waiting);
         self.set_to_work(&mut queue);
         if queue.usher.is_none() {
             queue.usher = Some(runner::usher(self));
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Has what waits served: by a session at rest, or by one more.
@@ -256,10 +275,7 @@ impl Host {
     /// Takes the host for dead until a probe says otherwise.
     pub(super) fn mark_dead(self: &Arc<Self>, cause: Error) {
         if self.vitality.die(self, cause.clone()) {
-            let queue = self.queue().waiting.drain(..).collect::<Vec<_>>();
-            queue
-                .into_iter()
-                .for_each(|waiting| waiting.job.fail(cause.clone()));
+            self.fail_waiting(&cause);
         }
     }
 
@@ -272,8 +288,9 @@ impl Host {
 
     /// The version of the server, on a session as calls use them.
     pub(super) async fn version(self: &Arc<Self>) -> Result<String, Error> {
+        let deadline = self.deadline();
         let lease = self.lease().await?;
-        let answer = lease.speak(self.deadline(), async |stream| wire::version(stream).await);
+        let answer = lease.speak(deadline, async |stream| wire::version(stream).await);
         answer.await.map_err(|refusal| refusal.error)
     }
 
@@ -316,7 +333,7 @@ impl Host {
     /// Ends every session at rest and every call that waits; those at work end when they are done.
     pub(super) fn close(&self) {
         self.vitality.end_probe();
-        let waiting = {
+        {
             let mut queue = self.queue();
             queue.closed = true;
             queue.open -= queue.idle.len();
@@ -324,12 +341,21 @@ impl Host {
             if let Some(usher) = queue.usher.take() {
                 usher.abort();
             }
-            std::mem::take(&mut queue.waiting)
-        };
-        let closed = self.terms.base.closed_error();
-        waiting
-            .into_iter()
-            .for_each(|waiting| waiting.job.fail(closed.clone()));
+        }
+        self.fail_waiting(&self.terms.base.closed_error());
+    }
+
+    /// Ends everything that waits.
+    pub(super) fn fail_waiting(&self, error: &Error) {
+        let waiting = std::mem::take(&mut self.queue().waiting);
+        self.fail(waiting, error);
+    }
+
+    /// Ends what was taken out of the queue, whose places are free then.
+    pub(super) fn fail(&self, waiting: impl IntoIterator<Item = Waiting>, error: &Error) {
+        let waiting = waiting.into_iter();
+        waiting.for_each(|waiting| waiting.job.fail(error.clone()));
+        self.room.notify_waiters();
     }
 
     /// Waits until the sessions of a host that is closed have ended. The caller bounds the wait.
@@ -360,6 +386,22 @@ impl Host {
             "the limits are `pool.acquire_timeout` and `pool.max` under [{}]",
             base.label()
         ))
+    }
+}
+
+/// One of those who wait for a place in the queue.
+struct Crowd<'h>(&'h Host);
+
+impl<'h> Crowd<'h> {
+    fn join(host: &'h Host) -> Self {
+        host.queue().crowd += 1;
+        Self(host)
+    }
+}
+
+impl Drop for Crowd<'_> {
+    fn drop(&mut self) {
+        self.0.queue().crowd -= 1;
     }
 }
 

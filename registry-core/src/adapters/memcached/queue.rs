@@ -1,5 +1,6 @@
 //! What waits for a session of a host, in the order in which it came, and what rests.
 
+use super::batch::Batch;
 use super::frame::Answer;
 use super::lease::Lease;
 use super::session::{Session, Terms};
@@ -40,8 +41,9 @@ pub(super) enum Job {
         keys: Vec<String>,
         reply: Reply<Found>,
     },
+    /// In a box: it is larger than all others, and they are moved with the room for it.
     Write {
-        write: Write<'static>,
+        write: Box<Write<'static>>,
         reply: Reply<Answer>,
     },
     /// A session for the caller's own use.
@@ -103,6 +105,8 @@ pub(super) struct Queue {
     /// After a session could not be opened beside others, none is tried before.
     pub(super) not_before: Option<Instant>,
     pub(super) closed: bool,
+    /// How many calls wait for a place in the queue.
+    pub(super) crowd: usize,
     /// Wakes whoever closes it, when the last session has ended.
     pub(super) ended: Arc<Notify>,
     /// Ends what waits too long; it lives while something waits.
@@ -111,8 +115,8 @@ pub(super) struct Queue {
 
 /// What a session that came free has to do.
 pub(super) enum Next {
-    /// Speak these, in one go.
-    Batch(Vec<Waiting>),
+    /// Speak the batch.
+    Batch,
     /// Go to somebody who wants it for himself.
     Lease(Reply<Lease>),
     /// Rest.
@@ -128,9 +132,8 @@ impl Queue {
         }
     }
 
-    /// Takes what a session that came free has to do.
-    pub(super) fn next(&mut self, typical: usize) -> Next {
-        let mut batch: Vec<Waiting> = Vec::new();
+    /// Takes what a session that came free has to do; calls to speak for are put into the batch, which is empty.
+    pub(super) fn next(&mut self, typical: usize, batch: &mut Batch) -> Next {
         let (mut calls, mut bytes) = (0, 0);
         while let Some(waiting) = self.waiting.front() {
             if waiting.job.is_dropped() {
@@ -150,18 +153,14 @@ impl Queue {
             if let Job::Lease { reply } = waiting.job {
                 return Next::Lease(reply);
             }
-            batch.push(waiting);
+            batch.add(waiting);
             calls += more_calls;
             bytes += more_bytes;
             if again {
                 break;
             }
         }
-        if batch.is_empty() {
-            Next::Rest
-        } else {
-            Next::Batch(batch)
-        }
+        if batch.is_empty() { Next::Rest } else { Next::Batch }
     }
 
     /// Lets a session rest, and ends those that have rested too long: they are at the bottom.
@@ -232,15 +231,15 @@ mod tests {
         }
     }
 
-    fn keys(next: Next) -> Vec<String> {
-        let Next::Batch(batch) = next else {
-            return Vec::new();
-        };
-        let keys = batch.into_iter().map(|waiting| match waiting.job {
-            Job::Get { key, .. } => key,
-            _ => "?".to_owned(),
-        });
-        keys.collect()
+    /// The keys of the next batch; none where there is none.
+    fn keys(queue: &mut Queue, typical: usize) -> Vec<String> {
+        let mut batch = Batch::default();
+        queue.next(typical, &mut batch);
+        batch.keys()
+    }
+
+    fn next(queue: &mut Queue) -> Next {
+        queue.next(0, &mut Batch::default())
     }
 
     #[test]
@@ -254,15 +253,15 @@ mod tests {
                 receivers.push(receiver);
             }
         }
-        let first = keys(queue.next(100));
+        let first = keys(&mut queue, 100);
         assert_eq!(first.len(), BATCH_LIMIT);
         assert_eq!(first[..2], ["0", "2"]);
         // Values of half a batch each.
-        assert_eq!(keys(queue.next(BATCH_BYTES / 2)), ["65", "66"]);
+        assert_eq!(keys(&mut queue, BATCH_BYTES / 2), ["65", "66"]);
         // Larger ones than a batch go alone, and go.
-        assert_eq!(keys(queue.next(BATCH_BYTES * 2)), ["67"]);
-        assert_eq!(keys(queue.next(0)).len(), 32);
-        assert!(matches!(queue.next(0), Next::Rest));
+        assert_eq!(keys(&mut queue, BATCH_BYTES * 2), ["67"]);
+        assert_eq!(keys(&mut queue, 0).len(), 32);
+        assert!(matches!(next(&mut queue), Next::Rest));
     }
 
     #[test]
@@ -272,9 +271,9 @@ mod tests {
         let (reply, _lease) = oneshot::channel();
         let (two, _second) = get("two");
         queue.waiting.extend([one, waiting(Job::Lease { reply }), two]);
-        assert_eq!(keys(queue.next(0)), ["one"]);
-        assert!(matches!(queue.next(0), Next::Lease(_)));
-        assert_eq!(keys(queue.next(0)), ["two"]);
+        assert_eq!(keys(&mut queue, 0), ["one"]);
+        assert!(matches!(next(&mut queue), Next::Lease(_)));
+        assert_eq!(keys(&mut queue, 0), ["two"]);
     }
 
     #[test]
@@ -283,8 +282,8 @@ mod tests {
         let ((mut one, _first), (two, _second), (mut three, _third)) = (get("one"), get("two"), get("three"));
         (one.again, three.again) = (true, true);
         queue.waiting.extend([one, two, three]);
-        assert_eq!(keys(queue.next(0)), ["one"]);
-        assert_eq!(keys(queue.next(0)), ["two"]);
-        assert_eq!(keys(queue.next(0)), ["three"]);
+        assert_eq!(keys(&mut queue, 0), ["one"]);
+        assert_eq!(keys(&mut queue, 0), ["two"]);
+        assert_eq!(keys(&mut queue, 0), ["three"]);
     }
 }

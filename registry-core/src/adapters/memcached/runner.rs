@@ -22,6 +22,7 @@ pub(super) fn start(host: &Arc<Host>, session: Option<Session>) {
 }
 
 async fn run(host: Arc<Host>, mut session: Option<Session>) {
+    let mut batch = Batch::default();
     loop {
         let current = match session.take() {
             // Once more after every batch: bytes that nobody asked for may have come meanwhile.
@@ -38,7 +39,12 @@ async fn run(host: Arc<Host>, mut session: Option<Session>) {
         };
         let next = {
             let mut queue = host.queue();
-            let next = queue.next(host.typical());
+            let before = queue.waiting.len();
+            let next = queue.next(host.typical(), &mut batch);
+            // Whoever waits for a place in the queue may have one of those that are free now.
+            for _ in 0..queue.crowd.min(before - queue.waiting.len()) {
+                host.room().notify_one();
+            }
             match next {
                 Next::Rest if queue.closed => queue.one_ended(),
                 Next::Rest => queue.rest(current, host.terms()),
@@ -47,23 +53,26 @@ async fn run(host: Arc<Host>, mut session: Option<Session>) {
             next
         };
         let Some(current) = session.take() else { return };
-        let waiting = match next {
-            Next::Batch(waiting) => waiting,
+        match next {
+            Next::Batch => {}
             Next::Lease(reply) => {
                 // Who has left gives it back by dropping it.
                 drop(reply.send(Ok(Lease::new(&host, current))));
                 return;
             }
             Next::Rest => return,
-        };
-        session = speak(&host, Batch::new(waiting), current).await;
+        }
+        session = speak(&host, &mut batch, current).await;
+        if session.is_none() {
+            return host.session_ended();
+        }
         // Those who were answered ask again: without this, the next batch would be the first of them alone.
         tokio::task::yield_now().await;
     }
 }
 
 /// Speaks a batch; gives the session back when it is of further use.
-async fn speak(host: &Arc<Host>, mut batch: Batch, mut session: Session) -> Option<Session> {
+async fn speak(host: &Arc<Host>, batch: &mut Batch, mut session: Session) -> Option<Session> {
     let base = &host.terms().base;
     let deadline = batch.deadline(base.timeout());
     let before = session.stream.received();
@@ -95,18 +104,15 @@ async fn speak(host: &Arc<Host>, mut batch: Batch, mut session: Session) -> Opti
 /// No session was to be had. Where there are others, what waits is theirs; without any, it fails.
 fn not_opened(host: &Arc<Host>, error: &Error) {
     host.failed(error);
-    let waiting = {
+    {
         let mut queue = host.queue();
         queue.one_ended();
         queue.not_before = Some(Instant::now() + OPEN_AGAIN);
         if queue.open > 0 {
-            return;
+            return host.set_to_work(&mut queue);
         }
-        std::mem::take(&mut queue.waiting)
-    };
-    waiting
-        .into_iter()
-        .for_each(|waiting| waiting.job.fail(error.clone()));
+    }
+    host.fail_waiting(error);
 }
 
 /// Starts the usher. He lives while something waits, and ends with the host.
@@ -132,9 +138,6 @@ async fn usher_out(host: Weak<Host>, patience: Duration) {
             continue;
         };
         let expired = host.queue().take_expired(moment);
-        let error = host.no_session();
-        expired
-            .into_iter()
-            .for_each(|waiting| waiting.job.fail(error.clone()));
+        host.fail(expired, &host.no_session());
     }
 }

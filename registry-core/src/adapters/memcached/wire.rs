@@ -12,13 +12,10 @@ use std::io;
 /// A server has some dozens of statistics.
 const STATS_LIMIT: usize = 10_000;
 
-/// The values of these keys, which are sorted and all different.
+/// The values of these keys, all different. The caller looks whether each belongs to a key that was asked for.
 pub(super) async fn get_multi(stream: &mut Stream, keys: &[&str]) -> io::Result<HashMap<String, Vec<u8>>> {
     stream.expect(Ending::End, keys.len());
     let values = Protocol::new(&mut *stream).get_multi(keys).await?;
-    if !values.keys().all(|key| keys.binary_search(&key.as_str()).is_ok()) {
-        return Err(other_key());
-    }
     // The protocol keeps the last of two values of one key.
     if values.len() + stream.values_left() != keys.len() {
         return Err(garbled("the server sent two values of one key"));
@@ -26,9 +23,24 @@ pub(super) async fn get_multi(stream: &mut Stream, keys: &[&str]) -> io::Result<
     Ok(values)
 }
 
+/// The same, where the keys are in order: every value belongs to one of them.
+pub(super) async fn get_sorted(stream: &mut Stream, keys: &[&str]) -> io::Result<HashMap<String, Vec<u8>>> {
+    let values = get_multi(stream, keys).await?;
+    if are_among(&values, keys) {
+        Ok(values)
+    } else {
+        Err(other_key())
+    }
+}
+
+/// Whether every value belongs to one of these keys, which are in order.
+pub(super) fn are_among(values: &HashMap<String, Vec<u8>>, keys: &[&str]) -> bool {
+    values.keys().all(|key| keys.binary_search(&key.as_str()).is_ok())
+}
+
 /// A single one takes the same way: the answer names its key there.
 pub(super) async fn get(stream: &mut Stream, key: &str) -> io::Result<Option<Vec<u8>>> {
-    let mut values = get_multi(stream, &[key]).await?;
+    let mut values = get_sorted(stream, &[key]).await?;
     Ok(values.remove(key))
 }
 
@@ -139,6 +151,6 @@ async fn line(stream: &mut Stream) -> io::Result<String> {
     String::from_utf8(text).map_err(|_| unexpected())
 }
 
-fn other_key() -> io::Error {
+pub(super) fn other_key() -> io::Error {
     garbled("the server answered with another key than was asked for")
 }
