@@ -39,6 +39,7 @@ mod config_file;
 mod conflict;
 mod diagnostic;
 mod document;
+mod doubt;
 mod duration;
 mod host;
 mod ketama;

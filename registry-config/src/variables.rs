@@ -2,7 +2,7 @@
 
 use crate::backends::{backend, backends};
 use crate::conflict;
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::Diagnostic;
 use crate::name;
 use crate::shape::{ConnectionShape, Shape};
 use crate::spec::{BackendSpec, KeySpec, Kind};
@@ -232,8 +232,7 @@ impl Reader<'_> {
     fn warn(&mut self, variable: &str) {
         let known: Vec<String> = self.known().collect();
         let mut diagnostic =
-            Diagnostic::error("unread-variable", format!("{variable} is not read by anything"));
-        diagnostic.severity = Severity::Warning;
+            Diagnostic::warning("unread-variable", format!("{variable} is not read by anything"));
         diagnostic.help =
             suggest(variable, known.iter().map(String::as_str)).map(|name| format!("did you mean {name}"));
         self.out.diagnostics.push(diagnostic);
