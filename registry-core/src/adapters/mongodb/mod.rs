@@ -5,6 +5,8 @@
 
 mod error;
 mod open;
+mod options;
+mod refused;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -119,9 +121,7 @@ impl Connection for MongoDb {
 
     fn probe(&self) -> BoxFuture<'_, Result<(), Error>> {
         Box::pin(async move {
-            self.client()?
-                .run_command(mongodb::bson::doc! { "ping": 1 })
-                .await?;
+            open::ask(&self.client()?, mongodb::bson::doc! { "ping": 1 }).await?;
             Ok(())
         })
     }

@@ -1,6 +1,7 @@
 //! The driver's client, and what it is made from: the values, and the files behind them as they are now.
 
-use super::open::{self, Plan};
+use super::open;
+use super::options::{self, Plan};
 use crate::base::Base;
 use crate::connection::Opened;
 use crate::error::Error;
@@ -102,7 +103,7 @@ impl Target {
 }
 
 fn made(base: &Base, settings: &Settings) -> Result<(Arc<Plan>, Option<Database>), Error> {
-    let plan = open::plan(base, settings)?;
+    let plan = options::plan(base, settings)?;
     let database = plan.database()?;
     Ok((Arc::new(plan), database))
 }
