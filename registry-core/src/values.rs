@@ -28,6 +28,8 @@ pub(crate) struct Values<'s> {
     pub(crate) shape: Cow<'s, Shape>,
     profile: Option<String>,
     overrides: Vec<Override>,
+    /// What `DBREG_STARTUP_CONCURRENCY` says.
+    pub(crate) startup_concurrency: Option<usize>,
     /// What stops the start, a text each.
     pub(crate) problems: Vec<String>,
     /// `compiled in, profile production, /etc/shop/databases.toml, 2 variables`
@@ -40,6 +42,7 @@ pub(crate) fn read<'s>(shape: &'s Shape, prefix: &str, given: Given) -> Values<'
         shape: Cow::Borrowed(shape),
         profile: None,
         overrides: Vec::new(),
+        startup_concurrency: None,
         problems: Vec::new(),
         summary: "compiled in".to_owned(),
     };
@@ -70,6 +73,7 @@ pub(crate) fn read<'s>(shape: &'s Shape, prefix: &str, given: Given) -> Values<'
         n => values.summary += &format!(", {n} variables"),
     }
     values.overrides = found.overrides;
+    values.startup_concurrency = found.startup_concurrency.map(|at_once| at_once as usize);
     values
 }
 
