@@ -239,6 +239,9 @@ fn decode(text: &str) -> Result<String, String> {
         };
         bytes.push(u8::try_from(high * 16 + low).expect("two hexadecimal digits are a byte"));
     }
+    if bytes.contains(&0) {
+        return Err("found a NUL in the URL; no name and no password has one".to_owned());
+    }
     String::from_utf8(bytes).map_err(|_| "found percent-encoded bytes that are not UTF-8".to_owned())
 }
 
@@ -304,6 +307,7 @@ mod tests {
             "mysql://u:CANARY%@h/db",
             "mysql://u:CANARY%zz@h/db",
             "mysql://u:%ffCANARY@h/db",
+            "mysql://u:%00CANARY@h/db",
             "mysql://u:CANARY @h/db",
             "mysql://:CANARY@h/db",
             "mysql://u:CANARY@/db",

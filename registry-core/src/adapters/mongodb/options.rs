@@ -210,6 +210,15 @@ fn tls(settings: &Settings, near: bool) -> Tls {
 }
 
 impl Plan {
+    /// What the driver is told, as far as it is known without DNS.
+    #[cfg(test)]
+    pub(super) fn options(&self) -> Option<&ClientOptions> {
+        match &self.source {
+            Source::Options(options) => Some(options),
+            Source::Srv(..) => None,
+        }
+    }
+
     /// The database, unless DNS is needed first.
     pub(super) fn database(&self) -> Result<Option<Database>, Error> {
         match &self.source {
