@@ -339,13 +339,14 @@ async fn open_required(
     let ended = || Error::new(ErrorKind::Closed, "not open when the worker was asked to end");
     let _turn = tokio::select! {
         biased;
-        turn = base.turn() => turn,
+        // First: those whose time is up give their turns to the next at this very moment.
         () = tokio::time::sleep_until(deadline) => {
             let late = "its turn to open had not come when the deadline of the whole start passed";
             let help = "allow more at once with `startup_concurrency`, or give those that hang a shorter `connect_timeout`";
             return (Err(Error::new(ErrorKind::Timeout, late).help(help)), Duration::ZERO);
         }
         () = asked_to_end() => return (Err(ended()), Duration::ZERO),
+        turn = base.turn() => turn,
     };
     let began = tokio::time::Instant::now();
     let late = "not open when the deadline of the whole start passed";

@@ -1,5 +1,6 @@
 //! What MongoDB and its driver answer, as a kind.
 
+use super::topology;
 use crate::error::Error;
 use crate::error::plain;
 use crate::kind::ErrorKind;
@@ -21,17 +22,14 @@ impl From<mongodb::error::Error> for Error {
             Driver::DnsResolve { message, .. } => Self::new(ErrorKind::Unreachable, message),
             Driver::Io(cause) => Self::new(ErrorKind::Unreachable, plain(cause)),
             Driver::ConnectionPoolCleared { message, .. } => Self::new(ErrorKind::Unreachable, message),
-            Driver::ServerSelection { message, .. } => {
-                let tls = message.contains("certificate") || message.contains("TLS");
-                Self::new(
-                    if tls {
-                        ErrorKind::Tls
-                    } else {
-                        ErrorKind::Unreachable
-                    },
-                    message,
-                )
-            }
+            Driver::ServerSelection { message, .. } => topology::explained(message).unwrap_or_else(|| {
+                let kind = if topology::is_tls(message) {
+                    ErrorKind::Tls
+                } else {
+                    ErrorKind::Unreachable
+                };
+                Self::new(kind, message)
+            }),
             Driver::InvalidResponse { message, .. } => Self::new(ErrorKind::Protocol, message),
             Driver::InvalidTlsConfig { message, .. } => Self::new(ErrorKind::Tls, message),
             Driver::IncompatibleServer { message, .. } => Self::new(ErrorKind::Config, message),

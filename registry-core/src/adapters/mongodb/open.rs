@@ -1,6 +1,7 @@
 //! Opening a MongoDB connection: the attempt, and the proof by a command.
 
 use super::options::{Plan, default_port};
+use super::topology;
 use crate::base::Base;
 use crate::cause::{all_refuse, with_cause};
 use crate::connection::Opened;
@@ -24,9 +25,9 @@ pub(super) async fn open(
     let attempt = async {
         let ping = async {
             // `buildInfo` needs no right; `ping` would prove no login.
-            let info = ask(&database, doc! { "buildInfo": 1 }).await?;
+            let info = ask_someone(&database, doc! { "buildInfo": 1 }).await?;
             // A login is proven by a command that needs one.
-            ask(&database, doc! { "ping": 1 }).await?;
+            ask_someone(&database, doc! { "ping": 1 }).await?;
             Ok::<_, Error>(info.get_str("version").map(str::to_owned).unwrap_or_default())
         };
         if hosts.is_empty() {
@@ -34,10 +35,10 @@ pub(super) async fn open(
         }
         tokio::select! {
             version = ping => version,
-            refused = all_refuse(&hosts) => Err(refused),
+            refused = all_refuse(hosts) => Err(refused),
         }
     };
-    let found = with_cause(&hosts, base.connect_timeout(), "MongoDB", attempt).await;
+    let found = with_cause(hosts, base.connect_timeout(), "MongoDB", attempt).await;
     let version = found.map_err(|error| {
         if plan.from_file {
             error.with_credential_file()
@@ -54,13 +55,20 @@ pub(super) async fn open(
 }
 
 /// Runs a command where reads go: without a primary, those who read from secondaries have what they need.
-pub(super) async fn ask(database: &Database, command: Document) -> Result<Document, Error> {
+pub(super) async fn ask(database: &Database, command: Document) -> mongodb::error::Result<Document> {
     let asking = database.run_command(command);
-    let asking = match database.selection_criteria() {
-        Some(criteria) => asking.selection_criteria(criteria.clone()),
-        None => asking,
-    };
-    Ok(asking.await?)
+    match database.selection_criteria() {
+        Some(criteria) => asking.selection_criteria(criteria.clone()).await,
+        None => asking.await,
+    }
+}
+
+/// The same, and no answer as long as the driver knows nothing about the hosts: plain sockets tell more then.
+async fn ask_someone(database: &Database, command: Document) -> Result<Document, Error> {
+    match ask(database, command).await {
+        Err(error) if topology::is_silent(&error) => std::future::pending().await,
+        result => Ok(result?),
+    }
 }
 
 /// The hosts for the report: `m1,m2:27017`.

@@ -31,8 +31,10 @@ pub(super) struct Plan {
 }
 
 enum Source {
-    /// Complete options.
+    /// Complete options, until a client is made from them.
     Options(Box<ClientOptions>),
+    /// The client has the options; these are its hosts, see [`Plan::hosts`].
+    Taken(Vec<(String, u16)>),
     /// A URL whose hosts are in DNS, and what lies beside it.
     Srv(Secret, Box<Beside>),
 }
@@ -215,23 +217,26 @@ impl Plan {
     pub(super) fn options(&self) -> Option<&ClientOptions> {
         match &self.source {
             Source::Options(options) => Some(options),
-            Source::Srv(..) => None,
+            Source::Taken(_) | Source::Srv(..) => None,
         }
     }
 
-    /// The database, unless DNS is needed first.
-    pub(super) fn database(&self) -> Result<Option<Database>, Error> {
-        match &self.source {
-            Source::Options(options) => self.connect(options.as_ref().clone()).map(Some),
-            Source::Srv(..) => Ok(None),
+    /// The database, unless DNS is needed first. The options go to the driver's client: a kilobyte that is not kept twice.
+    pub(super) fn database(&mut self) -> Result<Option<Database>, Error> {
+        let hosts = match &self.source {
+            Source::Options(options) => tcp_hosts(options),
+            Source::Taken(_) | Source::Srv(..) => return Ok(None),
+        };
+        match std::mem::replace(&mut self.source, Source::Taken(hosts)) {
+            Source::Options(options) => self.connect(*options).map(Some),
+            Source::Taken(_) | Source::Srv(..) => Ok(None),
         }
     }
 
-    /// The database, after a look into DNS where that is needed.
+    /// The database, after a look into DNS.
     pub(super) async fn resolved(&self) -> Result<Database, Error> {
-        let (url, beside) = match &self.source {
-            Source::Options(options) => return self.connect(options.as_ref().clone()),
-            Source::Srv(url, beside) => (url, beside),
+        let Source::Srv(url, beside) = &self.source else {
+            return Err(Error::new(ErrorKind::Closed, "the client is gone"));
         };
         // The driver's words would hold a part of the URL.
         let options = ClientOptions::parse(url.expose()).await.map_err(|error| {
@@ -258,8 +263,9 @@ impl Plan {
             idle_timeout,
         } = self.tuning.clone();
         options.connect_timeout = Some(connect_timeout);
-        // The bound of the driver's start, and of every call while no server is there.
-        options.server_selection_timeout = Some(connect_timeout);
+        // The bound of the driver's start, and of every call while no server is there. A little before our own deadline:
+        // the driver knows what the hosts are that answered.
+        options.server_selection_timeout = Some(connect_timeout.mul_f64(0.95));
         options.min_pool_size = options.min_pool_size.or(Some(pool_min));
         options.max_pool_size = options.max_pool_size.or(Some(pool_max));
         options.max_idle_time = options.max_idle_time.or(idle_timeout);
@@ -275,14 +281,18 @@ impl Plan {
     }
 
     /// The hosts, for a look at them with plain sockets; none when that would not see all of them.
-    pub(super) fn hosts(&self) -> Vec<(String, u16)> {
-        let Source::Options(options) = &self.source else {
-            return Vec::new();
-        };
-        let hosts = options.hosts.iter().map(|address| match address {
-            ServerAddress::Tcp { host, port } => Some((host.clone(), port.unwrap_or_else(default_port))),
-            _ => None,
-        });
-        hosts.collect::<Option<_>>().unwrap_or_default()
+    pub(super) fn hosts(&self) -> &[(String, u16)] {
+        match &self.source {
+            Source::Taken(hosts) => hosts,
+            Source::Options(_) | Source::Srv(..) => &[],
+        }
     }
+}
+
+fn tcp_hosts(options: &ClientOptions) -> Vec<(String, u16)> {
+    let hosts = options.hosts.iter().map(|address| match address {
+        ServerAddress::Tcp { host, port } => Some((host.clone(), port.unwrap_or_else(default_port))),
+        _ => None,
+    });
+    hosts.collect::<Option<_>>().unwrap_or_default()
 }

@@ -103,7 +103,7 @@ impl Target {
 }
 
 fn made(base: &Base, settings: &Settings) -> Result<(Arc<Plan>, Option<Database>), Error> {
-    let plan = options::plan(base, settings)?;
+    let mut plan = options::plan(base, settings)?;
     let database = plan.database()?;
     Ok((Arc::new(plan), database))
 }
