@@ -185,6 +185,16 @@ async fn a_list_of_servers_that_stand_alone_is_a_mistake() {
         .expect_err("no set");
     assert_eq!(error.exit_code(), EXIT_CONFIG, "{error}");
     assert!(error.to_string().contains("keep one of them"), "{error}");
+
+    let hosts = [DEAD.to_owned(), alone.address()];
+    let error = app(&hosts, &[("CONNECT_TIMEOUT", "2s")])
+        .connect()
+        .await
+        .expect_err("no set");
+    let cause = error.report().failures().next().unwrap().clone();
+    assert_eq!(cause.kind(), ErrorKind::Unreachable, "{error}");
+    let words = format!("{} is a server of its own", alone.address());
+    assert!(cause.message().contains(&words), "{error}");
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Opening a MongoDB connection: the attempt, and the proof by a command.
 
 use super::options::{Plan, default_port};
-use super::topology;
+use super::topology::{self, Judged};
 use crate::base::Base;
 use crate::cause::{all_refuse, with_cause};
 use crate::connection::Opened;
@@ -25,9 +25,9 @@ pub(super) async fn open(
     let attempt = async {
         let ping = async {
             // `buildInfo` needs no right; `ping` would prove no login.
-            let info = ask_someone(&database, doc! { "buildInfo": 1 }).await?;
+            let info = ask_someone(&database, hosts, doc! { "buildInfo": 1 }).await?;
             // A login is proven by a command that needs one.
-            ask_someone(&database, doc! { "ping": 1 }).await?;
+            ask_someone(&database, hosts, doc! { "ping": 1 }).await?;
             Ok::<_, Error>(info.get_str("version").map(str::to_owned).unwrap_or_default())
         };
         if hosts.is_empty() {
@@ -64,10 +64,20 @@ pub(super) async fn ask(database: &Database, command: Document) -> mongodb::erro
 }
 
 /// The same, and no answer as long as the driver knows nothing about the hosts: plain sockets tell more then.
-async fn ask_someone(database: &Database, command: Document) -> Result<Document, Error> {
-    match ask(database, command).await {
-        Err(error) if topology::is_silent(&error) => std::future::pending().await,
-        result => Ok(result?),
+async fn ask_someone(
+    database: &Database,
+    hosts: &[(String, u16)],
+    command: Document,
+) -> Result<Document, Error> {
+    let error = match ask(database, command).await {
+        Ok(reply) => return Ok(reply),
+        Err(error) => error,
+    };
+    match topology::judged(&error, hosts) {
+        Judged::AsItIs => Err(error.into()),
+        Judged::Explained(explained) => Err(explained.caused_by(error)),
+        // The caller bounds it.
+        Judged::Silent => std::future::pending().await,
     }
 }
 

@@ -5,12 +5,40 @@ use crate::error::Error;
 use crate::kind::ErrorKind;
 use mongodb::error::ErrorKind as Driver;
 
-/// Whether the driver found no host, and knows no more about them than that they keep silent.
-pub(super) fn is_silent(error: &mongodb::error::Error) -> bool {
-    match error.kind.as_ref() {
-        Driver::ServerSelection { message, .. } => explained(message).is_none() && !is_tls(message),
-        _ => false,
+/// What there is to say about hosts of which none is fit; nothing when the driver knows no more than that they keep
+/// silent, or when the error is another one.
+pub(super) fn judged(error: &mongodb::error::Error, hosts: &[(String, u16)]) -> Judged {
+    let Driver::ServerSelection { message, .. } = error.kind.as_ref() else {
+        return Judged::AsItIs;
+    };
+    // Without hosts there is nothing to look at with plain sockets: those of DNS, and sockets of Unix.
+    if hosts.is_empty() || explained(message).is_some() || is_tls(message) {
+        return Judged::AsItIs;
     }
+    // The driver drops from its list who answers as something else.
+    let dropped: Vec<String> = hosts
+        .iter()
+        .map(|(host, port)| format!("{host}:{port}"))
+        .filter(|address| !message.contains(&format!("Address: {}", address.to_lowercase())))
+        .collect();
+    if dropped.is_empty() || dropped.len() == hosts.len() {
+        return Judged::Silent;
+    }
+    let words = format!(
+        "{} is a server of its own, or of another replica set, and no other host answers",
+        dropped.join(", ")
+    );
+    Judged::Explained(Error::new(ErrorKind::Unreachable, words))
+}
+
+/// What becomes of an error of the driver.
+pub(super) enum Judged {
+    /// It says enough.
+    AsItIs,
+    /// A look with plain sockets tells more.
+    Silent,
+    /// This says it better.
+    Explained(Error),
 }
 
 /// Whether a session failed over TLS.
@@ -23,7 +51,6 @@ pub(super) fn explained(message: &str) -> Option<Error> {
     let (_, topology) = message.split_once("Topology: ")?;
     let misnamed = topology.contains("does not match actual name");
     if misnamed || !topology.contains("Servers: [") {
-        // The driver drops from its list who answers as something else.
         let is_set = misnamed || topology.contains("Type: ReplicaSet");
         let (words, help) = if is_set {
             (
