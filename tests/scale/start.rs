@@ -2,8 +2,8 @@
 
 use crate::fleet::{file, fleet};
 use crate::{alone, descriptors};
-use dbreg::{ErrorKind, Memcached, MySql, Outcome, STARTUP_CONCURRENCY};
-use registry_dev::MySqlOptions;
+use dbreg::{Builder, ErrorKind, Memcached, MySql, Outcome, STARTUP_CONCURRENCY, State};
+use registry_dev::{MySqlOptions, MySqlServer};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -16,17 +16,19 @@ const MANY: usize = 1_000;
 
 fleet!(Thousand: [MySql; MANY] by mysql, file("mysql", MANY, "host = \"127.0.0.1\"\nusername = \"root\""));
 
+fn thousand(server: &MySqlServer) -> Builder<Thousand> {
+    (0..MANY).fold(Thousand::builder(), |builder, number| {
+        builder.variable(format!("DBREG_MYSQL__C{number}__PORT"), server.port())
+    })
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_connections_to_one_server() {
     let _alone = alone().await;
     let options = MySqlOptions::default().max_connections(200);
     let server = registry_dev::mysql_with(options).await.unwrap();
     let before = descriptors::open();
-    let builder = Thousand::builder().variable("DBREG_MYSQL__C0__PORT", server.port());
-    let builder = (1..MANY).fold(builder, |builder, number| {
-        builder.variable(format!("DBREG_MYSQL__C{number}__PORT"), server.port())
-    });
-    let db = builder.connect().await.unwrap();
+    let db = thousand(&server).connect().await.unwrap();
     let report = db.report();
     assert_eq!(report.connections.len(), MANY);
     for (number, row) in report.connections.iter().enumerate() {
@@ -58,6 +60,45 @@ async fn a_thousand_connections_to_one_server() {
             .all(|handle| handle.status().state == dbreg::State::Closed)
     );
     descriptors::down_to(before).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_that_lost_their_server_come_back_in_turns() {
+    let _alone = alone().await;
+    let options = MySqlOptions::default().max_connections(200);
+    let server = registry_dev::mysql_with(options).await.unwrap();
+    let db = thousand(&server).connect().await.unwrap();
+    let before = descriptors::open();
+    server.stop().await.unwrap();
+    let calls = db.handles.iter().map(|handle| handle.ping());
+    let calls = futures_util::future::join_all(calls).await;
+    assert!(calls.iter().all(Result::is_err));
+    let mut most = 0;
+    let mut until = async |state: State| {
+        let since = Instant::now();
+        while db.handles.iter().any(|handle| handle.status().state != state) {
+            assert!(since.elapsed() < Duration::from_secs(20), "not all are {state}");
+            most = most.max(descriptors::open());
+            tokio::task::yield_now().await;
+        }
+        since.elapsed()
+    };
+    until(State::Degraded).await;
+    server.start().await.unwrap();
+    let back = until(State::Ready).await;
+    // An attempt is a socket and, for a moment, the one that the runtime has not closed yet.
+    assert!(
+        most <= before + 2 * STARTUP_CONCURRENCY,
+        "{most} open at once, {before} before"
+    );
+    tell(&format!("{MANY} connections: back {back:?} after their server"));
+    let errors = db.handles.iter().map(|handle| handle.errors());
+    assert!(
+        errors
+            .into_iter()
+            .all(|errors| (1..=3).contains(&errors.latest.len()))
+    );
+    db.close().await.unwrap();
 }
 
 #[expect(
