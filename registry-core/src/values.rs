@@ -171,7 +171,7 @@ pub(crate) fn layer_in_question(error: &Error, settings: &Settings, file: &str) 
         ],
         ErrorKind::Auth => &[("password", "password"), ("username", "username"), ("url", "url")],
         ErrorKind::UnknownDatabase => &[("db", "db"), ("url", "url"), ("path", "path")],
-        ErrorKind::Tls => &[("tls", "tls"), ("tls_ca", "tls_ca")],
+        ErrorKind::Tls => &[("tls", "tls"), ("tls_ca", "tls_ca"), ("url", "url")],
         // What no server refused: the file of SQLite that cannot be opened, a set that the hosts do not belong to.
         ErrorKind::Config => &[("path", "path"), ("url", "url"), ("replica_set", "replica_set")],
         _ => &[],

@@ -8,4 +8,5 @@ mod member;
 mod mongod;
 mod rotation;
 mod scram;
+mod tls;
 mod wire;

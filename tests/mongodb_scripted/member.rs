@@ -6,8 +6,10 @@ use dbreg::mongodb::bson::spec::BinarySubtype;
 use dbreg::mongodb::bson::{Binary, DateTime, Document, doc, oid::ObjectId};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::task::{AbortHandle, JoinSet};
+use tokio_rustls::TlsAcceptor;
 
 /// A server on loopback. Dropping it ends it and its sessions.
 pub(crate) struct Member {
@@ -49,6 +51,11 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 impl Member {
     /// A server that stands alone and wants no login.
     pub(crate) async fn start() -> Self {
+        Self::start_with(None).await
+    }
+
+    /// The same behind TLS.
+    pub(crate) async fn start_with(tls: Option<TlsAcceptor>) -> Self {
         let socket = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let port = socket.local_addr().unwrap().port();
         let state = Arc::new(Mutex::new(State {
@@ -62,8 +69,18 @@ impl Member {
         let shared = Arc::clone(&state);
         let listening = tokio::spawn(async move {
             while let Ok((stream, _)) = socket.accept().await {
-                let session = serve(stream, port, Arc::clone(&shared));
-                lock(&shared).sessions.spawn(session);
+                let (tls, state) = (tls.clone(), Arc::clone(&shared));
+                lock(&shared).sessions.spawn(async move {
+                    match tls {
+                        None => serve(stream, port, state).await,
+                        Some(tls) => {
+                            // A client that refuses the certificate ends it here.
+                            if let Ok(stream) = tls.accept(stream).await {
+                                serve(stream, port, state).await;
+                            }
+                        }
+                    }
+                });
             }
         });
         Self {
@@ -131,7 +148,7 @@ impl Member {
     }
 }
 
-async fn serve(mut stream: TcpStream, port: u16, state: Arc<Mutex<State>>) {
+async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, port: u16, state: Arc<Mutex<State>>) {
     let mut session = Session {
         port,
         state,

@@ -2,15 +2,14 @@
 
 use dbreg::mongodb::bson::Document;
 use std::io;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 const OP_MSG: i32 = 2013;
 /// The driver sends far smaller ones here.
 const LONGEST: usize = 1 << 20;
 
 /// The next command with the number that its reply names; `None` when the client is gone.
-pub(crate) async fn read(stream: &mut TcpStream) -> io::Result<Option<(i32, Document)>> {
+pub(crate) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<(i32, Document)>> {
     let mut header = [0; 16];
     if stream.read(&mut header[..1]).await? == 0 {
         return Ok(None);
@@ -31,7 +30,11 @@ pub(crate) async fn read(stream: &mut TcpStream) -> io::Result<Option<(i32, Docu
 }
 
 /// Sends the reply to the command with this number.
-pub(crate) async fn write(stream: &mut TcpStream, to: i32, reply: &Document) -> io::Result<()> {
+pub(crate) async fn write(
+    stream: &mut (impl AsyncWrite + Unpin),
+    to: i32,
+    reply: &Document,
+) -> io::Result<()> {
     let mut bytes = Vec::new();
     reply.to_writer(&mut bytes).expect("a document");
     let length = i32::try_from(bytes.len() + 21).expect("a short reply");

@@ -49,6 +49,14 @@ pub(super) fn is_tls(message: &str) -> bool {
 /// Why none of the hosts is fit for a call although some of them answer.
 pub(super) fn explained(message: &str) -> Option<Error> {
     let (_, topology) = message.split_once("Topology: ")?;
+    if let Some((_, verdict)) = topology.split_once("invalid peer certificate: ") {
+        let verdict = verdict.split(", labels").next().unwrap_or(verdict);
+        let error = Error::new(ErrorKind::Tls, format!("invalid peer certificate: {verdict}"));
+        return Some(error.help(
+            "write `tls_ca = \"path\"` for a private authority, `tls = \"require\"` to encrypt without checking who \
+             answers, or `tls = \"off\"` if this network is yours",
+        ));
+    }
     let misnamed = topology.contains("does not match actual name");
     if misnamed || !topology.contains("Servers: [") {
         let is_set = misnamed || topology.contains("Type: ReplicaSet");
