@@ -3,6 +3,7 @@
 use crate::host;
 use crate::spec::{BackendSpec, HostsRule};
 use crate::suggest::suggest;
+use crate::url_option;
 use crate::value::{Host, HostName, Secret};
 
 /// `scheme://username:password@host:port/db?option=value`, taken apart and decoded.
@@ -85,6 +86,7 @@ impl ConnectionUrl {
             .map(parse_option)
             .collect::<Result<_, _>>()?;
         if takes_options(spec) {
+            check_names(&options, spec)?;
             check_topology(scheme, hosts.len(), &options)?;
         }
         Ok(Self {
@@ -185,6 +187,23 @@ fn parse_host_or_socket(item: &str, bad: &dyn Fn(&str) -> String) -> Result<Host
         "" => Err(bad("a host between every two commas")),
         item => host::parse(item).map_err(bad),
     }
+}
+
+/// An option that nobody knows. Its name is not shown: it may be a piece of a password that was cut off by a `?`.
+fn check_names(options: &[(String, String)], spec: &BackendSpec) -> Result<(), String> {
+    let unknown = |(name, _): &&(String, String)| url_option::url_option(name).is_none();
+    let Some((name, _)) = options.iter().find(unknown) else {
+        return Ok(());
+    };
+    let number = 1 + options.iter().take_while(|(other, _)| other != name).count();
+    let help = match suggest(name, url_option::OPTIONS.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`"),
+        None => "remove it".to_owned(),
+    };
+    Err(format!(
+        "option {number} behind the `?` is none that {} knows; {help}",
+        spec.name
+    ))
 }
 
 /// What the options say about the hosts, and cannot be meant together.
@@ -321,6 +340,7 @@ mod tests {
             "mongodb+srv://u:CANARY@a:1",
             "mongodb+srv://u:CANARY@a,b",
             "mongodb://u:CAN?ARY@a/b",
+            "mongodb://u:CANARY@a/b?CANARY=CANARY",
             "mongodb://u:CANARY@a,b/db?directConnection=true",
             "mongodb+srv://u:CANARY@a/db?directConnection=true",
             "mongodb://u:CANARY@a/db?loadBalanced=true&replicaSet=CANARY",

@@ -5,61 +5,6 @@ use crate::kind::ErrorKind;
 use futures_util::FutureExt as _;
 use mongodb::options::{ClientOptions, ConnectionString};
 
-/// The options of the specification, as it writes them: the only part of a URL that a message may show.
-const OPTIONS: &[&str] = &[
-    "appName",
-    "authMechanism",
-    "authMechanismProperties",
-    "authSource",
-    "compressors",
-    "connectTimeoutMS",
-    "directConnection",
-    "enableOverloadRetargeting",
-    "heartbeatFrequencyMS",
-    "journal",
-    "loadBalanced",
-    "localThresholdMS",
-    "maxAdaptiveRetries",
-    "maxConnecting",
-    "maxIdleTimeMS",
-    "maxPoolSize",
-    "maxStalenessSeconds",
-    "minPoolSize",
-    "proxyHost",
-    "proxyPassword",
-    "proxyPort",
-    "proxyUsername",
-    "readConcernLevel",
-    "readPreference",
-    "readPreferenceTags",
-    "replicaSet",
-    "retryReads",
-    "retryWrites",
-    "serverMonitoringMode",
-    "serverSelectionTimeoutMS",
-    "serverSelectionTryOnce",
-    "socketTimeoutMS",
-    "srvAllowedHostsSuffix",
-    "srvMaxHosts",
-    "srvServiceName",
-    "ssl",
-    "timeoutMS",
-    "tls",
-    "tlsAllowInvalidCertificates",
-    "tlsAllowInvalidHostnames",
-    "tlsCAFile",
-    "tlsCertificateKeyFile",
-    "tlsCertificateKeyFilePassword",
-    "tlsDisableCertificateRevocationCheck",
-    "tlsDisableOCSPEndpointCheck",
-    "tlsInsecure",
-    "uuidRepresentation",
-    "w",
-    "waitQueueTimeoutMS",
-    "wTimeoutMS",
-    "zlibCompressionLevel",
-];
-
 /// Whether the driver takes the URL, as far as it can tell without DNS.
 pub(super) fn is_accepted(url: &str) -> bool {
     let Ok(string) = ConnectionString::parse(url) else {
@@ -94,20 +39,10 @@ pub(super) fn by_driver(url: &str) -> Error {
             .help("write a database without `/\\ \"$`, and a username before the `@`");
     };
     let name = pairs[index].split('=').next().unwrap_or_default();
-    match OPTIONS.iter().find(|known| known.eq_ignore_ascii_case(name)) {
-        Some(known) => error(format!(
-            "the driver refuses `{known}` in the url: with this value, beside the others, or at all"
-        ))
-        .help(format!("correct the value of `{known}`, or remove it")),
-        None => {
-            let error = error(format!(
-                "the driver does not know option {} of the url",
-                index + 1
-            ));
-            match registry_config::suggest(name, OPTIONS.iter().copied()) {
-                Some(near) => error.help(format!("did you mean `{near}`")),
-                None => error.help("remove it"),
-            }
-        }
-    }
+    // Our own parser knows the names: what is left is a value, or an option that this driver lacks.
+    let known = registry_config::url_option(name).unwrap_or("an option");
+    error(format!(
+        "the driver refuses `{known}` in the url: with this value, beside the others, or at all"
+    ))
+    .help(format!("correct the value of `{known}`, or remove it"))
 }

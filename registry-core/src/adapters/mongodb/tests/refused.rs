@@ -9,10 +9,10 @@ fn the_option_at_fault_is_named_and_never_quoted() {
     for (options, words, help) in [
         (
             "readPreferense=nearest",
-            "does not know option 1",
+            "option 1 behind the `?`",
             "did you mean `readPreference`",
         ),
-        ("w=1&canary=canary", "does not know option 2", "remove it"),
+        ("w=1&canary=canary", "option 2 behind the `?`", "remove it"),
         ("W=-1", "refuses `w`", "correct the value of `w`"),
         (
             "appName=x&connectTimeoutMS=canary&retryReads=true",
