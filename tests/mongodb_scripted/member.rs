@@ -194,6 +194,12 @@ impl Session {
         }
         state.ran.push(format!("{db}.{name}"));
         match name {
+            "createUser" => {
+                let text = |key: &str| command.get_str(key).expect("a text").to_owned();
+                let known = (text("pwd"), Mechanism::Sha256);
+                state.users.insert((db, text("createUser")), known);
+                doc! { "ok": 1.0 }
+            }
             "saslStart" => self.start_login(&state, &db, command),
             "saslContinue" => self.continue_login(command),
             _ if !state.users.is_empty() && !self.logged_in => {
