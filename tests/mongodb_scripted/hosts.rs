@@ -3,6 +3,7 @@
 use crate::member::{Member, Role};
 use dbreg::mongodb::bson::{Document, doc};
 use dbreg::{DbRegistry, EXIT_CONFIG, EXIT_UNAVAILABLE, ErrorKind};
+use std::time::{Duration, Instant};
 
 #[derive(DbRegistry)]
 #[registry(toml = r#"
@@ -135,6 +136,31 @@ async fn without_a_primary_only_those_who_read_elsewhere_start() {
             .is_some_and(|step| step.contains("read_preference")),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn an_election_is_an_outage_that_heals_by_itself() {
+    let members = Member::set("rs0", 2).await;
+    let more = [("REPLICA_SET", "rs0"), ("CONNECT_TIMEOUT", "1s")];
+    let db = app(&addresses(&members), &more).connect().await.unwrap();
+    let logs = &db.mongodb.logs;
+    members[0].take(Role::Secondary);
+    // The driver hears of it from a write; until then it asks who was the primary.
+    let events = logs.collection::<Document>("events");
+    let error = dbreg::Error::from(events.insert_one(doc! { "n": 1 }).await.unwrap_err());
+    assert_eq!(error.kind(), ErrorKind::Unreachable, "{error}");
+    let error = logs.ping().await.unwrap_err();
+    assert!(error.message().contains("no primary"), "{error}");
+    assert!(error.is_transient());
+
+    members[1].succeed(&members[0]);
+    let since = Instant::now();
+    while logs.ping().await.is_err() {
+        assert!(since.elapsed() < Duration::from_secs(20), "it did not come back");
+    }
+    events.insert_one(doc! { "n": 2 }).await.unwrap();
+    assert!(members[1].ran().contains(&"logs.insert".to_owned()));
+    db.close().await.unwrap();
 }
 
 #[tokio::test]
