@@ -201,6 +201,39 @@ async fn hosts_of_another_set_are_a_mistake_with_a_name() {
 }
 
 #[tokio::test]
+async fn members_that_are_known_by_other_names_are_told() {
+    let members = Member::set("rs0", 1).await;
+    members[0].name_members(&["mongo-1.invalid:27017"]);
+    let more = [("REPLICA_SET", "rs0"), ("CONNECT_TIMEOUT", "2s")];
+    let error = app(&addresses(&members), &more)
+        .connect()
+        .await
+        .expect_err("nobody is there");
+    let cause = error.report().failures().next().unwrap().clone();
+    assert_eq!(cause.kind(), ErrorKind::Unreachable, "{error}");
+    assert!(
+        cause
+            .message()
+            .contains("names as the members of its replica set mongo-1.invalid:27017"),
+        "{error}"
+    );
+    assert!(
+        cause
+            .next_step()
+            .is_some_and(|step| step.contains("direct = true")),
+        "{error}"
+    );
+    let more = [("REPLICA_SET", "rs0"), ("DIRECT", "true")];
+    app(&addresses(&members), &more)
+        .connect()
+        .await
+        .unwrap()
+        .close()
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
 async fn a_list_of_servers_that_stand_alone_is_a_mistake() {
     let server = registry_dev::mongodb().await.unwrap();
     let alone = Member::start().await;

@@ -127,6 +127,13 @@ impl Member {
         self.take(Role::Primary);
     }
 
+    /// Says from now on that these are the members of its set.
+    pub(crate) fn name_members(&self, hosts: &[&str]) {
+        if let Some((_, named)) = &mut self.lock().set {
+            *named = hosts.iter().map(ToString::to_string).collect();
+        }
+    }
+
     /// Knows this user from now on, with this password alone.
     pub(crate) fn user(&self, db: &str, name: &str, password: &str, mechanism: Mechanism) {
         let known = (password.to_owned(), mechanism);

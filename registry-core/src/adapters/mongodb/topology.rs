@@ -15,20 +15,42 @@ pub(super) fn judged(error: &mongodb::error::Error, hosts: &[(String, u16)]) -> 
     if hosts.is_empty() || explained(message).is_some() || is_tls(message) {
         return Judged::AsItIs;
     }
-    // The driver drops from its list who answers as something else.
-    let dropped: Vec<String> = hosts
+    // The driver drops from its list who answers as something else, and adds whom the members of a set name.
+    let ours: Vec<String> = hosts
         .iter()
-        .map(|(host, port)| format!("{host}:{port}"))
-        .filter(|address| !message.contains(&format!("Address: {}", address.to_lowercase())))
+        .map(|(host, port)| format!("{host}:{port}").to_lowercase())
         .collect();
-    if dropped.is_empty() || dropped.len() == hosts.len() {
-        return Judged::Silent;
+    let listed: Vec<&str> = message
+        .split("Address: ")
+        .skip(1)
+        .filter_map(|rest| rest.split(',').next())
+        .collect();
+    let dropped: Vec<&str> = ours
+        .iter()
+        .map(String::as_str)
+        .filter(|address| !listed.contains(address))
+        .collect();
+    let added: Vec<&str> = listed
+        .iter()
+        .copied()
+        .filter(|address| !ours.iter().any(|host| host == address))
+        .collect();
+    let error = |words: String| Error::new(ErrorKind::Unreachable, words);
+    match (dropped.is_empty(), added.is_empty()) {
+        (false, false) => Judged::Explained(
+            error(format!(
+                "{} answers, and names as the members of its replica set {}, of which none answers from here",
+                dropped.join(", "),
+                added.join(", ")
+            ))
+            .help("make these names known here, or write `direct = true` and one host to take it as it is"),
+        ),
+        (false, true) => Judged::Explained(error(format!(
+            "{} is a server of its own, or of another replica set, and no other host answers",
+            dropped.join(", ")
+        ))),
+        (true, _) => Judged::Silent,
     }
-    let words = format!(
-        "{} is a server of its own, or of another replica set, and no other host answers",
-        dropped.join(", ")
-    );
-    Judged::Explained(Error::new(ErrorKind::Unreachable, words))
 }
 
 /// What becomes of an error of the driver.
