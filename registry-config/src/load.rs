@@ -170,6 +170,7 @@ fn reads(code: &str) -> &'static [&'static str] {
         "no-host" | "missing-db" | "port-without-host" | "several-hosts" | "port-over-several-hosts" => {
             &["url", "host", "connections", "socket", "db"]
         }
+        "direct-over-several-hosts" => &["direct", "url", "host", "connections"],
         "missing-path" => &["path"],
         "password-without-username" => &["username", "url"],
         "pool-min-over-max" => &["pool.min", "pool.max"],
