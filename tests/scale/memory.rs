@@ -99,6 +99,7 @@ async fn of_mysql() {
         builder.variable(format!("DBREG_MYSQL__C{number}__PORT"), port)
     });
     let (ours, db) = each(POOLS, async { builder.connect().await.unwrap() }).await;
+    assert_eq!(db.handles.len(), POOLS);
     judge("mysql", ours, drivers);
     db.close().await.unwrap();
 }
@@ -146,6 +147,7 @@ async fn of_mongodb() {
         builder.variable(format!("DBREG_MONGODB__C{number}__PORT"), port)
     });
     let (ours, db) = each(CLIENTS, async { builder.connect().await.unwrap() }).await;
+    assert_eq!(db.handles.len(), CLIENTS);
     judge("mongodb", ours, drivers);
     db.close().await.unwrap();
 }
@@ -161,6 +163,7 @@ async fn of_memcached() {
         builder.variable(format!("DBREG_MEMCACHED__C{number}__PORT"), server.port())
     });
     let (ours, db) = each(POOLS, async { builder.connect().await.unwrap() }).await;
+    assert_eq!(db.handles.len(), POOLS);
     judge("memcached", ours, 0);
     db.close().await.unwrap();
 }

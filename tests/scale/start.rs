@@ -148,6 +148,7 @@ async fn two_hundred_connections_to_different_ports() {
     let before = descriptors::open();
     let db = builder.connect().await.unwrap();
     assert_eq!(db.report().connections.len(), PORTS);
+    assert_eq!(db.handles.len(), PORTS);
     db.close().await.unwrap();
     descriptors::down_to(before).await;
 }
