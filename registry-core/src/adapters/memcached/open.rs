@@ -100,6 +100,14 @@ impl Connection for Memcached {
         async { self.fleet()?.probe().await }.boxed()
     }
 
+    fn fail_fast(&self) {
+        let cause = self.inner.base.health().condition().cause;
+        if let (Ok(fleet), Some(cause)) = (self.fleet(), cause) {
+            let cause = cause.again();
+            fleet.hosts.iter().for_each(|host| host.fail_waiting(&cause));
+        }
+    }
+
     fn shutdown(&self) -> BoxFuture<'_, ()> {
         async {
             if let Ok(fleet) = self.fleet() {

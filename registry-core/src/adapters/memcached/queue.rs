@@ -8,6 +8,7 @@ use super::write::Write;
 use crate::error::Error;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
@@ -202,10 +203,14 @@ impl Queue {
         done
     }
 
-    /// Takes what has waited since before this moment.
-    pub(super) fn take_expired(&mut self, moment: Instant) -> Vec<Waiting> {
+    /// Takes what has waited for so long by now.
+    pub(super) fn take_expired(&mut self, now: Instant, patience: Duration) -> Vec<Waiting> {
         let mut expired = Vec::new();
-        while self.waiting.front().is_some_and(|first| first.since <= moment) {
+        while self
+            .waiting
+            .front()
+            .is_some_and(|first| first.since + patience <= now)
+        {
             expired.extend(self.waiting.pop_front());
         }
         expired

@@ -134,10 +134,7 @@ async fn usher_out(host: Weak<Host>, patience: Duration) {
         };
         tokio::time::sleep_until(first + patience).await;
         let Some(host) = host.upgrade() else { return };
-        let Some(moment) = Instant::now().checked_sub(patience) else {
-            continue;
-        };
-        let expired = host.queue().take_expired(moment);
+        let expired = host.queue().take_expired(Instant::now(), patience);
         host.fail(expired, &host.no_session());
     }
 }
