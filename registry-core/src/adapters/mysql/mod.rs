@@ -13,11 +13,13 @@
 //!
 //! `tls_ca` names a file of PEM certificates that are trusted beside the public ones.
 
+mod election;
 mod error;
 mod open;
 mod target;
 #[cfg(test)]
 mod tests;
+mod way;
 
 use crate::adapters::sql;
 use crate::base::Base;
@@ -79,10 +81,15 @@ fn shown(settings: &Settings) -> String {
         Some(_) => "url".to_owned(),
         None => String::new(),
     };
-    settings
+    if settings.hosts().is_empty() {
+        return from_url();
+    }
+    let addresses: Vec<String> = settings
         .hosts()
-        .first()
-        .map_or_else(from_url, |host| host.address(Some(3306)))
+        .iter()
+        .map(|host| host.address(Some(3306)))
+        .collect();
+    addresses.join(",")
 }
 
 method_set!(MySql, MySqlPool, "The driver's own pool: [`sqlx::MySqlPool`].");
@@ -109,6 +116,10 @@ impl Connection for MySql {
 
     fn refresh(&self) -> Result<bool, Error> {
         self.target()?.refresh()
+    }
+
+    fn prefer_first_host(&self) -> bool {
+        self.target().is_ok_and(Target::prefer_first)
     }
 
     fn shutdown(&self) -> BoxFuture<'_, ()> {

@@ -6,4 +6,6 @@ mod pool;
 
 pub(crate) use error::{as_driver_error, closed};
 pub(crate) use executor::{record, sql_handle, stream};
+#[cfg(feature = "mysql")]
+pub(crate) use pool::greeting;
 pub(crate) use pool::{Limits, fill, options, sessions};

@@ -1,8 +1,9 @@
 //! Pools with the defaults that production needs.
 
-use crate::base::Base;
 use crate::error::Error;
+use crate::generations::Generations;
 use crate::status::Sessions;
+use futures_util::future::BoxFuture;
 use registry_config::Settings;
 use sqlx::pool::{PoolConnectionMetadata, PoolOptions};
 use sqlx::{Connection as _, Database, Pool};
@@ -40,7 +41,7 @@ impl Limits {
 
 /// The pool's options from the settings of a connection.
 pub(crate) fn options<DB: Database>(
-    base: &Arc<Base>,
+    generations: &Arc<Generations>,
     settings: &Settings,
     limits: Limits,
 ) -> PoolOptions<DB> {
@@ -48,7 +49,10 @@ pub(crate) fn options<DB: Database>(
         let count = settings.count(key).unwrap_or(default);
         u32::try_from(count).unwrap_or(u32::MAX)
     };
-    let (made, before, base) = (Arc::clone(base), Arc::clone(base), Arc::clone(base));
+    let (made, before) = (Arc::clone(generations), Arc::clone(generations));
+    let after = Arc::clone(generations);
+    // A connection that reads from replicas wants to know when something may have been written.
+    let tells_release = settings.duration("sticky").is_some();
     let mut options = PoolOptions::new()
         .max_connections(count("pool.max", 10))
         // Not sqlx's own `min_connections`: it fills the pool one session after the other.
@@ -60,13 +64,13 @@ pub(crate) fn options<DB: Database>(
         .max_lifetime(None)
         .test_before_acquire(false)
         .after_connect(move |_, _| {
-            made.generations.rotation_proven();
+            made.rotation_proven();
             Box::pin(async { Ok(()) })
         })
         .before_acquire(move |session: &mut DB::Connection, meta| {
             let lately = meta.idle_for < PING_AFTER_IDLE;
-            let sound = lately && !before.generations.is_from_before_loss(meta.age);
-            let retired = limits.ended(&meta) || before.generations.is_retired(meta.age);
+            let sound = lately && !before.is_from_before_loss(meta.age);
+            let retired = limits.ended(&meta) || before.is_retired(meta.age);
             Box::pin(async move {
                 if retired {
                     return Ok(false);
@@ -84,7 +88,10 @@ pub(crate) fn options<DB: Database>(
             let ended = limits.ended(&meta);
             // A query that its deadline ended on a silent path would keep its place in the pool for as long as the
             // pool's own ping hangs. Only then a ping of our own, with a limit, comes first.
-            let suspicious = base.generations.deadline_fired_lately();
+            let suspicious = after.deadline_fired_lately();
+            if tells_release {
+                after.released();
+            }
             Box::pin(async move {
                 if ended || !suspicious {
                     return Ok(!ended);
@@ -100,6 +107,20 @@ pub(crate) fn options<DB: Database>(
         options = options.acquire_timeout(limit);
     }
     options
+}
+
+/// The same options, with something to do on each new session, which is not used when that fails.
+#[cfg(feature = "mysql")]
+pub(crate) fn greeting<DB: Database>(
+    options: PoolOptions<DB>,
+    generations: &Arc<Generations>,
+    greet: impl Fn(&mut DB::Connection) -> BoxFuture<'_, Result<(), sqlx::Error>> + Send + Sync + 'static,
+) -> PoolOptions<DB> {
+    let made = Arc::clone(generations);
+    options.after_connect(move |session, _| {
+        made.rotation_proven();
+        greet(session)
+    })
 }
 
 /// Opens `count` sessions at once, so that the first calls find them.
