@@ -47,10 +47,10 @@ pub use registry_macros::DbRegistry;
 pub use registry_core::Memcached;
 #[cfg(feature = "mongodb")]
 pub use registry_core::MongoDb;
-#[cfg(feature = "mysql")]
-pub use registry_core::MySql;
 #[cfg(feature = "sqlite")]
 pub use registry_core::Sqlite;
+#[cfg(feature = "mysql")]
+pub use registry_core::{MySql, MySqlHost, MySqlHostRole, MySqlHostState, MySqlReader, WriteToken};
 
 #[cfg(feature = "mongodb")]
 pub use registry_core::mongodb;

@@ -2,4 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "a test states its expectations by panicking")]
 
 mod failover;
+mod reader;
 mod servers;
+mod token;

@@ -47,6 +47,32 @@ pub(crate) fn without_roles(servers: &MySqlReplicated) -> dbreg::Builder<AppRegi
         .variable("DBREG_MYSQL__MAIN__PASSWORD", "a password")
 }
 
+/// The application with these servers as one primary, server 0, and its replicas; `more` are further keys.
+pub(crate) async fn with_roles(servers: &MySqlReplicated, more: &str) -> AppRegistry {
+    let host = |(index, server): (usize, &registry_dev::MySqlServer)| {
+        let role = if index == 0 { "primary" } else { "replica" };
+        format!(
+            "{{ host = \"127.0.0.1\", port = {}, role = \"{role}\" }}",
+            server.port()
+        )
+    };
+    let hosts: Vec<String> = servers.servers().enumerate().map(host).collect();
+    connect(&hosts.join(", "), more).await
+}
+
+/// The application with this list of hosts.
+pub(crate) async fn connect(hosts: &str, more: &str) -> AppRegistry {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("values.toml");
+    std::fs::write(&path, format!("[mysql.main]\nconnections = [{hosts}]\n{more}\n")).unwrap();
+    let builder = App::builder().config_file(path);
+    builder
+        .variable("DBREG_MYSQL__MAIN__PASSWORD", "a password")
+        .connect()
+        .await
+        .unwrap()
+}
+
 /// Asks until the answer is yes.
 pub(crate) async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     let started = Instant::now();

@@ -72,6 +72,22 @@ impl Target {
         }
     }
 
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The host in use, by number.
+    pub(super) fn host(&self) -> usize {
+        self.lock().host
+    }
+
+    /// Looks at the files, and leaves everything as it was when they cannot be read now.
+    pub(super) fn refresh_quietly(&self) {
+        if !self.files.is_empty() {
+            let _ = self.refresh();
+        }
+    }
+
     /// How a session is made now.
     pub(super) fn way(&self) -> Result<Way, Error> {
         self.lock().way.clone()
@@ -97,9 +113,8 @@ impl Target {
     /// The pool for a call. When it may have to open a session, the files are looked at first: a secret that was rotated
     /// is used from the next session on.
     pub(super) fn pool(&self) -> Result<MySqlPool, Error> {
-        if !self.files.is_empty() && self.pool.num_idle() == 0 {
-            // What cannot be read now leaves everything as it was.
-            let _ = self.refresh();
+        if self.pool.num_idle() == 0 {
+            self.refresh_quietly();
         }
         match &self.lock().way {
             Ok(_) => Ok(self.pool.clone()),
