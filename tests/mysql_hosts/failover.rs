@@ -76,6 +76,32 @@ async fn a_demoted_primary_is_left_for_the_new_one_and_taken_again_when_told_to(
 }
 
 #[tokio::test]
+async fn whoever_works_in_transactions_of_the_driver_is_led_to_the_new_primary() {
+    let servers = servers(2).await;
+    let db = without_roles(&servers).connect().await.unwrap();
+    let pool = db.mysql.main.instance();
+    let insert = async |n: i64| {
+        let mut transaction = pool.begin().await?;
+        sqlx::query("insert into t values (?)")
+            .bind(n)
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await
+    };
+    insert(0).await.unwrap();
+    servers.promote(1).await.unwrap();
+    // No call of dbreg's own is made that could notice: the errors are the driver's.
+    let mut n = 0;
+    until("a transaction", async || {
+        n += 1;
+        insert(n).await.is_ok()
+    })
+    .await;
+    assert_eq!(number(&pool).await.unwrap(), 1);
+    db.close().await.unwrap();
+}
+
+#[tokio::test]
 async fn the_first_host_that_returns_is_left_alone_until_a_reload() {
     // Two primaries that know nothing of each other: whichever answers is writable.
     let (first, second) = tokio::join!(registry_dev::mysql(), registry_dev::mysql());

@@ -326,7 +326,7 @@ impl Replica {
     /// nobody falls behind.
     fn cut_off(&self, inner: &Inner, is_cut_off: bool) -> Duration {
         let health = inner.base.health();
-        if is_cut_off && health.is(State::Ready) {
+        if is_cut_off && !health.is(State::Degraded) {
             // Perhaps it is gone, and nobody has noticed because nobody writes.
             health.look();
         }

@@ -8,8 +8,14 @@ use crate::error::Error;
 use crate::rotation::{self, Stamp};
 use crate::secret;
 use registry_config::Settings;
+use sqlx::MySql as Database;
 use sqlx::mysql::{MySqlConnection, MySqlPool};
+use sqlx::pool::PoolOptions;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+/// How often a session that is about to be used is asked whether its host still takes writes, where another may.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// The pool, and what its sessions are made from.
 ///
@@ -49,10 +55,7 @@ impl Target {
         let several = way.as_ref().is_ok_and(|way| way.writers().len() > 1);
         let mut pool = sql::options(&base.generations, settings, sql::Limits::new(settings));
         if several {
-            let weak = Arc::downgrade(base);
-            pool = sql::greeting(pool, &base.generations, move |session| {
-                Box::pin(refuse_read_only(session, weak.clone()))
-            });
+            pool = writable_only(pool, base, sql::Limits::new(settings));
         }
         Self {
             pool: pool.connect_lazy_with(options),
@@ -187,6 +190,43 @@ impl Target {
     fn lock(&self) -> MutexGuard<'_, Now> {
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The pool of several hosts that writes may go to: no session is handed out for long whose host takes no writes. Whoever
+/// works in transactions of the driver's own tells us no error, and the host in use may become a replica under them.
+fn writable_only(
+    options: PoolOptions<Database>,
+    base: &Arc<Base>,
+    limits: sql::Limits,
+) -> PoolOptions<Database> {
+    let (made, used) = (Arc::downgrade(base), Arc::downgrade(base));
+    let generations = Arc::clone(&base.generations);
+    let last_look = Mutex::new(Instant::now());
+    let is_due = move || {
+        let mut last = last_look.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = last.elapsed() > LOOK_EVERY;
+        if due {
+            *last = Instant::now();
+        }
+        due
+    };
+    let options = sql::greeting(options, &base.generations, move |session| {
+        Box::pin(refuse_read_only(session, made.clone()))
+    });
+    options.before_acquire(move |session, meta| {
+        let fitness = limits.fitness(&generations, &meta);
+        let sound = fitness == sql::Fitness::Sound && !is_due();
+        let base = used.clone();
+        Box::pin(async move {
+            if sound || fitness == sql::Fitness::Ended {
+                return Ok(sound);
+            }
+            let look = refuse_read_only(session, base);
+            Ok(tokio::time::timeout(sql::RELEASE_PING, look)
+                .await
+                .is_ok_and(|look| look.is_ok()))
+        })
+    })
 }
 
 /// The greeting of a session to one of several hosts that writes may go to. It may have been begun before the host in

@@ -9,5 +9,5 @@ pub(crate) use error::{as_driver_error, closed};
 pub(crate) use executor::copy_of;
 pub(crate) use executor::{record, sql_handle, stream};
 #[cfg(feature = "mysql")]
-pub(crate) use pool::greeting;
+pub(crate) use pool::{Fitness, RELEASE_PING, greeting};
 pub(crate) use pool::{Limits, fill, options, sessions};

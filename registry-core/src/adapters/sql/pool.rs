@@ -16,7 +16,7 @@ use std::time::Duration;
 const PING_AFTER_IDLE: Duration = Duration::from_secs(1);
 
 /// How long the ping of a session that comes back may take while a deadline fired lately.
-const RELEASE_PING: Duration = Duration::from_millis(500);
+pub(crate) const RELEASE_PING: Duration = Duration::from_millis(500);
 
 /// How old a session may become, and how long it may be idle.
 #[derive(Clone, Copy, Default)]
@@ -25,11 +25,35 @@ pub(crate) struct Limits {
     pub(crate) lifetime: Option<Duration>,
 }
 
+/// What a session of the pool is good for, by its age.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fitness {
+    /// It can be used.
+    Sound,
+    /// It can be used when it answers.
+    Doubtful,
+    /// It is of no more use.
+    Ended,
+}
+
 impl Limits {
     pub(crate) fn new(settings: &Settings) -> Self {
         Self {
             idle: settings.duration("pool.idle_timeout"),
             lifetime: settings.duration("pool.max_lifetime"),
+        }
+    }
+
+    /// What a session is good for that was idle.
+    pub(crate) fn fitness(self, generations: &Generations, session: &PoolConnectionMetadata) -> Fitness {
+        if self.ended(session) || generations.is_retired(session.age) {
+            return Fitness::Ended;
+        }
+        let lately = session.idle_for < PING_AFTER_IDLE;
+        if lately && !generations.is_from_before_loss(session.age) {
+            Fitness::Sound
+        } else {
+            Fitness::Doubtful
         }
     }
 
@@ -68,20 +92,16 @@ pub(crate) fn options<DB: Database>(
             Box::pin(async { Ok(()) })
         })
         .before_acquire(move |session: &mut DB::Connection, meta| {
-            let lately = meta.idle_for < PING_AFTER_IDLE;
-            let sound = lately && !before.is_from_before_loss(meta.age);
-            let retired = limits.ended(&meta) || before.is_retired(meta.age);
+            let fitness = limits.fitness(&before, &meta);
             Box::pin(async move {
-                if retired {
-                    return Ok(false);
+                match fitness {
+                    Fitness::Ended => Ok(false),
+                    Fitness::Sound => Ok(true),
+                    // A session that is dead is replaced; its error is of no use to whoever asks for one.
+                    Fitness::Doubtful => Ok(tokio::time::timeout(RELEASE_PING, session.ping())
+                        .await
+                        .is_ok_and(|ping| ping.is_ok())),
                 }
-                if sound {
-                    return Ok(true);
-                }
-                // A session that is dead is replaced; its error is of no use to whoever asks for one.
-                Ok(tokio::time::timeout(RELEASE_PING, session.ping())
-                    .await
-                    .is_ok_and(|ping| ping.is_ok()))
             })
         })
         .after_release(move |session: &mut DB::Connection, meta| {
