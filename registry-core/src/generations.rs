@@ -50,7 +50,8 @@ impl Generations {
     pub(crate) fn rotation_proven(&self) {
         let rotated = self.rotated.swap(0, Ordering::AcqRel);
         if rotated != 0 {
-            self.retired.store(rotated, Ordering::Release);
+            // Sessions to a host that is not the one any more may have been retired since.
+            self.retired.fetch_max(rotated, Ordering::AcqRel);
         }
     }
 

@@ -159,6 +159,42 @@ async fn a_dead_replica_is_skipped_and_returns() {
 }
 
 #[tokio::test]
+async fn a_replica_that_is_far_away_is_for_when_there_is_no_other() {
+    let servers = servers(3).await;
+    let far = registry_dev::Proxy::to(servers.server(1).address())
+        .await
+        .unwrap();
+    far.set(registry_dev::Mode::Latency(Duration::from_millis(40)))
+        .await
+        .unwrap();
+    let host =
+        |port: u16, role: &str| format!("{{ host = \"127.0.0.1\", port = {port}, role = \"{role}\" }}");
+    let list = [
+        host(servers.server(0).port(), "primary"),
+        host(far.port(), "replica"),
+        host(servers.server(2).port(), "replica"),
+    ];
+    let db = connect(&list.join(", "), "").await;
+    let reader = db.mysql.main.read();
+    until("both were looked at", async || {
+        number(&reader).await.unwrap();
+        let hosts = db.mysql.main.hosts().unwrap();
+        hosts.iter().all(|host| host.state == MySqlHostState::Fit)
+    })
+    .await;
+    let hosts = db.mysql.main.hosts().unwrap();
+    assert!(
+        hosts[1].latency.unwrap() > hosts[2].latency.unwrap() + Duration::from_millis(15),
+        "{hosts:?}"
+    );
+    let found = spread(&reader, 50).await;
+    assert_eq!(found.keys().copied().collect::<Vec<_>>(), [2]);
+    servers.server(2).kill().await.unwrap();
+    only(&reader, 1).await;
+    db.close().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_replica_that_hangs_is_skipped() {
     let servers = servers(3).await;
     let db = with_roles(&servers, "timeout = \"2s\"").await;
@@ -340,12 +376,15 @@ async fn closing_leaves_no_session_on_any_server() {
         spread(&reader, 20).await.len() == 2
     })
     .await;
+    let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    assert!(tasks() > 0, "somebody looks at the replicas");
     let sessions = db.mysql.main.status().sessions.unwrap();
     assert!(
         sessions.open >= 2 && sessions.max >= 30,
         "each host has its pool: {sessions:?}"
     );
     db.close().await.unwrap();
+    until("no task is left", async || tasks() == 0).await;
     let error = number(&reader).await.unwrap_err();
     assert!(matches!(error, sqlx::Error::PoolClosed), "{error}");
     for server in servers.servers() {
@@ -359,6 +398,7 @@ async fn closing_leaves_no_session_on_any_server() {
     let db = with_roles(&servers, "").await;
     only_reads(&db.mysql.main.read()).await;
     drop((db, reader));
+    until("no task is left", async || tasks() == 0).await;
     for server in servers.servers() {
         until("no session is left", async || {
             let left = "select count(*) from information_schema.processlist where user = 'shop'";

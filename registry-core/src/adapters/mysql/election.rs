@@ -12,6 +12,8 @@ use std::time::Duration;
 
 /// How long hosts that stand earlier in the order may still take, once another is known to be writable.
 const GRACE: Duration = Duration::from_millis(200);
+/// How soon a host that is read only is asked again while the first keeps us waiting: it may be about to take its place.
+const AGAIN: Duration = Duration::from_millis(250);
 
 /// The host that was found.
 pub(super) struct Elected {
@@ -50,6 +52,8 @@ pub(super) async fn is_writable(session: &mut MySqlConnection) -> Result<bool, s
 /// Asks the hosts of `order` for one that is writable. Only the first is asked as long as it answers: the others when it
 /// refuses, is read only, or keeps us waiting for a quarter of `limit`. The earliest of the order wins. A single host
 /// wins when it answers, writable or not: there is no other.
+///
+/// It may take for ever when hosts do: the caller bounds it.
 pub(super) async fn elect(
     way: &Way,
     order: &[usize],
@@ -57,20 +61,30 @@ pub(super) async fn elect(
     limit: Duration,
 ) -> Result<Elected, Error> {
     let several = order.len() > 1;
-    let ask = |place: usize| {
+    let ask = |place: usize, pause: Duration| {
         let host = way.host(order[place]);
-        async move { (place, ask(host, several, from_file).await) }
+        async move {
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
+            }
+            (place, ask(host, several, from_file).await)
+        }
     };
     let mut asked = FuturesUnordered::new();
-    asked.push(ask(0));
+    asked.push(ask(0, Duration::ZERO));
     let mut verdicts: Vec<Option<Result<Answer, Error>>> = vec![None; order.len()];
-    let mut waits_for_first = several;
+    let (mut waits_for_first, mut graced) = (several, false);
     let patience = tokio::time::sleep(limit / 4);
     tokio::pin!(patience);
     loop {
         let mut late = false;
         tokio::select! {
-            Some((place, verdict)) = asked.next() => verdicts[place] = Some(verdict),
+            Some((place, verdict)) = asked.next() => {
+                if verdicts[0].is_none() && matches!(&verdict, Ok(answer) if place > 0 && !answer.writable) {
+                    asked.push(ask(place, AGAIN));
+                }
+                verdicts[place] = Some(verdict);
+            }
             () = &mut patience => late = true,
         }
         if let Some((place, answer)) = winner(&verdicts, late && !waits_for_first) {
@@ -87,19 +101,17 @@ pub(super) async fn elect(
         }
         if waits_for_first {
             waits_for_first = false;
-            asked.extend((1..order.len()).map(ask));
+            asked.extend((1..order.len()).map(|place| ask(place, Duration::ZERO)));
         } else if verdicts.iter().all(Option::is_some) {
             return Err(nobody(way, order, &verdicts, from_file));
         }
         let writable = |verdict: &Option<Result<Answer, Error>>| matches!(verdict, Some(Ok(a)) if a.writable);
-        // From here on the clock matters only once somebody is writable; until then the caller's deadline holds.
-        let wait = if verdicts.iter().any(writable) {
-            GRACE
-        } else {
-            limit
-        };
-        if late || wait == GRACE {
-            patience.as_mut().reset(tokio::time::Instant::now() + wait);
+        // The clock matters again once somebody is writable; until then the caller's deadline holds.
+        if !graced && verdicts.iter().any(writable) {
+            graced = true;
+            patience.as_mut().reset(tokio::time::Instant::now() + GRACE);
+        } else if late {
+            patience.as_mut().reset(tokio::time::Instant::now() + limit);
         }
     }
 }
@@ -195,5 +207,29 @@ pub(super) fn explain(error: sqlx::Error, host: &HostWay, from_file: bool) -> Er
         ErrorKind::Auth if from_file => error.with_credential_file(),
         ErrorKind::Tls => error.help(TLS_STEP),
         _ => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(writable: bool) -> Option<Result<Answer, Error>> {
+        let version = "10.11".to_owned();
+        Some(Ok(Answer { version, writable }))
+    }
+
+    fn refusal() -> Option<Result<Answer, Error>> {
+        Some(Err(Error::new(ErrorKind::Unreachable, "refused")))
+    }
+
+    #[test]
+    fn the_earliest_that_is_writable_wins_and_is_waited_for() {
+        let won = |verdicts: &[_], late| winner(verdicts, late).map(|(place, _)| place);
+        assert_eq!(won(&[answer(true), None], false), Some(0));
+        assert_eq!(won(&[refusal(), answer(true), answer(true)], false), Some(1));
+        assert_eq!(won(&[answer(false), None, answer(true)], false), None);
+        assert_eq!(won(&[answer(false), None, answer(true)], true), Some(2));
+        assert_eq!(won(&[answer(false), refusal()], true), None);
     }
 }

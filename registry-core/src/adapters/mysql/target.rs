@@ -116,7 +116,7 @@ impl Target {
     /// The pool for a call. When it may have to open a session, the files are looked at first: a secret that was rotated
     /// is used from the next session on.
     pub(super) fn pool(&self) -> Result<MySqlPool, Error> {
-        if self.pool.num_idle() == 0 {
+        if !self.files.is_empty() && self.pool.num_idle() == 0 {
             self.refresh_quietly();
         }
         match &self.lock().way {
