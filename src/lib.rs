@@ -47,15 +47,18 @@ pub use registry_macros::DbRegistry;
 pub use registry_core::Memcached;
 #[cfg(feature = "mongodb")]
 pub use registry_core::MongoDb;
+#[cfg(feature = "mysql")]
+pub use registry_core::MySql;
 #[cfg(feature = "sqlite")]
 pub use registry_core::Sqlite;
-#[cfg(feature = "mysql")]
-pub use registry_core::{MySql, MySqlHost, MySqlHostRole, MySqlHostState, MySqlReader, WriteToken};
 
 #[cfg(feature = "mongodb")]
 pub use registry_core::mongodb;
 #[cfg(any(feature = "mysql", feature = "sqlite"))]
 pub use registry_core::sqlx;
+#[cfg(feature = "mysql")]
+pub use registry_core::{MySqlHost, MySqlHostRole, MySqlHostState, MySqlReader, WriteToken};
+
 #[cfg(feature = "memcached")]
 pub use registry_core::{CasOutcome, CasToken, Expiry};
 #[cfg(all(feature = "supervise", unix))]
