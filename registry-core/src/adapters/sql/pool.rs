@@ -3,7 +3,6 @@
 use crate::error::Error;
 use crate::generations::Generations;
 use crate::status::Sessions;
-use futures_util::future::BoxFuture;
 use registry_config::Settings;
 use sqlx::pool::{PoolConnectionMetadata, PoolOptions};
 use sqlx::{Connection as _, Database, Pool};
@@ -134,7 +133,10 @@ pub(crate) fn options<DB: Database>(
 pub(crate) fn greeting<DB: Database>(
     options: PoolOptions<DB>,
     generations: &Arc<Generations>,
-    greet: impl Fn(&mut DB::Connection) -> BoxFuture<'_, Result<(), sqlx::Error>> + Send + Sync + 'static,
+    greet: impl Fn(&mut DB::Connection) -> futures_util::future::BoxFuture<'_, Result<(), sqlx::Error>>
+    + Send
+    + Sync
+    + 'static,
 ) -> PoolOptions<DB> {
     let made = Arc::clone(generations);
     options.after_connect(move |session, _| {
