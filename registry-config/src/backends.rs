@@ -43,7 +43,7 @@ static BACKENDS: &[BackendSpec] = &[
         title: "Memcached",
         handle: "Memcached",
         default_port: Some(11211),
-        hosts: HostsRule::One,
+        hosts: HostsRule::Many,
         available: true,
         schemes: &[],
         keys: MEMCACHED_KEYS,
@@ -107,6 +107,8 @@ const MONGODB_KEYS: &[KeySpec] = &[
     HOST,
     PORT,
     REPLICA_SET,
+    READ_PREFERENCE,
+    DIRECT,
     AUTH_SOURCE,
     START,
     POOL_MIN,
@@ -124,8 +126,12 @@ const MEMCACHED_KEYS: &[KeySpec] = &[
     HOST,
     PORT,
     START,
+    PREFIX,
+    ON_DEAD_HOST,
+    FAILURE_LIMIT,
     POOL_MIN,
-    POOL_MAX.default("8"),
+    // For each host. Few, because calls are gathered: more sessions make the batches smaller.
+    POOL_MAX.default("4"),
     // A cache that answers later than these is slower than what it caches.
     ACQUIRE_TIMEOUT.default("1s"),
     IDLE_TIMEOUT,
@@ -296,6 +302,24 @@ const TLS_CA: KeySpec = KeySpec::new(
     "A PEM file with the authorities that are trusted, and no others",
 );
 const REPLICA_SET: KeySpec = KeySpec::new("replica_set", Kind::Text, "The name of the replica set");
+const READ_PREFERENCE: KeySpec = KeySpec::new(
+    "read_preference",
+    Kind::Choice(&[
+        "primary",
+        "primary_preferred",
+        "secondary",
+        "secondary_preferred",
+        "nearest",
+    ]),
+    "Which members of a replica set answer reads",
+)
+.default("primary");
+// No default here: one host without a replica set is meant as itself, everything else is discovered.
+const DIRECT: KeySpec = KeySpec::new(
+    "direct",
+    Kind::Bool,
+    "`true` talks to the one host as it is, `false` looks for the other members of its replica set",
+);
 const AUTH_SOURCE: KeySpec = KeySpec::new(
     "auth_source",
     Kind::Text,
@@ -307,6 +331,23 @@ const MAX_VALUE: KeySpec = KeySpec::new(
     "The largest value in bytes that is stored or read; the default is the server's own limit",
 )
 .default("1048576");
+const PREFIX: KeySpec = KeySpec::new(
+    "prefix",
+    Kind::KeyPrefix,
+    "What every key begins with, on the server and on the ring; the application does not see it",
+);
+const ON_DEAD_HOST: KeySpec = KeySpec::new(
+    "on_dead_host",
+    Kind::Choice(&["miss", "error", "rehash"]),
+    "The keys of a host that is taken for dead: reads miss and writes fail, all fail, or the next host stands in",
+)
+.default("miss");
+const FAILURE_LIMIT: KeySpec = KeySpec::new(
+    "failure_limit",
+    Kind::Count { min: 1, max: 1000 },
+    "So many failures in a row, and one of several hosts is taken for dead",
+)
+.default("3");
 const SQLITE_PATH: KeySpec = KeySpec::new(
     "path",
     Kind::Path,

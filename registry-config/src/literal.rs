@@ -63,7 +63,7 @@ pub(crate) fn read(name: &str, key: &KeySpec, spec: &BackendSpec, node: &Node<'_
             Err(literal_secret(name, message))
         }
         (DeValue::String(text), Kind::Url) => read_url(name, text, spec),
-        (DeValue::String(text), Kind::Text | Kind::Path) => read_text(name, key, text),
+        (DeValue::String(text), Kind::Text | Kind::Path | Kind::KeyPrefix) => read_text(name, key, text),
         (DeValue::String(text), Kind::Host) => read_host(name, text),
         (DeValue::String(text), Kind::Choice(words)) => read_choice(name, words, text),
         (DeValue::String(text), Kind::Duration { .. }) => read_duration(name, key, text),
@@ -99,7 +99,7 @@ fn wrong_type(name: &str, key: &KeySpec, value: &DeValue<'_>) -> Mistake {
             mistake.help("write it without quotes")
         }
         (
-            Kind::Text | Kind::Path | Kind::Choice(_),
+            Kind::Text | Kind::Path | Kind::KeyPrefix | Kind::Choice(_),
             DeValue::Integer(_) | DeValue::Float(_) | DeValue::Datetime(_),
         ) => mistake.help("write it in quotes"),
         (Kind::Host, DeValue::Array(_)) => {
@@ -129,6 +129,10 @@ fn read_text(name: &str, key: &KeySpec, text: &str) -> Result<Value, Mistake> {
             key.expected()
         );
         return Err(Mistake::new("control-character", message));
+    }
+    if key.kind == Kind::KeyPrefix && !typed::is_key_prefix(text) {
+        let message = format!("`{name}` expects {}, found something else", key.expected());
+        return Err(Mistake::new("bad-prefix", message).help("write it as keys begin: `prefix = \"shop:\"`"));
     }
     Ok(Value::Text(Cow::Owned(text.to_owned())))
 }

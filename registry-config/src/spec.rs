@@ -125,6 +125,8 @@ pub enum Kind {
     Bool,
     /// One of these words.
     Choice(&'static [&'static str]),
+    /// What keys begin with: text of at most 200 bytes without spaces and control characters.
+    KeyPrefix,
     /// The list of hosts.
     Hosts,
     /// A path in the file system.

@@ -30,6 +30,7 @@ impl KeySpec {
             Kind::Bool => "`true` or `false`".to_owned(),
             Kind::Choice(words) => one_of(words),
             Kind::Hosts => "a list of hosts".to_owned(),
+            Kind::KeyPrefix => "text of at most 200 bytes without spaces".to_owned(),
             Kind::Path => "a path".to_owned(),
         }
     }
@@ -74,11 +75,14 @@ pub(crate) fn parse(key: &KeySpec, spec: &BackendSpec, text: &str) -> Result<Val
     let owned = || Cow::Owned(text.to_owned());
     let bad = || key.expected();
     match key.kind {
-        Kind::Text | Kind::Path if text.is_empty() => Err(format!("{} that is not empty", key.expected())),
-        Kind::Text | Kind::Path if text.contains(char::is_control) => {
+        Kind::Text | Kind::Path | Kind::KeyPrefix if text.is_empty() => {
+            Err(format!("{} that is not empty", key.expected()))
+        }
+        Kind::Text | Kind::Path | Kind::KeyPrefix if text.contains(char::is_control) => {
             Err(format!("{} without control characters", key.expected()))
         }
-        Kind::Text | Kind::Path => Ok(Value::Text(owned())),
+        Kind::KeyPrefix if !is_key_prefix(text) => Err(bad()),
+        Kind::Text | Kind::Path | Kind::KeyPrefix => Ok(Value::Text(owned())),
         Kind::Secret => Ok(Value::Secret(Secret::new(owned()))),
         Kind::Url => {
             let url = ConnectionUrl::parse(text, spec).map_err(|reason| format!("a URL ({reason})"))?;
@@ -121,6 +125,11 @@ pub(crate) fn parse(key: &KeySpec, spec: &BackendSpec, text: &str) -> Result<Val
             .map(|hosts| Value::Hosts(Cow::Owned(hosts)))
             .map_err(|expected| format!("a list of hosts such as `db1:3306,db2`, with {expected}")),
     }
+}
+
+/// Whether keys may begin with it: what a space or a line break would end is no key, and some room is left for the key.
+pub(crate) fn is_key_prefix(text: &str) -> bool {
+    text.len() <= 200 && !text.bytes().any(|byte| byte <= b' ' || byte == 0x7f)
 }
 
 #[cfg(test)]

@@ -2,15 +2,19 @@
 
 use crate::error::Error;
 use crate::error_log::{ErrorLog, Errors};
+#[cfg(feature = "memcached")]
+use crate::gate::Visit;
 use crate::gate::{Gate, Pass};
 use crate::generations::Generations;
 use crate::health::{Condition, Health};
 use crate::kind::ErrorKind;
 use crate::status::{Sessions, State, Status};
+use crate::turns::{Turn, Turns};
 use registry_config::{ConnectionShape, Settings};
 use std::future::Future;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tracing::Instrument as _;
 
@@ -49,6 +53,7 @@ pub struct Base {
     was_open: AtomicBool,
     detail: Mutex<String>,
     born: Instant,
+    turns: OnceLock<Turns>,
     pub(crate) generations: Arc<Generations>,
 }
 
@@ -76,6 +81,7 @@ impl Base {
             was_open: AtomicBool::new(false),
             detail: Mutex::default(),
             born: Instant::now(),
+            turns: OnceLock::new(),
             generations: Arc::new(Generations::new()),
         })
     }
@@ -118,6 +124,20 @@ impl Base {
         detail.clone_into(&mut self.lock_detail());
         self.was_open.store(true, Ordering::Release);
         self.health.set(&self.label, State::Ready, None);
+    }
+
+    /// Opens in turn with the others of its registry from now on.
+    pub(crate) fn take_turns(&self, turns: &Turns) {
+        // A connection belongs to one registry: set once.
+        let _ = self.turns.set(turns.clone());
+    }
+
+    /// Waits until it may open; without a registry, at once.
+    pub(crate) async fn turn(&self) -> Option<Turn> {
+        match self.turns.get() {
+            Some(turns) => Some(turns.take().await),
+            None => None,
+        }
     }
 
     /// How long it has existed.
@@ -179,6 +199,11 @@ impl Base {
         if self.health.is(State::Ready) {
             return Ok(());
         }
+        // In a box: every call is moved with what it may hold.
+        Box::pin(self.settled()).await
+    }
+
+    async fn settled(&self) -> Result<(), Error> {
         if self.health.is(State::Waiting) {
             self.health.set(&self.label, State::Connecting, None);
             self.health.keep();
@@ -240,17 +265,36 @@ impl Base {
         work: impl Future<Output = T>,
         slow: impl FnOnce(),
     ) -> Result<T, Error> {
-        tokio::pin!(work);
         let deadline = tokio::time::Instant::now() + self.timeout;
-        if SLOW < self.timeout {
-            if let Ok(result) = tokio::time::timeout(SLOW, &mut work).await {
-                return Ok(result);
+        self.patient_with(deadline, pin!(work), slow)
+            .await
+            .ok_or_else(|| self.deadline_error())
+    }
+
+    /// As [`bounded`](Self::bounded), under a deadline of its own; nothing when that has passed.
+    pub(crate) async fn patient<T>(
+        &self,
+        deadline: tokio::time::Instant,
+        work: impl Future<Output = T>,
+    ) -> Option<T> {
+        self.patient_with(deadline, work, || self.suspect()).await
+    }
+
+    async fn patient_with<T>(
+        &self,
+        deadline: tokio::time::Instant,
+        work: impl Future<Output = T>,
+        slow: impl FnOnce(),
+    ) -> Option<T> {
+        let mut work = pin!(work);
+        let late = tokio::time::Instant::now() + SLOW;
+        if late < deadline {
+            if let Ok(result) = tokio::time::timeout_at(late, work.as_mut()).await {
+                return Some(result);
             }
             slow();
         }
-        tokio::time::timeout_at(deadline, work)
-            .await
-            .map_err(|_| self.deadline_error())
+        tokio::time::timeout_at(deadline, work).await.ok()
     }
 
     /// Runs one operation to its end, its deadline or the caller's: the gate, the span, the count, the record.
@@ -260,9 +304,35 @@ impl Base {
         work: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
         let _pass = self.enter(operation)?;
-        let span = tracing::debug_span!("dbreg", connection = %self.label, operation);
-        let result = self.bounded(work.instrument(span)).await.flatten();
+        // Pinned here, and lent to what waits for it: handed on by value, a future doubles in size with every step.
+        let work = pin!(work.instrument(self.span(operation)));
+        let result = self.bounded(work).await.flatten();
         result.map_err(|error| self.record(self.explained(error), operation))
+    }
+
+    /// Begins an operation that bounds every wait of its own; [`end`](Self::end) ends it. Two halves and not one that takes
+    /// the work, for calls that are shorter than the moves of a future.
+    #[cfg(feature = "memcached")]
+    pub(crate) fn begin(&self, operation: &'static str) -> Result<Visit<'_>, Error> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        self.gate
+            .visit()
+            .ok_or_else(|| self.record(self.closed_error(), operation))
+    }
+
+    /// Ends an operation: its error is recorded.
+    #[cfg(feature = "memcached")]
+    pub(crate) fn end<T>(
+        &self,
+        _visit: Visit<'_>,
+        operation: &'static str,
+        result: Result<T, Error>,
+    ) -> Result<T, Error> {
+        result.map_err(|error| self.record(self.explained(error), operation))
+    }
+
+    pub(crate) fn span(&self, operation: &'static str) -> tracing::Span {
+        tracing::debug_span!("dbreg", connection = %self.label, operation)
     }
 
     /// The error of an operation that its deadline ended.

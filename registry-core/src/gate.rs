@@ -18,6 +18,11 @@ pub(crate) struct Gate {
 #[derive(Debug)]
 pub(crate) struct Pass(Arc<Gate>);
 
+/// One call inside, as long as the gate is at hand.
+#[cfg(feature = "memcached")]
+#[derive(Debug)]
+pub(crate) struct Visit<'g>(&'g Gate);
+
 impl Gate {
     /// Lets one call in, or nothing once the gate is shut.
     pub(crate) fn enter(self: &Arc<Self>) -> Option<Pass> {
@@ -25,6 +30,20 @@ impl Gate {
         // The pass exists first: dropping it takes back the count, also on the way out below.
         let before = self.word.fetch_add(1, Ordering::AcqRel);
         (before & SHUT == 0).then_some(pass)
+    }
+
+    /// The same for a call that ends before the gate does.
+    #[cfg(feature = "memcached")]
+    pub(crate) fn visit(&self) -> Option<Visit<'_>> {
+        let visit = Visit(self);
+        let before = self.word.fetch_add(1, Ordering::AcqRel);
+        (before & SHUT == 0).then_some(visit)
+    }
+
+    fn leave(&self) {
+        if self.word.fetch_sub(1, Ordering::AcqRel) == SHUT | 1 {
+            self.empty.notify_waiters();
+        }
     }
 
     /// Shuts it; true when this call did.
@@ -56,9 +75,14 @@ impl Gate {
 
 impl Drop for Pass {
     fn drop(&mut self) {
-        if self.0.word.fetch_sub(1, Ordering::AcqRel) == SHUT | 1 {
-            self.0.empty.notify_waiters();
-        }
+        self.0.leave();
+    }
+}
+
+#[cfg(feature = "memcached")]
+impl Drop for Visit<'_> {
+    fn drop(&mut self) {
+        self.0.leave();
     }
 }
 

@@ -33,11 +33,12 @@ mod startup;
 mod status;
 #[cfg(all(feature = "supervise", unix))]
 mod supervise;
+mod turns;
 mod values;
 mod watch;
 
 #[cfg(feature = "memcached")]
-pub use adapters::memcached::{CasOutcome, CasToken, Expiry, Memcached};
+pub use adapters::memcached::{CasOutcome, CasToken, Expiry, FailedHost, HostAddress, Memcached, MultiGet};
 #[cfg(feature = "mongodb")]
 pub use adapters::mongodb::MongoDb;
 #[cfg(feature = "mysql")]
@@ -57,6 +58,7 @@ pub use startup::{Builder, START_DEADLINE};
 pub use status::{Sessions, State, StateChange, Status};
 #[cfg(all(feature = "supervise", unix))]
 pub use supervise::{Readiness, Supervise, Worker, master_names, master_status, supervise};
+pub use turns::STARTUP_CONCURRENCY;
 pub use watch::{WATCH_CAPACITY, Watch};
 
 #[doc(hidden)]

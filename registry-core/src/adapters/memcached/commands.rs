@@ -1,13 +1,18 @@
 //! The commands, as the application calls them.
 
-use super::key::{checked, fitting};
-use super::pool::Lease;
-use super::{Expiry, Memcached, wire};
+use super::fleet::Fleet;
+use super::frame::Answer;
+use super::host::Host;
+use super::write::{Verb, Write};
+use super::{Expiry, FailedHost, HostAddress, Memcached, MultiGet, wire};
 use crate::error::Error;
 use crate::kind::ErrorKind;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::Arc;
+use tracing::Instrument as _;
 
 /// What [`gets`](Memcached::gets) gives along with a value, for [`cas`](Memcached::cas).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -25,57 +30,80 @@ pub enum CasOutcome {
     NotFound,
 }
 
-/// Runs one command on a session: `$stream` is what it speaks on, the last expression its answer. The checks in front
-/// of it may refuse it before anything is written.
-macro_rules! command {
-    ($self:ident, $name:literal, $(let $checked:ident = $check:expr;)* |$stream:ident| $answer:expr) => {{
-        let work = async {
-            $(let $checked = $check;)*
-            let client = $self.opened().await?;
-            let mut lease = Lease::take(&client.pool).await?;
-            let $stream = lease.stream();
-            let answer = $answer.await;
-            lease.settle(client.sessions(), answer)
-        };
-        $self.inner.base.run($name, work).await
+/// Speaks one command on a session of a host: what is not gathered with others.
+macro_rules! on_session {
+    ($host:expr, |$stream:ident| $answer:expr) => {{
+        let host: &Arc<Host> = $host;
+        let deadline = host.deadline();
+        let lease = host.lease().await?;
+        let answer = lease.speak(deadline, async |$stream| $answer.await);
+        answer.await.map_err(|refusal| refusal.error)
+    }};
+}
+
+/// One call: counted, in a span, its error recorded.
+macro_rules! call {
+    ($self:ident, $operation:literal, $work:expr) => {{
+        let base = &$self.inner.base;
+        let visit = base.begin($operation)?;
+        let result = $work.instrument(base.span($operation)).await;
+        base.end(visit, $operation, result)
     }};
 }
 
 /// Every command has the connection's `timeout` over all of it, the wait for a session included, and records its error.
 ///
-/// A key has 1 to 250 bytes without spaces and control characters, and a value at most `max_value` bytes: otherwise the
-/// error is an [`Operation`](ErrorKind::Operation), and nothing is sent. What the server refuses is an `Operation` too,
-/// with its text; an answer that is none is a `Protocol`.
+/// A key has 1 to 250 bytes, the `prefix` included, without spaces and control characters, and a value at most `max_value`
+/// bytes: otherwise the error is an [`Operation`](ErrorKind::Operation), and nothing is sent. What the server refuses is an
+/// `Operation` too, with its text; an answer that is none is a `Protocol`.
 ///
-/// Dropping the future of a command ends its session: whether the command was carried out is not known then.
+/// Commands of several tasks are gathered: they travel together, and none waits for the answer of another. Dropping the
+/// future of a command costs nothing; whether one that changes something was carried out is not known then.
+///
+/// With several hosts, a key whose host is taken for dead is missed by what reads and fails in what writes, or as
+/// `on_dead_host` says; docs/memcached.md has what that means for stale values.
 #[expect(clippy::missing_errors_doc, reason = "said once, above")]
 impl Memcached {
     /// The value of a key; `None` when there is none.
     pub async fn get(&self, key: impl AsRef<str>) -> Result<Option<Vec<u8>>, Error> {
-        command!(self, "get", let key = checked(key.as_ref())?; |stream| wire::get(stream, key))
+        call!(self, "get", self.read(key.as_ref()))
     }
 
-    /// The values of several keys, in one command; those that have none are absent.
-    pub async fn get_multi<K: AsRef<str>>(&self, keys: &[K]) -> Result<HashMap<String, Vec<u8>>, Error> {
-        if keys.is_empty() {
-            return self
-                .inner
-                .base
-                .run("get_multi", async { Ok(HashMap::new()) })
-                .await;
-        }
-        command!(
-            self, "get_multi",
-            let keys = sorted(keys)?;
-            |stream| wire::get_multi(stream, &keys)
-        )
+    /// The values of several keys, from all hosts at once; those that have none are absent. A host that fails takes nothing
+    /// from the others: it is named by [`MultiGet::failed`], and only when none has answered is it the error of the call.
+    pub async fn get_multi<K: AsRef<str>>(&self, keys: &[K]) -> Result<MultiGet, Error> {
+        let work = async {
+            let fleet = self.fleet()?;
+            let mut sorted = keys
+                .iter()
+                .map(|key| fleet.key(key.as_ref()).map(Cow::into_owned))
+                .collect::<Result<Vec<_>, _>>()?;
+            // Each key once: the server answers a key as often as it is asked.
+            sorted.sort_unstable();
+            sorted.dedup();
+            if sorted.is_empty() {
+                return Ok(MultiGet::default());
+            }
+            self.inner.base.usable().await?;
+            let mut values = fleet.get_multi(sorted).await?;
+            values.record(|error| self.inner.base.record(error, "get_multi"));
+            Ok(values)
+        };
+        call!(self, "get_multi", work)
     }
 
     /// The value of a key, and a token for [`cas`](Self::cas).
     pub async fn gets(&self, key: impl AsRef<str>) -> Result<Option<(Vec<u8>, CasToken)>, Error> {
-        let found =
-            command!(self, "gets", let key = checked(key.as_ref())?; |stream| wire::gets(stream, key));
-        Ok(found?.map(|(value, token)| (value, CasToken(token))))
+        let key = key.as_ref();
+        let work = async {
+            let key = self.fleet()?.key(key)?;
+            let Some(host) = self.usable().await?.reads(&key)? else {
+                return Ok(None);
+            };
+            on_session!(host, |stream| wire::gets(stream, &key))
+        };
+        let found = call!(self, "gets", work)?;
+        Ok(found.map(|(value, token)| (value, CasToken(token))))
     }
 
     /// Stores a value. `expiry`: a [`Duration`](std::time::Duration), an `Option` of one, or an [`Expiry`].
@@ -85,13 +113,9 @@ impl Memcached {
         value: impl AsRef<[u8]>,
         expiry: impl Into<Expiry>,
     ) -> Result<(), Error> {
-        let expiry = expiry.into().number();
-        command!(
-            self, "set",
-            let key = checked(key.as_ref())?;
-            let value = self.fit(value.as_ref())?;
-            |stream| wire::set(stream, key, value, expiry)
-        )
+        let (value, expiry) = (value.as_ref(), expiry.into().number());
+        let work = self.write(Verb::Set, key.as_ref(), value, expiry.into());
+        call!(self, "set", work).map(drop)
     }
 
     /// Stores a value under a key that has none; false when it has one.
@@ -101,13 +125,9 @@ impl Memcached {
         value: impl AsRef<[u8]>,
         expiry: impl Into<Expiry>,
     ) -> Result<bool, Error> {
-        let expiry = expiry.into().number();
-        command!(
-            self, "add",
-            let key = checked(key.as_ref())?;
-            let value = self.fit(value.as_ref())?;
-            |stream| wire::store(stream, "add", key, value, expiry)
-        )
+        let (value, expiry) = (value.as_ref(), expiry.into().number());
+        let work = self.write(Verb::Add, key.as_ref(), value, expiry.into());
+        Ok(call!(self, "add", work)? == Answer::Stored)
     }
 
     /// Stores a value under a key that has one; false when it has none.
@@ -117,33 +137,21 @@ impl Memcached {
         value: impl AsRef<[u8]>,
         expiry: impl Into<Expiry>,
     ) -> Result<bool, Error> {
-        let expiry = expiry.into().number();
-        command!(
-            self, "replace",
-            let key = checked(key.as_ref())?;
-            let value = self.fit(value.as_ref())?;
-            |stream| wire::store(stream, "replace", key, value, expiry)
-        )
+        let (value, expiry) = (value.as_ref(), expiry.into().number());
+        let work = self.write(Verb::Replace, key.as_ref(), value, expiry.into());
+        Ok(call!(self, "replace", work)? == Answer::Stored)
     }
 
     /// Adds to the end of a value; false when there is none. Its expiry stays.
     pub async fn append(&self, key: impl AsRef<str>, value: impl AsRef<[u8]>) -> Result<bool, Error> {
-        command!(
-            self, "append",
-            let key = checked(key.as_ref())?;
-            let value = self.fit(value.as_ref())?;
-            |stream| wire::append(stream, key, value)
-        )
+        let work = self.write(Verb::Append, key.as_ref(), value.as_ref(), 0);
+        Ok(call!(self, "append", work)? == Answer::Stored)
     }
 
     /// Adds to the front of a value; false when there is none. Its expiry stays.
     pub async fn prepend(&self, key: impl AsRef<str>, value: impl AsRef<[u8]>) -> Result<bool, Error> {
-        command!(
-            self, "prepend",
-            let key = checked(key.as_ref())?;
-            let value = self.fit(value.as_ref())?;
-            |stream| wire::store(stream, "prepend", key, value, 0)
-        )
+        let work = self.write(Verb::Prepend, key.as_ref(), value.as_ref(), 0);
+        Ok(call!(self, "prepend", work)? == Answer::Stored)
     }
 
     /// Stores a value unless somebody else has since [`gets`](Self::gets) gave the token.
@@ -154,57 +162,77 @@ impl Memcached {
         expiry: impl Into<Expiry>,
         token: CasToken,
     ) -> Result<CasOutcome, Error> {
-        let expiry = expiry.into().number();
-        command!(
-            self, "cas",
-            let key = checked(key.as_ref())?;
-            let value = self.fit(value.as_ref())?;
-            |stream| wire::cas(stream, key, value, expiry, token.0)
-        )
+        let (key, value, expiry) = (key.as_ref(), value.as_ref(), expiry.into().number());
+        let work = async {
+            let key = self.fleet()?.key(key)?;
+            let value = self.fleet()?.value(value)?;
+            let host = self.usable().await?.writes(&key)?;
+            on_session!(host, |stream| wire::cas(stream, &key, value, expiry, token.0))
+        };
+        call!(self, "cas", work)
     }
 
     /// Removes a key; false when there is none.
     pub async fn delete(&self, key: impl AsRef<str>) -> Result<bool, Error> {
-        command!(self, "delete", let key = checked(key.as_ref())?; |stream| wire::delete(stream, key))
+        let work = self.write(Verb::Delete, key.as_ref(), b"", 0);
+        Ok(call!(self, "delete", work)? == Answer::Deleted)
     }
 
     /// Adds to a number in decimal digits, and gives the sum, which wraps at 2^64; `None` when there is no such key.
     pub async fn incr(&self, key: impl AsRef<str>, by: u64) -> Result<Option<u64>, Error> {
-        command!(self, "incr", let key = checked(key.as_ref())?; |stream| wire::incr(stream, key, by))
+        let work = self.write(Verb::Incr, key.as_ref(), b"", by);
+        Ok(call!(self, "incr", work)?.number())
     }
 
     /// Subtracts from a number in decimal digits, and gives the rest, at least 0; `None` when there is no such key.
     /// The server does not shorten the text: what was `10` reads `9 `, with a blank, afterwards.
     pub async fn decr(&self, key: impl AsRef<str>, by: u64) -> Result<Option<u64>, Error> {
-        command!(self, "decr", let key = checked(key.as_ref())?; |stream| wire::decr(stream, key, by))
+        let work = self.write(Verb::Decr, key.as_ref(), b"", by);
+        Ok(call!(self, "decr", work)?.number())
     }
 
     /// Gives a value a new expiry; false when there is none.
     pub async fn touch(&self, key: impl AsRef<str>, expiry: impl Into<Expiry>) -> Result<bool, Error> {
-        let expiry = expiry.into().number();
-        command!(self, "touch", let key = checked(key.as_ref())?; |stream| wire::touch(stream, key, expiry))
+        let work = self.write(Verb::Touch, key.as_ref(), b"", expiry.into().number().into());
+        Ok(call!(self, "touch", work)? == Answer::Touched)
     }
 
-    /// Removes every value of the server, also those of other applications.
+    /// Removes every value of every host, also those of other applications. When a host fails, the others are emptied all
+    /// the same, and the error is that of the first that failed.
     pub async fn flush_all(&self) -> Result<(), Error> {
-        command!(self, "flush_all", |stream| wire::flush_all(stream))
+        let work = async {
+            let flush = async |host| on_session!(host, |stream| wire::flush_all(stream));
+            let hosts = self.usable().await?.hosts.iter().map(flush);
+            let flushed = futures_util::future::join_all(hosts).await;
+            flushed.into_iter().collect()
+        };
+        call!(self, "flush_all", work)
     }
 
-    /// The server's version: `1.6.18`.
+    /// The server's version, `1.6.18`; with several hosts, that of the first that is there.
     pub async fn version(&self) -> Result<String, Error> {
-        command!(self, "version", |stream| wire::version(stream))
+        let work = async {
+            let fleet = self.usable().await?;
+            fleet.any_alive().unwrap_or(&fleet.hosts[0]).version().await
+        };
+        call!(self, "version", work)
     }
 
-    /// The server's statistics.
+    /// The server's statistics; with several hosts, those of the first that is there.
     pub async fn stats(&self) -> Result<HashMap<String, String>, Error> {
-        command!(self, "stats", |stream| wire::stats(stream))
+        let work = async {
+            let fleet = self.usable().await?;
+            let host = fleet.any_alive().unwrap_or(&fleet.hosts[0]);
+            on_session!(host, |stream| wire::stats(stream))
+        };
+        call!(self, "stats", work)
     }
 
     /// The value of a key, read as JSON; a value of another shape is an `Operation`.
     pub async fn get_as<T: DeserializeOwned>(&self, key: impl AsRef<str>) -> Result<Option<T>, Error> {
-        let found: Option<Vec<u8>> =
-            command!(self, "get_as", let key = checked(key.as_ref())?; |stream| wire::get(stream, key))?;
-        let Some(value) = found else { return Ok(None) };
+        let Some(value) = call!(self, "get_as", self.read(key.as_ref()))? else {
+            return Ok(None);
+        };
         // The words of the parser are left out: they quote the value.
         let value = serde_json::from_slice(&value).map(Some).map_err(|cause| {
             let (line, column) = (cause.line(), cause.column());
@@ -221,31 +249,61 @@ impl Memcached {
         value: &T,
         expiry: impl Into<Expiry>,
     ) -> Result<(), Error> {
-        let expiry = expiry.into().number();
+        let (key, expiry) = (key.as_ref(), expiry.into().number());
         let json = serde_json::to_vec(value)
             .map_err(|_| Error::new(ErrorKind::Operation, "the value cannot be written as JSON"));
-        command!(
-            self, "set_as",
-            let key = checked(key.as_ref())?;
-            let json = json?;
-            let value = self.fit(&json)?;
-            |stream| wire::set(stream, key, value, expiry)
-        )
+        let work = async { self.write(Verb::Set, key, &json?, expiry.into()).await };
+        call!(self, "set_as", work).map(drop)
     }
 
-    fn fit<'v>(&self, value: &'v [u8]) -> Result<&'v [u8], Error> {
-        let client = self.inner.client.as_ref().map_err(Clone::clone)?;
-        fitting(value, client.sessions().max_value)
+    /// The host that a key belongs to, by the ring: libmemcached's `KETAMA_WEIGHTED` with MD5, over the key with its
+    /// `prefix`. Needs no server, and does not ask whether the host is there.
+    ///
+    /// # Errors
+    /// `Operation` for a key that no server takes; `Config` when the values at start gave no hosts.
+    ///
+    /// ```no_run
+    /// # fn show(cache: &registry_core::Memcached) -> Result<(), registry_core::Error> {
+    /// println!("user:7 is at {}", cache.host_of("user:7")?); // c2:11211
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn host_of(&self, key: impl AsRef<str>) -> Result<HostAddress, Error> {
+        let fleet = self.fleet()?;
+        let key = fleet.key(key.as_ref())?;
+        Ok(fleet.owner(&key).address().clone())
     }
-}
 
-/// Each key once, and in order: the server answers a key as often as it is asked.
-fn sorted<K: AsRef<str>>(keys: &[K]) -> Result<Vec<&str>, Error> {
-    let mut keys = keys
-        .iter()
-        .map(|key| checked(key.as_ref()))
-        .collect::<Result<Vec<_>, _>>()?;
-    keys.sort_unstable();
-    keys.dedup();
-    Ok(keys)
+    /// The hosts that are taken for dead now, with the cause: `failure_limit` failures in a row, or the start. Each is
+    /// probed, with pauses that grow to 5 s, and has its keys back as soon as it answers. A host alone is never dead: its
+    /// connection is [`Degraded`](crate::State::Degraded).
+    #[must_use]
+    pub fn dead_hosts(&self) -> Vec<FailedHost> {
+        self.fleet().map(Fleet::dead).unwrap_or_default()
+    }
+
+    /// The hosts of a connection that is open now.
+    async fn usable(&self) -> Result<&Fleet, Error> {
+        self.inner.base.usable().await?;
+        self.fleet()
+    }
+
+    async fn read(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
+        let key = self.fleet()?.key(key)?;
+        match self.usable().await?.reads(&key)? {
+            Some(host) => host.get(&key).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn write(&self, verb: Verb, key: &str, value: &[u8], number: u64) -> Result<Answer, Error> {
+        let write = Write {
+            verb,
+            key: self.fleet()?.key(key)?,
+            value: Cow::Borrowed(self.fleet()?.value(value)?),
+            number,
+        };
+        let host = self.usable().await?.writes(&write.key)?;
+        host.write(write).await
+    }
 }

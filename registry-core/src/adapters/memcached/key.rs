@@ -8,16 +8,22 @@ pub(super) const KEY_LIMIT: usize = 250;
 
 /// Checks a key before anything is written: a space or a line break in it would be a command of its own. The text of
 /// the key is in no message: it may name a person.
-pub(super) fn checked(key: &str) -> Result<&str, Error> {
+pub(super) fn checked<'k>(key: &'k str, prefix: &str) -> Result<&'k str, Error> {
     let length = key.len();
+    let limit = KEY_LIMIT.saturating_sub(prefix.len());
     if length == 0 {
-        return Err(refused("expected a key of 1 to 250 bytes, found an empty one"));
+        return Err(refused(&format!(
+            "expected a key of 1 to {limit} bytes, found an empty one"
+        )));
     }
-    if length > KEY_LIMIT {
-        return Err(
-            refused(&format!("expected a key of 1 to 250 bytes, found {length}"))
-                .help("write a digest of the key instead"),
-        );
+    if length > limit {
+        let beside = if prefix.is_empty() {
+            ""
+        } else {
+            " beside the `prefix`"
+        };
+        let message = format!("expected a key of 1 to {limit} bytes{beside}, found {length}");
+        return Err(refused(&message).help("write a digest of the key instead"));
     }
     if let Some(at) = key.bytes().position(|byte| byte <= b' ' || byte == 0x7f) {
         return Err(refused(&format!(
@@ -51,7 +57,7 @@ mod tests {
     fn refuses_what_would_be_a_command() {
         let long = "x".repeat(251);
         for key in ["", "a b", "a\r\nflush_all", "a\n", "\0", "a\x7f", "\t", &long] {
-            let error = checked(key).unwrap_err();
+            let error = checked(key, "").unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Operation);
             assert!(!error.message().contains("flush_all"), "{error}");
         }
@@ -61,7 +67,19 @@ mod tests {
     fn takes_every_other_key() {
         let longest = "x".repeat(250);
         for key in ["a", "user:7", "schlüssel", &longest] {
-            assert_eq!(checked(key).unwrap(), key);
+            assert_eq!(checked(key, "").unwrap(), key);
         }
+    }
+
+    #[test]
+    fn counts_the_prefix() {
+        let (fits, longer) = ("x".repeat(245), "x".repeat(246));
+        assert!(checked(&fits, "shop:").is_ok());
+        let error = checked(&longer, "shop:").unwrap_err();
+        assert_eq!(
+            error.message(),
+            "expected a key of 1 to 245 bytes beside the `prefix`, found 246"
+        );
+        assert!(checked("", "shop:").is_err());
     }
 }

@@ -1,40 +1,61 @@
 //! memcached: a client of our own on the protocol of `memcache-async`.
 //!
-//! The crate speaks `get`, `set`, `append`, `delete`, `incr`, `decr`, `version` and `flush_all`. It does so over a
-//! stream of ours that makes it safe: `set`, `append` and `delete` are acknowledged (the crate asks for no answer and
-//! reports success for what was not stored), lines and values have limits before anything is allocated, and a session
-//! that ended early or badly is never used again.
+//! The crate speaks `get`, `set`, `append`, `delete`, `version` and `flush_all`. It does so over a stream of ours that
+//! makes it safe: `set`, `append` and `delete` are acknowledged (the crate asks for no answer and reports success for what
+//! was not stored), lines and values have limits before anything is allocated, and a session that ended badly is never
+//! used again. Our own, on the same stream, are the commands that the crate lacks, does wrong, or cannot gather.
 //!
-//! Our own, on the same stream, are the commands that the crate lacks or does wrong: `replace`, `prepend`, `touch` and
-//! `stats` are missing there; `add` takes every answer for success; `gets` takes the value of any key; `cas` looks for
-//! the wrong word when the key is missing.
+//! From a call to its server and back:
 //!
-//! One server per connection. A list of servers with keys spread over them is to come.
+//! 1. [`commands`] checks key and value and asks the [`fleet`] for the host: its [`ring`] is libmemcached's, and a host
+//!    that is taken for dead ([`vitality`]) has its keys missed, refused, or looked for at the next one.
+//! 2. A [`host`] has few sessions. A call that finds one at rest speaks on it (a [`lease`]); a call that finds none waits
+//!    in the [`queue`].
+//! 3. A session that comes free with calls waiting gets a [`runner`]. It takes many of them as one [`batch`]: what changes
+//!    something first, then one `get` with all keys, one packet there and one back, and each call gets its part.
+//! 4. A call that is dropped costs nothing: in the queue it is passed over, in a batch nobody takes its answer, and on a
+//!    lease the answer is read away before the session is used again.
+//! 5. A session that answers wrongly, late or not at all is ended, and what it owed is an error. A read that met the end of
+//!    a session which had rested is tried once more on another; a write whose bytes had left never is.
 
+mod address;
+mod batch;
 mod commands;
 mod error;
 mod expiry;
+mod fleet;
+mod frame;
+mod host;
 mod key;
+mod lease;
+mod multi;
 mod open;
-mod pool;
+mod queue;
 mod ring;
+mod runner;
+mod session;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod vitality;
 mod wire;
+mod write;
 
+pub use address::HostAddress;
 pub use commands::{CasOutcome, CasToken};
 pub use expiry::Expiry;
+pub use multi::{FailedHost, MultiGet};
 
 use crate::base::Base;
 use crate::connection::method_set;
 use crate::error::Error;
-use open::Client;
+use fleet::Fleet;
 use std::sync::Arc;
 
 /// A `[memcached.…]`: the commands of memcached, each with the connection's `timeout`.
 ///
-/// Cheap to clone: clones share their sessions.
+/// Cheap to clone: clones share their sessions. With several hosts each key belongs to one of them
+/// ([`host_of`](Self::host_of)).
 #[derive(Clone)]
 pub struct Memcached {
     pub(crate) inner: Arc<Inner>,
@@ -42,7 +63,7 @@ pub struct Memcached {
 
 pub(crate) struct Inner {
     pub(crate) base: Arc<Base>,
-    pub(crate) client: Result<Client, Error>,
+    pub(crate) fleet: Result<Fleet, Error>,
     pub(crate) hosts: String,
 }
 
@@ -55,16 +76,11 @@ method_set!(
 impl Memcached {
     /// What `process` and `instance` give: the client itself, when the values gave one.
     pub(crate) fn client(&self) -> Result<Self, Error> {
-        self.inner
-            .client
-            .as_ref()
-            .map(|_| self.clone())
-            .map_err(Clone::clone)
+        self.fleet().map(|_| self.clone())
     }
 
-    /// The client of a connection that is open now.
-    async fn opened(&self) -> Result<&Client, Error> {
-        self.inner.base.usable().await?;
-        self.inner.client.as_ref().map_err(Clone::clone)
+    /// The hosts, when the values gave them.
+    fn fleet(&self) -> Result<&Fleet, Error> {
+        self.inner.fleet.as_ref().map_err(Clone::clone)
     }
 }

@@ -1,36 +1,29 @@
-//! From settings to a client, and the opening of it.
+//! From settings to a fleet, and what the rest of the run time asks of it.
 
-use super::pool::{Lease, Sessions};
-use super::{Inner, Memcached, wire};
+use super::address::HostAddress;
+use super::fleet::{Fleet, OnDeadHost, Rules};
+use super::session::Terms;
+use super::{Inner, Memcached};
 use crate::base::Base;
 use crate::connection::{Connection, Instance, Opened};
 use crate::error::Error;
 use crate::kind::ErrorKind;
+use crate::secret;
 use crate::startup::Prepared;
 use crate::status;
-use crate::{cause, secret};
-use deadpool::Runtime;
-use deadpool::managed::{Pool, QueueMode, Timeouts};
 use futures_util::FutureExt as _;
-use futures_util::future::{BoxFuture, try_join_all};
+use futures_util::future::BoxFuture;
 use registry_config::Settings;
 use std::sync::Arc;
-
-/// The pool and what is asked of it.
-#[derive(Clone)]
-pub(crate) struct Client {
-    pub(super) pool: Pool<Sessions>,
-    min: usize,
-}
 
 impl Memcached {
     /// Builds the handle. No I/O with the server.
     pub(crate) fn prepare(prepared: &Prepared) -> Self {
         let base = Arc::clone(&prepared.base);
-        let client = prepared
+        let fleet = prepared
             .settings
             .clone()
-            .and_then(|settings| client(&base, &settings));
+            .and_then(|settings| fleet(&base, &settings));
         let hosts = match &prepared.settings {
             Ok(settings) => {
                 let hosts = settings
@@ -42,7 +35,7 @@ impl Memcached {
             Err(_) => String::new(),
         };
         Self {
-            inner: Arc::new(Inner { base, client, hosts }),
+            inner: Arc::new(Inner { base, fleet, hosts }),
         }
     }
 }
@@ -53,71 +46,45 @@ fn default_port() -> u16 {
         .unwrap_or(11211)
 }
 
-fn client(base: &Arc<Base>, settings: &Settings) -> Result<Client, Error> {
-    let hosts = secret::hosts(settings.hosts(), default_port())?;
-    let Some((host, port)) = hosts.into_iter().next() else {
+fn fleet(base: &Arc<Base>, settings: &Settings) -> Result<Fleet, Error> {
+    let names = secret::hosts(settings.hosts(), default_port())?;
+    if names.is_empty() {
         return Err(Error::new(ErrorKind::Config, "expected a host, found none"));
+    }
+    let weights = settings.hosts().iter().map(|host| host.weight);
+    let hosts: Vec<_> = names
+        .into_iter()
+        .map(|(host, port)| HostAddress { host, port })
+        .zip(weights)
+        .collect();
+    let count = |key, default| {
+        let count = settings.count(key).and_then(|count| usize::try_from(count).ok());
+        count.unwrap_or(default)
     };
-    let count = |key| settings.count(key).and_then(|count| usize::try_from(count).ok());
-    let sessions = Sessions {
+    // Every default stands in the backend's row; those here are for a row that forgot.
+    let max = count("pool.max", 4);
+    let acquire_timeout = settings.duration("pool.acquire_timeout");
+    let terms = Terms {
         base: Arc::clone(base),
-        host,
-        port,
-        max_value: count("max_value").unwrap_or(1 << 20),
+        max,
+        min: count("pool.min", 0).min(max),
+        acquire_timeout: acquire_timeout
+            .unwrap_or_else(|| base.timeout())
+            .min(base.timeout()),
         idle_timeout: settings.duration("pool.idle_timeout"),
         max_lifetime: settings.duration("pool.max_lifetime"),
+        max_value: count("max_value", 1 << 20),
     };
-    let max = count("pool.max").unwrap_or(8);
-    let wait = settings
-        .duration("pool.acquire_timeout")
-        .unwrap_or_else(|| base.timeout());
-    let pool = Pool::builder(sessions)
-        .max_size(max)
-        .timeouts(Timeouts {
-            wait: Some(wait),
-            create: None,
-            recycle: None,
-        })
-        .queue_mode(QueueMode::Fifo)
-        .runtime(Runtime::Tokio1)
-        .build()
-        .map_err(|cause| Error::new(ErrorKind::Config, cause.to_string()))?;
-    Ok(Client {
-        pool,
-        min: count("pool.min").unwrap_or(0).min(max),
-    })
-}
-
-impl Client {
-    pub(super) fn sessions(&self) -> &Sessions {
-        self.pool.manager()
-    }
-
-    /// One bare session that names its version, then as many in the pool as are to be kept.
-    async fn open(&self) -> Result<Opened, Error> {
-        let sessions = self.sessions();
-        let hosts = [(sessions.host.clone(), sessions.port)];
-        let proof = async {
-            let mut stream = sessions.connect().await?;
-            wire::version(&mut stream)
-                .await
-                .map_err(|cause| sessions.error(&cause))
-        };
-        let version = cause::with_cause(&hosts, sessions.base.connect_timeout(), "memcached", proof).await?;
-        let leases = try_join_all((0..self.min).map(|_| Lease::take(&self.pool))).await?;
-        for lease in leases {
-            lease.settle(sessions, Ok(()))?;
-        }
-        Ok(Opened {
-            detail: format!("memcached {version}"),
-        })
-    }
-
-    async fn probe(&self) -> Result<(), Error> {
-        let mut lease = Lease::take(&self.pool).await?;
-        let answer = wire::version(lease.stream()).await;
-        lease.settle(self.sessions(), answer).map(drop)
-    }
+    let rules = Rules {
+        on_dead_host: match settings.text("on_dead_host") {
+            Some("error") => OnDeadHost::Error,
+            Some("rehash") => OnDeadHost::Rehash,
+            _ => OnDeadHost::Miss,
+        },
+        failure_limit: u32::try_from(count("failure_limit", 3)).unwrap_or(u32::MAX),
+        prefix: settings.text("prefix").unwrap_or_default().to_owned(),
+    };
+    Ok(Fleet::new(&hosts, &terms, rules))
 }
 
 impl Connection for Memcached {
@@ -126,30 +93,24 @@ impl Connection for Memcached {
     }
 
     fn open(&self) -> BoxFuture<'_, Result<Opened, Error>> {
-        async { self.inner.client.as_ref().map_err(Clone::clone)?.open().await }.boxed()
+        async { self.fleet()?.open().await }.boxed()
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<(), Error>> {
-        async { self.inner.client.as_ref().map_err(Clone::clone)?.probe().await }.boxed()
+        async { self.fleet()?.probe().await }.boxed()
     }
 
     fn shutdown(&self) -> BoxFuture<'_, ()> {
         async {
-            if let Ok(client) = &self.inner.client {
-                client.pool.close();
+            if let Ok(fleet) = self.fleet() {
+                fleet.close().await;
             }
         }
         .boxed()
     }
 
     fn sessions(&self) -> Option<status::Sessions> {
-        let status = self.inner.client.as_ref().ok()?.pool.status();
-        let number = |count| u32::try_from(count).unwrap_or(u32::MAX);
-        Some(status::Sessions {
-            open: number(status.size),
-            idle: number(status.available),
-            max: number(status.max_size),
-        })
+        self.fleet().ok().map(Fleet::sessions)
     }
 
     fn hosts(&self) -> String {

@@ -5,24 +5,11 @@
 //! to the first point at or after its own. All arithmetic is in `f32`, as libmemcached's is: in `f64` other hosts get
 //! other numbers of points from 25 hosts on.
 
+use super::address::HostAddress;
 use md5::{Digest as _, Md5};
-
-/// Points of a host in a fleet of equal weights.
-const POINTS_PER_HOST: f32 = 160.0;
-
-/// Points from one MD5.
-const POINTS_PER_HASH: usize = 4;
 
 /// The port that is left out of a host's name on the ring.
 const DEFAULT_PORT: u16 = 11211;
-
-/// One host of a fleet.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct RingHost {
-    pub(crate) host: String,
-    pub(crate) port: u16,
-    pub(crate) weight: u32,
-}
 
 /// The circle: points in ascending order, each with the index of its host.
 #[derive(Clone, Debug)]
@@ -32,16 +19,19 @@ pub(crate) struct Ring {
 }
 
 impl Ring {
-    /// The ring of these hosts. One host needs no points.
-    pub(crate) fn new(hosts: &[RingHost]) -> Self {
+    /// The ring of these hosts with their weights. One host needs no points.
+    pub(crate) fn new(hosts: &[(HostAddress, u32)]) -> Self {
         let mut points = Vec::new();
         if hosts.len() > 1 {
-            for (index, host) in hosts.iter().enumerate() {
-                let name = match host.port {
-                    DEFAULT_PORT => host.host.clone(),
-                    port => format!("{}:{port}", host.host),
+            let weights: Vec<u32> = hosts.iter().map(|(_, weight)| *weight).collect();
+            let hashes = registry_config::ketama_hashes(&weights);
+            for (index, ((address, _), hashes)) in hosts.iter().zip(hashes).enumerate() {
+                // An IPv6 address has no brackets here.
+                let name = match address.port {
+                    DEFAULT_PORT => address.host.clone(),
+                    port => format!("{}:{port}", address.host),
                 };
-                for n in 0..hashes(host.weight, hosts) {
+                for n in 0..hashes {
                     let hash: [u8; 16] = Md5::digest(format!("{name}-{n}")).into();
                     let (four, _) = hash.as_chunks::<4>();
                     let index = u32::try_from(index).expect("fewer hosts than points on the circle");
@@ -59,14 +49,23 @@ impl Ring {
 
     /// The index of the host that this key belongs to.
     pub(crate) fn host_of(&self, key: &[u8]) -> usize {
-        self.hosts_of(key).next().unwrap_or(0)
+        let point = self.points.get(self.start(key)).or(self.points.first());
+        point.map_or(0, |(_, index)| *index as usize)
+    }
+
+    /// The first point at or after the key's own.
+    fn start(&self, key: &[u8]) -> usize {
+        if self.points.is_empty() {
+            return 0;
+        }
+        let hash: [u8; 16] = Md5::digest(key).into();
+        let hash = u32::from_le_bytes([hash[0], hash[1], hash[2], hash[3]]);
+        self.points.partition_point(|(point, _)| *point < hash)
     }
 
     /// The indices of all hosts in the order in which they would take over this key, its own first.
     pub(crate) fn hosts_of(&self, key: &[u8]) -> impl Iterator<Item = usize> {
-        let hash: [u8; 16] = Md5::digest(key).into();
-        let hash = u32::from_le_bytes([hash[0], hash[1], hash[2], hash[3]]);
-        let start = self.points.partition_point(|(point, _)| *point < hash);
+        let start = self.start(key);
         let around = self.points[start..].iter().chain(&self.points[..start]);
         let mut seen = vec![false; self.hosts];
         let alone = (self.points.is_empty() && self.hosts > 0).then_some(0);
@@ -75,30 +74,6 @@ impl Ring {
             (!std::mem::replace(&mut seen[index], true)).then_some(index)
         }))
     }
-
-    /// How many points a host has: none means that it gets no keys.
-    pub(crate) fn points_of(&self, index: usize) -> usize {
-        if self.points.is_empty() {
-            return POINTS_PER_HOST as usize;
-        }
-        self.points
-            .iter()
-            .filter(|(_, host)| *host as usize == index)
-            .count()
-    }
-}
-
-/// How many MD5s a host of this weight gets.
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "libmemcached computes so, and its result is small and not negative"
-)]
-fn hashes(weight: u32, hosts: &[RingHost]) -> usize {
-    let total: u64 = hosts.iter().map(|host| u64::from(host.weight)).sum();
-    let share = weight as f32 / total as f32;
-    (share * POINTS_PER_HOST / POINTS_PER_HASH as f32 * hosts.len() as f32 + 1e-10).floor() as usize
 }
 
 #[cfg(test)]
@@ -122,28 +97,38 @@ mod tests {
         assert_eq!(scenarios.len(), 19);
         for scenario in scenarios {
             let name = scenario["name"].as_str().unwrap();
-            let hosts: Vec<RingHost> = scenario["servers"]
+            let hosts: Vec<(HostAddress, u32)> = scenario["servers"]
                 .as_array()
                 .unwrap()
                 .iter()
-                .map(|server| RingHost {
-                    host: server["host"].as_str().unwrap().to_owned(),
-                    port: u16::try_from(number(&server["port"])).unwrap(),
-                    weight: u32::try_from(number(&server["weight"])).unwrap(),
+                .map(|server| {
+                    let address = HostAddress {
+                        host: server["host"].as_str().unwrap().to_owned(),
+                        port: u16::try_from(number(&server["port"])).unwrap(),
+                    };
+                    (address, u32::try_from(number(&server["weight"])).unwrap())
                 })
                 .collect();
             let ring = Ring::new(&hosts);
             let expected = scenario["expect"]["ketama_weighted_md5"].as_array().unwrap();
             for (key, expected) in keys.iter().zip(expected) {
                 assert_eq!(ring.host_of(key.as_bytes()), number(expected), "{name}: {key}");
-                let live = (0..hosts.len()).filter(|host| ring.points_of(*host) > 0);
+                let first = ring.hosts_of(key.as_bytes()).next();
+                assert_eq!(first, Some(number(expected)), "{name}: {key}");
+                let live = (0..hosts.len()).filter(|host| points_of(&ring, *host) > 0);
                 assert_eq!(ring.hosts_of(key.as_bytes()).count(), live.count(), "{name}");
             }
             if hosts.len() > 1 {
                 for (index, points) in scenario["points_weighted"].as_array().unwrap().iter().enumerate() {
-                    assert_eq!(ring.points_of(index), number(points), "{name}: host {index}");
+                    assert_eq!(points_of(&ring, index), number(points), "{name}: host {index}");
                 }
             }
         }
+    }
+
+    /// How many points a host has. A host alone has no ring, and every key.
+    fn points_of(ring: &Ring, index: usize) -> usize {
+        let own = ring.points.iter().filter(|(_, host)| *host as usize == index);
+        if ring.hosts == 1 { 160 } else { own.count() }
     }
 }

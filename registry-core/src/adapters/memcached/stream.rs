@@ -1,10 +1,10 @@
-//! The stream under the protocol: frames what the server sends, so that nothing malformed reaches the protocol, and
-//! gathers what is sent, so that a command is one packet.
+//! The stream under the protocol: frames what the server sends, so that nothing malformed reaches the protocol, gathers
+//! what is sent, so that a batch of commands is one packet, and knows what is still to come in answer.
 
-use super::key::KEY_LIMIT;
+use super::frame::{self, Answer, LINE_LIMIT, garbled};
 use futures_util::io::{AsyncRead, AsyncWrite};
 use socket2::SockRef;
-use std::fmt;
+use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
@@ -12,12 +12,20 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use tokio::net::TcpStream;
 
-/// The longest line that a server sends: a header with a key, an error with its text, a statistic.
-const LINE_LIMIT: usize = 2048 + KEY_LIMIT;
-/// What is read from the socket at once, unless a value is read straight into its place.
-const CHUNK: usize = 8 * 1024;
-/// A larger buffer is given back after its command.
-const KEPT: usize = 64 * 1024;
+/// What is read from the socket at once, unless a value is read straight into its place: at first, and at most after
+/// reads that filled all of it.
+const INBOX: (usize, usize) = (4 * 1024, 64 * 1024);
+/// A larger buffer is given back when the session rests.
+const KEPT: usize = 16 * 1024;
+
+/// What ends an answer that the protocol reads by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// The line `END`.
+    End,
+    /// Any line.
+    Line,
+}
 
 /// A session's socket. Reading gives one line, or one part of a value, at a time: the protocol's own buffer never
 /// holds more than it was promised, and what is left over stays here, where it is seen.
@@ -25,8 +33,9 @@ pub(crate) struct Stream {
     tcp: TcpStream,
     max_value: usize,
     inbox: Vec<u8>,
-    /// How much of `inbox` was handed on.
+    /// How much of `inbox` was handed on, and how much of it came from the socket.
     taken: usize,
+    filled: usize,
     /// How much of the checked line at `taken` is still to be handed on.
     line: usize,
     /// How much of a value and its end of line follows the line.
@@ -35,40 +44,19 @@ pub(crate) struct Stream {
     values: usize,
     outbox: Vec<u8>,
     sent: usize,
+    /// While it is set, a flush sends nothing: further commands follow.
+    corked: bool,
     /// Whether the next command line is one that the protocol wants no acknowledgement of.
     claims: bool,
-    /// Commands whose acknowledgement was not asked for by the protocol, but by us.
+    /// How many commands are to be answered by one line each, which never reaches the protocol.
     owed: usize,
-}
-
-/// Why the stream broke off; travels inside an [`io::Error`].
-#[derive(Debug)]
-pub(super) enum Fault {
-    /// The server's own `ERROR`, `CLIENT_ERROR …` or `SERVER_ERROR …`.
-    Refused(String),
-    /// What came is not memcached's protocol.
-    Garbled(&'static str),
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Refused(text) => write!(f, "the server answered {}", text.trim_end()),
-            Self::Garbled(what) => f.write_str(what),
-        }
-    }
-}
-
-impl std::error::Error for Fault {}
-
-impl From<Fault> for io::Error {
-    fn from(fault: Fault) -> Self {
-        Self::other(fault)
-    }
-}
-
-pub(super) fn garbled(what: &'static str) -> io::Error {
-    Fault::Garbled(what).into()
+    answers: Vec<Answer>,
+    /// What ends the answer that comes after those lines.
+    ending: Option<Ending>,
+    /// Whether the line at `taken` is the last of an answer.
+    last: bool,
+    /// How many bytes of values came since the session was made, and how many values.
+    received: (usize, usize),
 }
 
 impl Stream {
@@ -80,24 +68,42 @@ impl Stream {
             max_value,
             inbox: Vec::new(),
             taken: 0,
+            filled: 0,
             line: 0,
             block: 0,
             values: 0,
             outbox: Vec::new(),
             sent: 0,
+            corked: false,
             claims: false,
             owed: 0,
+            answers: Vec::new(),
+            ending: None,
+            last: false,
+            received: (0, 0),
         })
     }
 
-    /// How many values the next command asks for; a server that sends more is not answering it.
-    pub(super) fn expect_values(&mut self, count: usize) {
-        self.values = count;
+    /// The next command's answer is read by the protocol, ends so, and has at most so many values: a server that sends
+    /// more is not answering it.
+    pub(super) fn expect(&mut self, ending: Ending, values: usize) {
+        self.ending = Some(ending);
+        self.values = values;
     }
 
     /// How many of these values have not come.
     pub(super) fn values_left(&self) -> usize {
         self.values
+    }
+
+    /// How many bytes of values have come on this session, and how many values.
+    pub(super) fn received(&self) -> (usize, usize) {
+        self.received
+    }
+
+    /// While corked, commands are gathered and a flush sends nothing.
+    pub(super) fn cork(&mut self, corked: bool) {
+        self.corked = corked;
     }
 
     /// Claims the acknowledgement of the next command, which the protocol writes with `noreply`. No other command is
@@ -106,9 +112,58 @@ impl Stream {
         self.claims = true;
     }
 
+    /// Writes a command that is answered by one line.
+    pub(super) fn write_line(&mut self, parts: [&[u8]; 3]) {
+        for part in parts {
+            self.outbox.extend_from_slice(part);
+        }
+        self.owed += 1;
+    }
+
+    /// The answers of one line that came since this was called last.
+    pub(super) fn take_answers(&mut self) -> Vec<Answer> {
+        std::mem::take(&mut self.answers)
+    }
+
     /// Whether everything that was sent is answered, and everything that came was read.
     pub(super) fn is_settled(&self) -> bool {
-        self.taken == self.inbox.len() && self.block == 0 && self.outbox.is_empty() && self.owed == 0
+        self.taken == self.filled && self.is_answered() && self.outbox.is_empty()
+    }
+
+    fn is_answered(&self) -> bool {
+        self.line == 0 && self.block == 0 && self.owed == 0 && self.ending.is_none()
+    }
+
+    /// Forgets a command of which nothing was sent; false when something was.
+    pub(super) fn take_back(&mut self) -> bool {
+        if self.outbox.is_empty() || self.sent > 0 {
+            return self.is_settled();
+        }
+        self.outbox.clear();
+        self.reset();
+        self.owed = 0;
+        self.ending = None;
+        self.is_settled()
+    }
+
+    fn reset(&mut self) {
+        self.corked = false;
+        self.claims = false;
+        self.values = 0;
+        self.answers.clear();
+    }
+
+    /// Makes it ready for a rest: what only a large batch needs is given back.
+    pub(super) fn rest(&mut self) {
+        self.reset();
+        if self.inbox.len() > KEPT {
+            self.inbox = Vec::new();
+            self.taken = 0;
+            self.filled = 0;
+        }
+        if self.outbox.capacity() > KEPT {
+            self.outbox = Vec::new();
+        }
     }
 
     /// Whether a session that rested is still of use: neither closed by the server nor holding bytes that nobody asked
@@ -119,60 +174,115 @@ impl Stream {
         self.is_settled() && seen.is_err_and(|cause| cause.kind() == io::ErrorKind::WouldBlock)
     }
 
-    /// Counts an acknowledgement as read: the next line is it.
-    pub(super) fn collect_owed(&mut self) -> io::Result<()> {
-        self.owed = self
-            .owed
-            .checked_sub(1)
-            .ok_or_else(|| garbled("no acknowledgement was asked for"))?;
-        Ok(())
+    /// Sends what is left of a command whose caller has gone, and reads its answer away.
+    pub(super) async fn drain(&mut self) -> io::Result<()> {
+        self.corked = false;
+        poll_fn(|cx| Pin::new(&mut *self).poll_flush(cx)).await?;
+        poll_fn(|cx| self.poll_owed(cx)).await?;
+        let mut away = [0; 4096];
+        while !self.is_answered() {
+            poll_fn(|cx| Pin::new(&mut *self).poll_read(cx, &mut away)).await?;
+        }
+        self.reset();
+        if self.is_settled() {
+            return Ok(());
+        }
+        Err(garbled("the server sent more than one answer to one command"))
     }
 
-    /// Room left by what was handed on is used again.
-    fn compact(&mut self) {
-        if self.taken == self.inbox.len() {
-            self.inbox.clear();
-            self.taken = 0;
-            if self.inbox.capacity() > KEPT {
-                self.inbox = Vec::new();
-            }
-        }
+    /// Sends what was gathered and waits for all answers of one line.
+    pub(super) async fn finish_lines(&mut self) -> io::Result<()> {
+        poll_fn(|cx| Pin::new(&mut *self).poll_flush(cx)).await?;
+        poll_fn(|cx| self.poll_owed(cx)).await
     }
 
-    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.compact();
-        let mut chunk = [MaybeUninit::uninit(); CHUNK];
-        let mut buf = ReadBuf::uninit(&mut chunk);
-        ready!(Pin::new(&mut self.tcp).poll_read(cx, &mut buf))?;
-        if buf.filled().is_empty() {
-            return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+    fn poll_owed(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.owed > 0 {
+            let end = ready!(self.poll_whole_line(cx))?;
+            let answer = Answer::read(&self.inbox[self.taken..end])?;
+            self.answers.push(answer);
+            self.taken = end;
+            self.owed -= 1;
         }
-        self.inbox.extend_from_slice(buf.filled());
         Poll::Ready(Ok(()))
     }
 
-    /// Waits for a whole line and checks it.
-    fn poll_line(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.taken == self.filled {
+            (self.taken, self.filled) = (0, 0);
+        }
+        if self.filled == self.inbox.len() {
+            if self.taken > 0 {
+                self.inbox.copy_within(self.taken.., 0);
+                self.filled -= self.taken;
+                self.taken = 0;
+            } else {
+                // A line is shorter than the smallest inbox, so there is always room to grow into.
+                self.inbox.resize((self.inbox.len() * 2).max(INBOX.0), 0);
+            }
+        }
+        let mut buf = ReadBuf::new(&mut self.inbox[self.filled..]);
+        ready!(Pin::new(&mut self.tcp).poll_read(cx, &mut buf))?;
+        let (count, full) = (buf.filled().len(), buf.remaining() == 0);
+        if count == 0 {
+            return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+        }
+        self.filled += count;
+        if full && self.inbox.len() < INBOX.1 {
+            self.inbox.resize(self.inbox.len() * 2, 0);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Waits for a whole line; gives where it ends in the inbox.
+    fn poll_whole_line(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         loop {
-            let rest = &self.inbox[self.taken..];
+            let rest = &self.inbox[self.taken..self.filled];
             let end = rest.iter().take(LINE_LIMIT).position(|byte| *byte == b'\n');
             if let Some(end) = end {
-                let line = &rest[..=end];
-                let block = check_line(line, self.max_value)?;
-                self.line = line.len();
-                if let Some(size) = block {
-                    self.values = self
-                        .values
-                        .checked_sub(1)
-                        .ok_or_else(|| garbled("the server sent a value that was not asked for"))?;
-                    self.block = size + 2;
-                }
-                return Poll::Ready(Ok(()));
+                return Poll::Ready(Ok(self.taken + end + 1));
             }
             if rest.len() >= LINE_LIMIT {
                 return Poll::Ready(Err(garbled("the server sent a line without end")));
             }
             ready!(self.poll_fill(cx))?;
+        }
+    }
+
+    /// Waits for a line that the protocol is to see, and checks it.
+    fn poll_line(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_owed(cx))?;
+        let end = ready!(self.poll_whole_line(cx))?;
+        let line = &self.inbox[self.taken..end];
+        let block = frame::check(line, self.max_value)?;
+        self.line = line.len();
+        self.last = match self.ending {
+            Some(Ending::End) => line == b"END\r\n",
+            Some(Ending::Line) => true,
+            None => {
+                return Poll::Ready(Err(garbled(
+                    "the server sent more than one answer to one command",
+                )));
+            }
+        };
+        if let Some(size) = block {
+            self.values = self
+                .values
+                .checked_sub(1)
+                .ok_or_else(|| garbled("the server sent a value that was not asked for"))?;
+            self.block = size + 2;
+            self.received.0 += size;
+            self.received.1 += 1;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Counts what was handed on of a line; with the last one the answer is whole.
+    fn pass_line(&mut self, count: usize) {
+        self.line -= count;
+        if self.line == 0 && self.last {
+            self.ending = None;
+            self.last = false;
         }
     }
 
@@ -195,43 +305,6 @@ impl Stream {
     }
 }
 
-/// Checks one line; gives the size of the value that follows it.
-fn check_line(line: &[u8], max_value: usize) -> io::Result<Option<usize>> {
-    let Some(text) = line.strip_suffix(b"\r\n") else {
-        return Err(garbled("the server sent a line that does not end in CR LF"));
-    };
-    let is_refusal = [&b"ERROR"[..], b"CLIENT_ERROR", b"SERVER_ERROR"]
-        .iter()
-        .any(|word| {
-            text.strip_prefix(*word)
-                .is_some_and(|rest| rest.is_empty() || rest[0] == b' ')
-        });
-    if is_refusal {
-        return Err(Fault::Refused(String::from_utf8_lossy(text).into_owned()).into());
-    }
-    if !text.starts_with(b"VALUE ") {
-        return Ok(None);
-    }
-    let size = std::str::from_utf8(text).ok().and_then(|text| {
-        let parts: Vec<&str> = text.split(' ').collect();
-        let ([_, key, flags, size] | [_, key, flags, size, _]) = parts[..] else {
-            return None;
-        };
-        flags.parse::<u64>().ok()?;
-        // `parse` takes a plus sign, which is no part of a number here.
-        let digits = size.bytes().all(|byte| byte.is_ascii_digit());
-        (digits && !key.is_empty()).then_some(())?;
-        size.parse::<usize>().ok()
-    });
-    match size {
-        Some(size) if size <= max_value => Ok(Some(size)),
-        Some(_) => Err(garbled("the server announced a value larger than `max_value`")),
-        None => Err(garbled(
-            "the server announced a value with a header that cannot be read",
-        )),
-    }
-}
-
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut [u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
@@ -243,26 +316,29 @@ impl AsyncRead for Stream {
         }
         let wanted = out.len().min(if this.line > 0 { this.line } else { this.block });
         let out = &mut out[..wanted];
-        let rest = &this.inbox[this.taken..];
-        if rest.is_empty() {
-            // Only within a value: straight into its place.
-            let mut buf = ReadBuf::new(out);
-            ready!(Pin::new(&mut this.tcp).poll_read(cx, &mut buf))?;
-            if buf.filled().is_empty() {
-                return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+        // Only within a value can nothing be left of what came.
+        if this.taken == this.filled {
+            if wanted >= this.inbox.len() {
+                // Straight into its place.
+                let mut buf = ReadBuf::new(out);
+                ready!(Pin::new(&mut this.tcp).poll_read(cx, &mut buf))?;
+                if buf.filled().is_empty() {
+                    return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+                }
+                this.pass_block(buf.filled())?;
+                return Poll::Ready(Ok(buf.filled().len()));
             }
-            this.pass_block(buf.filled())?;
-            return Poll::Ready(Ok(buf.filled().len()));
+            ready!(this.poll_fill(cx))?;
         }
+        let rest = &this.inbox[this.taken..this.filled];
         let count = rest.len().min(wanted);
         out[..count].copy_from_slice(&rest[..count]);
         this.taken += count;
         if this.line > 0 {
-            this.line -= count;
+            this.pass_line(count);
         } else {
             this.pass_block(&out[..count])?;
         }
-        this.compact();
         Poll::Ready(Ok(count))
     }
 }
@@ -275,19 +351,22 @@ impl AsyncWrite for Stream {
         let this = self.get_mut();
         match bytes.strip_suffix(NOREPLY) {
             // A value may end in the same letters; it is never the first thing of a command.
-            Some(line) if this.claims && this.outbox.is_empty() => {
-                this.claims = false;
+            Some(line) if this.claims => {
                 this.outbox.extend_from_slice(line);
                 this.outbox.extend_from_slice(b"\r\n");
                 this.owed += 1;
             }
             _ => this.outbox.extend_from_slice(bytes),
         }
+        this.claims = false;
         Poll::Ready(Ok(bytes.len()))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if this.corked {
+            return Poll::Ready(Ok(()));
+        }
         while this.sent < this.outbox.len() {
             let count = ready!(Pin::new(&mut this.tcp).poll_write(cx, &this.outbox[this.sent..]))?;
             if count == 0 {
@@ -297,9 +376,6 @@ impl AsyncWrite for Stream {
         }
         this.sent = 0;
         this.outbox.clear();
-        if this.outbox.capacity() > KEPT {
-            this.outbox = Vec::new();
-        }
         Poll::Ready(Ok(()))
     }
 

@@ -1,7 +1,9 @@
 //! The commands on one session. The protocol of `memcache-async` speaks those that it speaks rightly; the module
 //! documentation of [`super`] names the others.
 
-use super::stream::{Stream, garbled};
+use super::frame::{Answer, garbled, unexpected};
+use super::stream::{Ending, Stream};
+use super::write::Write;
 use futures_util::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use memcache_async::ascii::Protocol;
 use std::collections::HashMap;
@@ -10,13 +12,10 @@ use std::io;
 /// A server has some dozens of statistics.
 const STATS_LIMIT: usize = 10_000;
 
-/// The values of these keys, which are sorted and all different.
+/// The values of these keys, all different. The caller looks whether each belongs to a key that was asked for.
 pub(super) async fn get_multi(stream: &mut Stream, keys: &[&str]) -> io::Result<HashMap<String, Vec<u8>>> {
-    stream.expect_values(keys.len());
+    stream.expect(Ending::End, keys.len());
     let values = Protocol::new(&mut *stream).get_multi(keys).await?;
-    if !values.keys().all(|key| keys.binary_search(&key.as_str()).is_ok()) {
-        return Err(other_key());
-    }
     // The protocol keeps the last of two values of one key.
     if values.len() + stream.values_left() != keys.len() {
         return Err(garbled("the server sent two values of one key"));
@@ -24,15 +23,30 @@ pub(super) async fn get_multi(stream: &mut Stream, keys: &[&str]) -> io::Result<
     Ok(values)
 }
 
+/// The same, where the keys are in order: every value belongs to one of them.
+pub(super) async fn get_sorted(stream: &mut Stream, keys: &[&str]) -> io::Result<HashMap<String, Vec<u8>>> {
+    let values = get_multi(stream, keys).await?;
+    if are_among(&values, keys) {
+        Ok(values)
+    } else {
+        Err(other_key())
+    }
+}
+
+/// Whether every value belongs to one of these keys, which are in order.
+pub(super) fn are_among(values: &HashMap<String, Vec<u8>>, keys: &[&str]) -> bool {
+    values.keys().all(|key| keys.binary_search(&key.as_str()).is_ok())
+}
+
 /// A single one takes the same way: the answer names its key there.
 pub(super) async fn get(stream: &mut Stream, key: &str) -> io::Result<Option<Vec<u8>>> {
-    let mut values = get_multi(stream, &[key]).await?;
+    let mut values = get_sorted(stream, &[key]).await?;
     Ok(values.remove(key))
 }
 
 pub(super) async fn gets(stream: &mut Stream, key: &str) -> io::Result<Option<(Vec<u8>, u64)>> {
-    stream.expect_values(1);
-    send(stream, &format!("gets {key}\r\n"), None).await?;
+    stream.expect(Ending::End, 1);
+    send(stream, &format!("gets {key}\r\n")).await?;
     let header = line(stream).await?;
     if header == "END" {
         return Ok(None);
@@ -58,44 +72,18 @@ pub(super) async fn gets(stream: &mut Stream, key: &str) -> io::Result<Option<(V
     }
 }
 
-pub(super) async fn set(stream: &mut Stream, key: &str, value: &[u8], expiry: u32) -> io::Result<()> {
-    stream.claim_acknowledgement();
-    Protocol::new(&mut *stream).set(key, value, expiry).await?;
-    if acknowledged(stream, "STORED", "NOT_STORED").await? {
-        Ok(())
+/// Carries out one command that changes something; its answer fits it.
+pub(super) async fn write(stream: &mut Stream, write: &Write<'_>) -> io::Result<Answer> {
+    stream.cork(true);
+    write.put(stream).await?;
+    stream.cork(false);
+    stream.finish_lines().await?;
+    let answer = stream.take_answers().pop().ok_or_else(unexpected)?;
+    if write.verb.takes(&answer) {
+        Ok(answer)
     } else {
         Err(unexpected())
     }
-}
-
-pub(super) async fn append(stream: &mut Stream, key: &str, value: &[u8]) -> io::Result<bool> {
-    stream.claim_acknowledgement();
-    Protocol::new(&mut *stream).append(key, value).await?;
-    acknowledged(stream, "STORED", "NOT_STORED").await
-}
-
-pub(super) async fn delete(stream: &mut Stream, key: &str) -> io::Result<bool> {
-    stream.claim_acknowledgement();
-    Protocol::new(&mut *stream).delete(key).await?;
-    acknowledged(stream, "DELETED", "NOT_FOUND").await
-}
-
-/// `add`, `replace`, `prepend`: whether the value was stored.
-pub(super) async fn store(
-    stream: &mut Stream,
-    verb: &str,
-    key: &str,
-    value: &[u8],
-    expiry: u32,
-) -> io::Result<bool> {
-    let length = value.len();
-    send(
-        stream,
-        &format!("{verb} {key} 0 {expiry} {length}\r\n"),
-        Some(value),
-    )
-    .await?;
-    yes_or_no(&line(stream).await?, "STORED", "NOT_STORED")
 }
 
 /// The server's word: `STORED`, `EXISTS` or `NOT_FOUND`.
@@ -106,44 +94,31 @@ pub(super) async fn cas(
     expiry: u32,
     token: u64,
 ) -> io::Result<super::CasOutcome> {
-    let length = value.len();
-    send(
-        stream,
-        &format!("cas {key} 0 {expiry} {length} {token}\r\n"),
-        Some(value),
-    )
-    .await?;
-    match line(stream).await?.as_str() {
-        "STORED" => Ok(super::CasOutcome::Stored),
-        "EXISTS" => Ok(super::CasOutcome::Exists),
-        "NOT_FOUND" => Ok(super::CasOutcome::NotFound),
+    let header = format!("cas {key} 0 {expiry} {} {token}\r\n", value.len());
+    stream.write_line([header.as_bytes(), value, b"\r\n"]);
+    stream.finish_lines().await?;
+    match stream.take_answers().pop() {
+        Some(Answer::Stored) => Ok(super::CasOutcome::Stored),
+        Some(Answer::Exists) => Ok(super::CasOutcome::Exists),
+        Some(Answer::NotFound) => Ok(super::CasOutcome::NotFound),
+        Some(Answer::Refused(text)) => Err(super::frame::Fault::Refused(text).into()),
         _ => Err(unexpected()),
     }
 }
 
-pub(super) async fn touch(stream: &mut Stream, key: &str, expiry: u32) -> io::Result<bool> {
-    send(stream, &format!("touch {key} {expiry}\r\n"), None).await?;
-    yes_or_no(&line(stream).await?, "TOUCHED", "NOT_FOUND")
-}
-
-pub(super) async fn incr(stream: &mut Stream, key: &str, by: u64) -> io::Result<Option<u64>> {
-    found(Protocol::new(stream).increment(key, by).await)
-}
-
-pub(super) async fn decr(stream: &mut Stream, key: &str, by: u64) -> io::Result<Option<u64>> {
-    found(Protocol::new(stream).decrement(key, by).await)
-}
-
 pub(super) async fn flush_all(stream: &mut Stream) -> io::Result<()> {
+    stream.expect(Ending::Line, 0);
     Protocol::new(stream).flush().await
 }
 
 pub(super) async fn version(stream: &mut Stream) -> io::Result<String> {
+    stream.expect(Ending::Line, 0);
     Protocol::new(stream).version().await
 }
 
 pub(super) async fn stats(stream: &mut Stream) -> io::Result<HashMap<String, String>> {
-    send(stream, "stats\r\n", None).await?;
+    stream.expect(Ending::End, 0);
+    send(stream, "stats\r\n").await?;
     let mut stats = HashMap::new();
     for _ in 0..STATS_LIMIT {
         let text = line(stream).await?;
@@ -159,35 +134,8 @@ pub(super) async fn stats(stream: &mut Stream) -> io::Result<HashMap<String, Str
     Err(unexpected())
 }
 
-fn found(answer: io::Result<u64>) -> io::Result<Option<u64>> {
-    match answer {
-        Ok(number) => Ok(Some(number)),
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(cause) => Err(cause),
-    }
-}
-
-async fn acknowledged(stream: &mut Stream, yes: &str, no: &str) -> io::Result<bool> {
-    stream.collect_owed()?;
-    yes_or_no(&line(stream).await?, yes, no)
-}
-
-fn yes_or_no(answer: &str, yes: &str, no: &str) -> io::Result<bool> {
-    if answer == yes {
-        Ok(true)
-    } else if answer == no {
-        Ok(false)
-    } else {
-        Err(unexpected())
-    }
-}
-
-async fn send(stream: &mut Stream, command: &str, value: Option<&[u8]>) -> io::Result<()> {
+async fn send(stream: &mut Stream, command: &str) -> io::Result<()> {
     stream.write_all(command.as_bytes()).await?;
-    if let Some(value) = value {
-        stream.write_all(value).await?;
-        stream.write_all(b"\r\n").await?;
-    }
     stream.flush().await
 }
 
@@ -203,10 +151,6 @@ async fn line(stream: &mut Stream) -> io::Result<String> {
     String::from_utf8(text).map_err(|_| unexpected())
 }
 
-fn unexpected() -> io::Error {
-    garbled("the server answered something that is no answer to this command")
-}
-
-fn other_key() -> io::Error {
+pub(super) fn other_key() -> io::Error {
     garbled("the server answered with another key than was asked for")
 }

@@ -1,0 +1,218 @@
+//! A batch: calls that were gathered, spoken on one session in one packet, and each given its own part of the answer.
+
+use super::error::{of_io, refused, unknown_outcome};
+use super::frame::{Answer, Fault};
+use super::host::Host;
+use super::queue::{Found, Job, Reply, Waiting};
+use super::session::Session;
+use super::wire;
+use super::write::Write;
+use crate::error::Error;
+use std::io;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// What the calls of a batch want, by kind. A runner uses one again and again.
+#[derive(Default)]
+pub(super) struct Batch {
+    writes: Vec<(Box<Write<'static>>, Reply<Answer>)>,
+    gets: Vec<(String, Reply<Option<Vec<u8>>>)>,
+    multis: Vec<(Vec<String>, Reply<Found>)>,
+    /// When the first of them came.
+    since: Option<Instant>,
+    /// It failed before, in company.
+    again: bool,
+}
+
+/// Why a batch failed.
+pub(super) enum Failure {
+    Io(io::Error),
+    Late,
+}
+
+impl Batch {
+    pub(super) fn add(&mut self, waiting: Waiting) {
+        self.since.get_or_insert(waiting.since);
+        self.again |= waiting.again;
+        match waiting.job {
+            Job::Get { key, reply } => self.gets.push((key, reply)),
+            Job::GetMulti { keys, reply } => self.multis.push((keys, reply)),
+            Job::Write { write, reply } => self.writes.push((write, reply)),
+            // The queue gives these away one by one.
+            Job::Lease { .. } => {}
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.since.is_none()
+    }
+
+    fn clear(&mut self) {
+        self.since = None;
+        self.again = false;
+    }
+
+    /// When the first of its calls reaches its deadline.
+    pub(super) fn deadline(&self, timeout: Duration) -> Instant {
+        self.since.unwrap_or_else(Instant::now) + timeout
+    }
+
+    /// Speaks it: the commands that change something first, in the order of the calls, then all keys in one command.
+    pub(super) async fn speak(&mut self, session: &mut Session) -> io::Result<()> {
+        let stream = &mut session.stream;
+        stream.cork(true);
+        for (write, _) in &self.writes {
+            write.put(stream).await?;
+        }
+        stream.cork(false);
+        let single = self.gets.iter().map(|(key, _)| key.as_str());
+        let several = self.multis.iter().flat_map(|(keys, _)| keys).map(String::as_str);
+        let mut keys: Vec<&str> = single.chain(several).collect();
+        let asked = keys.len();
+        keys.sort_unstable();
+        keys.dedup();
+        let all_different = keys.len() == asked;
+        let values = if keys.is_empty() {
+            stream.finish_lines().await?;
+            Found::new()
+        } else {
+            let values = wire::get_multi(stream, &keys).await?;
+            // Where all ask for one, each takes its own, and what is left shows.
+            let shows = all_different && self.multis.is_empty();
+            if !shows && !wire::are_among(&values, &keys) {
+                return Err(wire::other_key());
+            }
+            values
+        };
+        if !stream.is_settled() {
+            return Err(super::frame::garbled(
+                "the server sent more than one answer to one command",
+            ));
+        }
+        session.used = true;
+        self.give_answers(session.stream.take_answers());
+        if !self.writes.is_empty() {
+            return Err(super::frame::unexpected());
+        }
+        self.give_values(values, all_different)?;
+        self.clear();
+        Ok(())
+    }
+
+    /// Gives the answers that came to those that asked, in order, up to the first that answers something else: from
+    /// there on it is not known which answer belongs to whom.
+    fn give_answers(&mut self, answers: Vec<Answer>) {
+        let fitting = self.writes.iter().zip(&answers);
+        let fitting = fitting
+            .take_while(|((write, _), answer)| write.verb.takes(answer))
+            .count();
+        for ((_, reply), answer) in self.writes.drain(..fitting).zip(answers) {
+            // Who has left wants no answer.
+            let _ = reply.send(judged(answer));
+        }
+    }
+
+    fn give_values(&mut self, mut values: Found, all_different: bool) -> io::Result<()> {
+        if all_different && self.multis.is_empty() {
+            // All are taken before any is given: what is left then is a value that nobody asked for.
+            let taken = self
+                .gets
+                .iter()
+                .map(|(key, _)| values.remove(key))
+                .collect::<Vec<_>>();
+            if !values.is_empty() {
+                return Err(wire::other_key());
+            }
+            for ((_, reply), value) in self.gets.drain(..).zip(taken) {
+                let _ = reply.send(Ok(value));
+            }
+            return Ok(());
+        }
+        // A value that several asked for is copied for each.
+        let mut value = |key: &str| {
+            if all_different {
+                values.remove(key)
+            } else {
+                values.get(key).cloned()
+            }
+        };
+        for (key, reply) in self.gets.drain(..) {
+            let _ = reply.send(Ok(value(&key)));
+        }
+        for (keys, reply) in self.multis.drain(..) {
+            let found = keys.into_iter().filter_map(|key| Some((value(&key)?, key)));
+            let found = found.map(|(value, key)| (key, value)).collect();
+            let _ = reply.send(Ok(found));
+        }
+        Ok(())
+    }
+
+    /// Ends what is left of it after a failure on this session. What only reads is tried once more, on another session
+    /// where the fault is the session's, and alone where it is the company's; it is given back for that.
+    pub(super) fn fail(&mut self, host: &Host, session: &mut Session, failure: &Failure) -> Vec<Waiting> {
+        self.give_answers(session.stream.take_answers());
+        let error = match failure {
+            Failure::Io(cause) => of_io(host.address(), cause),
+            Failure::Late => host.terms().base.deadline_error(),
+        };
+        for (_, reply) in self.writes.drain(..) {
+            let _ = reply.send(Err(unknown_outcome(&error)));
+        }
+        let again = !self.again
+            && match failure {
+                Failure::Io(cause) => {
+                    (session.used && is_end(cause)) || (self.is_company() && is_refusal(cause))
+                }
+                Failure::Late => false,
+            };
+        let gets = self.gets.drain(..).map(|(key, reply)| Job::Get { key, reply });
+        let multis = self
+            .multis
+            .drain(..)
+            .map(|(keys, reply)| Job::GetMulti { keys, reply });
+        let jobs = gets.chain(multis);
+        let since = self.since.unwrap_or_else(Instant::now);
+        if !again {
+            jobs.for_each(|job| job.fail(error.clone()));
+            return Vec::new();
+        }
+        jobs.map(|job| Waiting {
+            job,
+            since,
+            again: true,
+        })
+        .collect()
+    }
+
+    #[cfg(test)]
+    pub(super) fn keys(&self) -> Vec<String> {
+        self.gets.iter().map(|(key, _)| key.clone()).collect()
+    }
+
+    fn is_company(&self) -> bool {
+        self.gets.len() + self.multis.len() > 1
+    }
+}
+
+/// What a fitting answer means to the call that it belongs to.
+pub(super) fn judged(answer: Answer) -> Result<Answer, Error> {
+    match answer {
+        Answer::Refused(text) => Err(refused(&text)),
+        answer => Ok(answer),
+    }
+}
+
+/// The server ended the session: it may have done so before it saw the command.
+pub(super) fn is_end(cause: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    matches!(
+        cause.kind(),
+        UnexpectedEof | ConnectionReset | ConnectionAborted | BrokenPipe
+    )
+}
+
+/// A proxy refuses a whole command when one of its keys belongs to a server that is away.
+fn is_refusal(cause: &io::Error) -> bool {
+    let fault = cause.get_ref().and_then(|inner| inner.downcast_ref::<Fault>());
+    matches!(fault, Some(Fault::Refused(_)))
+}

@@ -1,0 +1,189 @@
+//! What a server may send: lines, answers and the headers of values, checked before the protocol sees them.
+
+use super::key::KEY_LIMIT;
+use std::fmt;
+use std::io;
+
+/// The longest line that a server sends: a header with a key, an error with its text, a statistic.
+pub(super) const LINE_LIMIT: usize = 2048 + KEY_LIMIT;
+
+/// The refusal of one command's content after which the server goes on with the next one in step.
+const NOT_A_NUMBER: &[u8] = b"CLIENT_ERROR cannot increment or decrement non-numeric value";
+
+/// Why the stream broke off; travels inside an [`io::Error`].
+#[derive(Clone, Debug)]
+pub(super) enum Fault {
+    /// The server's own `ERROR`, `CLIENT_ERROR …` or `SERVER_ERROR …`.
+    Refused(String),
+    /// What came is not memcached's protocol.
+    Garbled(&'static str),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(text) => write!(f, "the server answered {}", text.trim_end()),
+            Self::Garbled(what) => f.write_str(what),
+        }
+    }
+}
+
+impl std::error::Error for Fault {}
+
+impl From<Fault> for io::Error {
+    fn from(fault: Fault) -> Self {
+        Self::other(fault)
+    }
+}
+
+pub(super) fn garbled(what: &'static str) -> io::Error {
+    Fault::Garbled(what).into()
+}
+
+pub(super) fn unexpected() -> io::Error {
+    garbled("the server answered something that is no answer to this command")
+}
+
+/// The answer of one line to a command that changes something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    Stored,
+    NotStored,
+    Exists,
+    NotFound,
+    Deleted,
+    Touched,
+    Number(u64),
+    /// This command was refused; the session is in step.
+    Refused(String),
+}
+
+impl Answer {
+    /// The number, when it is one.
+    pub(super) fn number(&self) -> Option<u64> {
+        match self {
+            Self::Number(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// Reads a line, with its end.
+    pub(super) fn read(line: &[u8]) -> io::Result<Self> {
+        let text = whole(line)?;
+        Ok(match text {
+            b"STORED" => Self::Stored,
+            b"NOT_STORED" => Self::NotStored,
+            b"EXISTS" => Self::Exists,
+            b"NOT_FOUND" => Self::NotFound,
+            b"DELETED" => Self::Deleted,
+            b"TOUCHED" => Self::Touched,
+            _ if is_in_step(text) => Self::Refused(String::from_utf8_lossy(text).into_owned()),
+            _ => {
+                refusal(text)?;
+                // A number may have blanks behind it.
+                let digits = text.trim_ascii_end();
+                let number = std::str::from_utf8(digits)
+                    .ok()
+                    .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
+                    .and_then(|text| text.parse().ok());
+                Self::Number(number.ok_or_else(unexpected)?)
+            }
+        })
+    }
+}
+
+/// Whether a refusal is of this command alone: memcached's and a proxy's own trouble with it, such as a value too large or
+/// a server behind the proxy that is away. The greeting of a server that has no connection to give is no answer to it.
+fn is_in_step(text: &[u8]) -> bool {
+    let trouble = text.starts_with(b"SERVER_ERROR ") && !text.ends_with(b"Too many open connections");
+    trouble || text == NOT_A_NUMBER
+}
+
+fn whole(line: &[u8]) -> io::Result<&[u8]> {
+    line.strip_suffix(b"\r\n")
+        .ok_or_else(|| garbled("the server sent a line that does not end in CR LF"))
+}
+
+fn refusal(text: &[u8]) -> io::Result<()> {
+    let refused = [&b"ERROR"[..], b"CLIENT_ERROR", b"SERVER_ERROR"]
+        .iter()
+        .any(|word| {
+            text.strip_prefix(*word)
+                .is_some_and(|rest| rest.is_empty() || rest[0] == b' ')
+        });
+    if refused {
+        return Err(Fault::Refused(String::from_utf8_lossy(text).into_owned()).into());
+    }
+    Ok(())
+}
+
+/// Checks one line of an answer that the protocol reads; gives the size of the value that follows it.
+pub(super) fn check(line: &[u8], max_value: usize) -> io::Result<Option<usize>> {
+    let text = whole(line)?;
+    if !text.starts_with(b"VALUE ") {
+        refusal(text)?;
+        return Ok(None);
+    }
+    match size(text) {
+        Some(size) if size <= max_value => Ok(Some(size)),
+        Some(_) => Err(garbled("the server announced a value larger than `max_value`")),
+        None => Err(garbled(
+            "the server announced a value with a header that cannot be read",
+        )),
+    }
+}
+
+/// `VALUE key flags size [token]`
+fn size(header: &[u8]) -> Option<usize> {
+    let mut parts = std::str::from_utf8(header).ok()?.split(' ');
+    let (_, key, flags, size) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let (_token, none) = (parts.next(), parts.next());
+    flags.parse::<u64>().ok()?;
+    // `parse` takes a plus sign, which is no part of a number here.
+    let digits = size.bytes().all(|byte| byte.is_ascii_digit());
+    (digits && !key.is_empty() && none.is_none()).then_some(())?;
+    size.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_words_numbers_or_refusals() {
+        assert_eq!(Answer::read(b"STORED\r\n").unwrap(), Answer::Stored);
+        assert_eq!(Answer::read(b"15  \r\n").unwrap(), Answer::Number(15));
+        let refused = Answer::read(b"SERVER_ERROR object too large for cache\r\n").unwrap();
+        assert!(matches!(refused, Answer::Refused(_)));
+        for line in [
+            &b"STORED\n"[..],
+            b"stored\r\n",
+            b"\r\n",
+            b"+1\r\n",
+            b"1 2\r\n",
+            b"ERROR\r\n",
+            b"CLIENT_ERROR bad data chunk\r\n",
+            b"18446744073709551616\r\n",
+        ] {
+            assert!(Answer::read(line).is_err(), "{}", String::from_utf8_lossy(line));
+        }
+    }
+
+    #[test]
+    fn headers_have_four_or_five_parts() {
+        assert_eq!(check(b"VALUE k 0 5\r\n", 10).unwrap(), Some(5));
+        assert_eq!(check(b"VALUE k 0 5 99\r\n", 10).unwrap(), Some(5));
+        assert_eq!(check(b"END\r\n", 10).unwrap(), None);
+        for line in [
+            &b"VALUE k 0\r\n"[..],
+            b"VALUE k 0 +5\r\n",
+            b"VALUE k 0 5 9 9\r\n",
+            b"VALUE  0 5\r\n",
+            b"VALUE k x 5\r\n",
+            b"VALUE k 0 11\r\n",
+            b"SERVER_ERROR\r\n",
+        ] {
+            assert!(check(line, 10).is_err(), "{}", String::from_utf8_lossy(line));
+        }
+    }
+}

@@ -1,0 +1,412 @@
+//! One server of a fleet: its sessions, the calls that wait for one, and whether it is there.
+//!
+//! A call that finds a session at rest uses it itself. If there is none it waits in the queue, and the next session that
+//! comes free speaks for many at once (see [`super::runner`]): one packet there, one back.
+
+use super::address::HostAddress;
+use super::batch::judged;
+use super::error::unknown_outcome;
+use super::frame::Answer;
+use super::lease::{Lease, Refusal};
+use super::queue::{Job, QUEUE_LIMIT, Queue, Waiting};
+use super::session::{Session, Terms};
+use super::vitality::Vitality;
+use super::write::Write;
+use super::{runner, wire};
+use crate::error::Error;
+use crate::kind::ErrorKind;
+use crate::status::Sessions;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
+
+/// A value up to this size is copied, to be sent in a batch; a larger one goes from where it is, on a session of its own,
+/// so that no small one waits behind it.
+const GATHERED_VALUE: usize = 32 * 1024;
+
+/// How many keys one command asks for.
+const KEYS_PER_COMMAND: usize = 256;
+
+pub(super) struct Host {
+    address: HostAddress,
+    terms: Terms,
+    vitality: Vitality,
+    queue: Mutex<Queue>,
+    /// Wakes who waits for a place in the queue, in order.
+    room: Notify,
+    /// The size of a value of late.
+    typical: AtomicUsize,
+}
+
+impl Host {
+    pub(super) fn new(address: HostAddress, terms: Terms, failure_limit: Option<u32>) -> Self {
+        Self {
+            address,
+            terms,
+            vitality: Vitality::new(failure_limit),
+            queue: Mutex::default(),
+            room: Notify::new(),
+            typical: AtomicUsize::new(0),
+        }
+    }
+
+    pub(super) fn address(&self) -> &HostAddress {
+        &self.address
+    }
+
+    pub(super) fn terms(&self) -> &Terms {
+        &self.terms
+    }
+
+    pub(super) fn vitality(&self) -> &Vitality {
+        &self.vitality
+    }
+
+    pub(super) fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn room(&self) -> &Notify {
+        &self.room
+    }
+
+    pub(super) fn typical(&self) -> usize {
+        self.typical.load(Ordering::Relaxed)
+    }
+
+    /// Learns from an answer how large values are: half of what it was, half of what it is.
+    pub(super) fn learn(&self, bytes: usize, values: usize) {
+        if let Some(mean) = bytes.checked_div(values) {
+            self.typical
+                .store(self.typical().midpoint(mean), Ordering::Relaxed);
+        }
+    }
+
+    /// The value of a key.
+    pub(super) async fn get(self: &Arc<Self>, key: &str) -> Result<Option<Vec<u8>>, Error> {
+        if let Some(lease) = self.take_idle()? {
+            // In a box, as every way that a gathered call does not take: what a future may hold it is moved with.
+            let answer = lease.speak(self.deadline(), async |stream| wire::get(stream, key).await);
+            match Box::pin(answer).await {
+                Err(Refusal { is_stale: true, .. }) => {}
+                answer => return answer.map_err(|refusal| refusal.error),
+            }
+        }
+        let key = key.to_owned();
+        self.wait(|reply| Job::Get { key, reply }).await
+    }
+
+    /// The values of these keys, which are in order and all different, in commands of so many keys.
+    pub(super) async fn get_multi(
+        self: &Arc<Self>,
+        keys: Vec<String>,
+    ) -> Result<HashMap<String, Vec<u8>>, Error> {
+        if keys.len() <= KEYS_PER_COMMAND {
+            if let Some(lease) = self.take_idle()? {
+                let sorted: Vec<&str> = keys.iter().map(String::as_str).collect();
+                let answer = lease.speak(self.deadline(), async |stream| {
+                    wire::get_sorted(stream, &sorted).await
+                });
+                match Box::pin(answer).await {
+                    Err(Refusal { is_stale: true, .. }) => {}
+                    answer => return answer.map_err(|refusal| refusal.error),
+                }
+            }
+            return self.wait(|reply| Job::GetMulti { keys, reply }).await;
+        }
+        let commands = keys.chunks(KEYS_PER_COMMAND).map(<[String]>::to_vec);
+        let commands = commands.map(|keys| self.wait(|reply| Job::GetMulti { keys, reply }));
+        let found = futures_util::future::try_join_all(commands).await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    /// Carries out a command that changes something; gives its answer.
+    pub(super) async fn write(self: &Arc<Self>, write: Write<'_>) -> Result<Answer, Error> {
+        let large = write.value.len() > GATHERED_VALUE;
+        let deadline = self.deadline();
+        let lease = if large {
+            Some(Box::pin(self.lease()).await?)
+        } else {
+            self.take_idle()?
+        };
+        let Some(lease) = lease else {
+            let write = Box::new(write.into_owned());
+            return self.wait(|reply| Job::Write { write, reply }).await;
+        };
+        let answer = lease.speak(deadline, async |stream| wire::write(stream, &write).await);
+        let answer = Box::pin(answer).await;
+        judged(answer.map_err(|refusal| unknown_outcome(&refusal.error))?)
+    }
+
+    /// A session for the caller's own use.
+    pub(super) async fn lease(self: &Arc<Self>) -> Result<Lease, Error> {
+        match self.take_idle()? {
+            Some(lease) => Ok(lease),
+            None => self.wait(|reply| Job::Lease { reply }).await,
+        }
+    }
+
+    /// The deadline of a call that begins now.
+    pub(super) fn deadline(&self) -> Instant {
+        Instant::now() + self.terms.base.timeout()
+    }
+
+    /// A session at rest, when nobody else waits.
+    fn take_idle(self: &Arc<Self>) -> Result<Option<Lease>, Error> {
+        loop {
+            let session = {
+                let mut queue = self.queue();
+                if queue.closed {
+                    return Err(self.terms.base.closed_error());
+                }
+                if !queue.waiting.is_empty() {
+                    return Ok(None);
+                }
+                match queue.idle.pop() {
+                    Some(session) => session,
+                    None => return Ok(None),
+                }
+            };
+            if session.is_sound(&self.terms, Instant::now()) {
+                return Ok(Some(Lease::new(self, session)));
+            }
+            self.queue().one_ended();
+        }
+    }
+
+    /// Puts a job into the queue, and waits until it is done. Leaving costs nothing: the job is passed over.
+    async fn wait<T>(
+        self: &Arc<Self>,
+        job: impl FnOnce(oneshot::Sender<Result<T, Error>>) -> Job,
+    ) -> Result<T, Error> {
+        let (reply, outcome) = oneshot::channel();
+        let waiting = Waiting {
+            job: job(reply),
+            since: Instant::now(),
+            again: false,
+        };
+        if let Some(waiting) = self.enqueue(waiting)? {
+            Box::pin(self.wait_for_room(waiting)).await?;
+        }
+        // A job is dropped without an answer only with the runtime.
+        outcome
+            .await
+            .unwrap_or_else(|_| Err(self.terms.base.closed_error()))
+    }
+
+    /// Waits for a place in the queue, up to `acquire_timeout`, and takes it.
+    async fn wait_for_room(self: &Arc<Self>, mut waiting: Waiting) -> Result<(), Error> {
+        let until = waiting.since + self.terms.acquire_timeout;
+        // Before the first look: whoever makes room after it knows that somebody waits.
+        let _one_more = Crowd::join(self);
+        loop {
+            let free = self.room.notified();
+            match self.enqueue(waiting)? {
+                None => return Ok(()),
+                Some(back) => waiting = back,
+            }
+            if tokio::time::timeout_at(until, free).await.is_err() {
+                return Err(self.no_session());
+            }
+        }
+    }
+
+    /// Puts it into the queue, or gives it back when that is full.
+    fn enqueue(self: &Arc<Self>, waiting: Waiting) -> Result<Option<Waiting>, Error> {
+        let mut queue = self.queue();
+        if queue.closed {
+            return Err(self.terms.base.closed_error());
+        }
+        if queue.waiting.len() >= QUEUE_LIMIT {
+            return Ok(Some(waiting));
+        }
+        queue.waiting.push_back(waiting);
+        self.set_to_work(&mut queue);
+        if queue.usher.is_none() {
+            queue.usher = Some(runner::usher(self));
+        }
+        Ok(None)
+    }
+
+    /// Has what waits served: by a session at rest, or by one more.
+    pub(super) fn set_to_work(self: &Arc<Self>, queue: &mut Queue) {
+        if queue.waiting.is_empty() {
+            return;
+        }
+        if let Some(session) = queue.take_idle(&self.terms) {
+            runner::start(self, Some(session));
+        } else if queue.may_open(self.terms.max) {
+            runner::start(self, None);
+        }
+    }
+
+    /// Gives back a session that is in step: to those who wait, or to rest.
+    pub(super) fn give_back(self: &Arc<Self>, session: Session) {
+        let mut queue = self.queue();
+        if queue.closed {
+            queue.one_ended();
+        } else if queue.waiting.is_empty() {
+            queue.rest(session, &self.terms);
+        } else {
+            runner::start(self, Some(session));
+        }
+    }
+
+    /// A session has ended; what waits may have another.
+    pub(super) fn session_ended(self: &Arc<Self>) {
+        let mut queue = self.queue();
+        queue.one_ended();
+        self.set_to_work(&mut queue);
+    }
+
+    /// One more failure in a row; too many, and the host is taken for dead.
+    pub(super) fn failed(self: &Arc<Self>, error: &Error) {
+        let counts = matches!(
+            error.kind(),
+            ErrorKind::Unreachable | ErrorKind::Timeout | ErrorKind::Protocol
+        );
+        if counts && self.vitality.failed_too_often() {
+            self.mark_dead(error.clone());
+        }
+    }
+
+    /// Takes the host for dead until a probe says otherwise.
+    pub(super) fn mark_dead(self: &Arc<Self>, cause: Error) {
+        if self.vitality.die(self, cause.clone()) {
+            self.fail_waiting(&cause);
+        }
+    }
+
+    /// Opens one session and has it name the server's version.
+    pub(super) async fn prove(self: &Arc<Self>) -> Result<String, Error> {
+        let mut session = Session::connect(&self.terms, &self.address).await?;
+        let version = wire::version(&mut session.stream).await;
+        version.map_err(|cause| super::error::of_io(&self.address, &cause))
+    }
+
+    /// The version of the server, on a session as calls use them.
+    pub(super) async fn version(self: &Arc<Self>) -> Result<String, Error> {
+        let deadline = self.deadline();
+        let lease = self.lease().await?;
+        let answer = lease.speak(deadline, async |stream| wire::version(stream).await);
+        answer.await.map_err(|refusal| refusal.error)
+    }
+
+    /// Opens as many sessions as are to be kept.
+    pub(super) async fn fill(self: &Arc<Self>) -> Result<(), Error> {
+        let missing = {
+            let mut queue = self.queue();
+            let missing = self.terms.min.saturating_sub(queue.open);
+            queue.open += missing;
+            missing
+        };
+        let opening = (0..missing).map(|_| async {
+            match Session::connect(&self.terms, &self.address).await {
+                Ok(session) => {
+                    self.give_back(session);
+                    Ok(())
+                }
+                Err(error) => {
+                    self.session_ended();
+                    Err(error)
+                }
+            }
+        });
+        futures_util::future::join_all(opening)
+            .await
+            .into_iter()
+            .collect()
+    }
+
+    pub(super) fn sessions(&self) -> Sessions {
+        let number = |count| u32::try_from(count).unwrap_or(u32::MAX);
+        let queue = self.queue();
+        Sessions {
+            open: number(queue.open),
+            idle: number(queue.idle.len()),
+            max: number(self.terms.max),
+        }
+    }
+
+    /// Ends every session at rest and every call that waits; those at work end when they are done.
+    pub(super) fn close(&self) {
+        self.vitality.end_probe();
+        {
+            let mut queue = self.queue();
+            queue.closed = true;
+            queue.open -= queue.idle.len();
+            queue.idle.clear();
+            if let Some(usher) = queue.usher.take() {
+                usher.abort();
+            }
+        }
+        self.fail_waiting(&self.terms.base.closed_error());
+    }
+
+    /// Ends everything that waits.
+    pub(super) fn fail_waiting(&self, error: &Error) {
+        let waiting = std::mem::take(&mut self.queue().waiting);
+        self.fail(waiting, error);
+    }
+
+    /// Ends what was taken out of the queue, whose places are free then.
+    pub(super) fn fail(&self, waiting: impl IntoIterator<Item = Waiting>, error: &Error) {
+        let waiting = waiting.into_iter();
+        waiting.for_each(|waiting| waiting.job.fail(error.clone()));
+        self.room.notify_waiters();
+    }
+
+    /// Waits until the sessions of a host that is closed have ended. The caller bounds the wait.
+    pub(super) async fn ended(&self) {
+        let ended = Arc::clone(&self.queue().ended);
+        loop {
+            // Registered before the look: an end in between is not missed.
+            let one = ended.notified();
+            if self.queue().open == 0 {
+                return;
+            }
+            one.await;
+        }
+    }
+
+    pub(super) fn no_session(&self) -> Error {
+        let Terms {
+            acquire_timeout,
+            max,
+            base,
+            ..
+        } = &self.terms;
+        Error::new(
+            ErrorKind::Timeout,
+            format!("no session was free within {acquire_timeout:?}: all {max} are in use"),
+        )
+        .help(format!(
+            "the limits are `pool.acquire_timeout` and `pool.max` under [{}]",
+            base.label()
+        ))
+    }
+}
+
+/// One of those who wait for a place in the queue.
+struct Crowd<'h>(&'h Host);
+
+impl<'h> Crowd<'h> {
+    fn join(host: &'h Host) -> Self {
+        host.queue().crowd += 1;
+        Self(host)
+    }
+}
+
+impl Drop for Crowd<'_> {
+    fn drop(&mut self) {
+        self.0.queue().crowd -= 1;
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

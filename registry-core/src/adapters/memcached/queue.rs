@@ -1,0 +1,289 @@
+//! What waits for a session of a host, in the order in which it came, and what rests.
+
+use super::batch::Batch;
+use super::frame::Answer;
+use super::lease::Lease;
+use super::session::{Session, Terms};
+use super::write::Write;
+use crate::error::Error;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use tokio::sync::{Notify, oneshot};
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+/// How many calls may wait for a session of one host; further ones wait for a place.
+pub(super) const QUEUE_LIMIT: usize = 4096;
+
+/// How many calls a batch gathers at most: more makes no call cheaper, and lets the first wait for the last.
+const BATCH_LIMIT: usize = 64;
+
+/// How many bytes of values a batch asks for, or carries, if the first call alone does not exceed it.
+const BATCH_BYTES: usize = 1 << 20;
+
+/// Where the outcome of a call goes. When the call was dropped, nobody is there to take it, and that is all.
+pub(super) type Reply<T> = oneshot::Sender<Result<T, Error>>;
+
+/// The outcome of a call on the way to its caller.
+#[cfg(test)]
+type Outcome<T> = oneshot::Receiver<Result<T, Error>>;
+
+/// Values by key.
+pub(super) type Found = HashMap<String, Vec<u8>>;
+
+/// What a call wants of its host. It owns all that it needs: its caller may leave at any time.
+pub(super) enum Job {
+    Get {
+        key: String,
+        reply: Reply<Option<Vec<u8>>>,
+    },
+    GetMulti {
+        keys: Vec<String>,
+        reply: Reply<Found>,
+    },
+    /// In a box: it is larger than all others, and they are moved with the room for it.
+    Write {
+        write: Box<Write<'static>>,
+        reply: Reply<Answer>,
+    },
+    /// A session for the caller's own use.
+    Lease {
+        reply: Reply<Lease>,
+    },
+}
+
+impl Job {
+    /// Whether its caller has left.
+    pub(super) fn is_dropped(&self) -> bool {
+        match self {
+            Self::Get { reply, .. } => reply.is_closed(),
+            Self::GetMulti { reply, .. } => reply.is_closed(),
+            Self::Write { reply, .. } => reply.is_closed(),
+            Self::Lease { reply } => reply.is_closed(),
+        }
+    }
+
+    /// Ends it without an answer.
+    pub(super) fn fail(self, error: Error) {
+        // Whoever has left wants no error either.
+        match self {
+            Self::Get { reply, .. } => drop(reply.send(Err(error))),
+            Self::GetMulti { reply, .. } => drop(reply.send(Err(error))),
+            Self::Write { reply, .. } => drop(reply.send(Err(error))),
+            Self::Lease { reply } => drop(reply.send(Err(error))),
+        }
+    }
+
+    /// How many calls' worth of work it is, and how many bytes; `typical` is the size of a value of late.
+    fn size(&self, typical: usize) -> (usize, usize) {
+        match self {
+            Self::Get { .. } => (1, typical),
+            Self::GetMulti { keys, .. } => (keys.len(), keys.len().saturating_mul(typical)),
+            Self::Write { write, .. } => (1, write.value.len()),
+            Self::Lease { .. } => (1, 0),
+        }
+    }
+}
+
+/// A job in the queue.
+pub(super) struct Waiting {
+    pub(super) job: Job,
+    /// When the call came.
+    pub(super) since: Instant,
+    /// It was part of a batch that failed, and goes alone now, once.
+    pub(super) again: bool,
+}
+
+/// The sessions of a host that rest, and the calls that wait for one.
+#[derive(Default)]
+pub(super) struct Queue {
+    /// The one that was used last is used next, so that the others grow old.
+    pub(super) idle: Vec<Session>,
+    pub(super) waiting: VecDeque<Waiting>,
+    /// How many sessions there are, those that are being opened included.
+    pub(super) open: usize,
+    /// After a session could not be opened beside others, none is tried before.
+    pub(super) not_before: Option<Instant>,
+    pub(super) closed: bool,
+    /// How many calls wait for a place in the queue.
+    pub(super) crowd: usize,
+    /// Wakes whoever closes it, when the last session has ended.
+    pub(super) ended: Arc<Notify>,
+    /// Ends what waits too long; it lives while something waits.
+    pub(super) usher: Option<AbortHandle>,
+}
+
+/// What a session that came free has to do.
+pub(super) enum Next {
+    /// Speak the batch.
+    Batch,
+    /// Go to somebody who wants it for himself.
+    Lease(Reply<Lease>),
+    /// Rest.
+    Rest,
+}
+
+impl Queue {
+    /// Counts a session that has ended.
+    pub(super) fn one_ended(&mut self) {
+        self.open -= 1;
+        if self.closed && self.open == 0 {
+            self.ended.notify_waiters();
+        }
+    }
+
+    /// Takes what a session that came free has to do; calls to speak for are put into the batch, which is empty.
+    pub(super) fn next(&mut self, typical: usize, batch: &mut Batch) -> Next {
+        let (mut calls, mut bytes) = (0, 0);
+        while let Some(waiting) = self.waiting.front() {
+            if waiting.job.is_dropped() {
+                self.waiting.pop_front();
+                continue;
+            }
+            let (more_calls, more_bytes) = waiting.job.size(typical);
+            let full = calls + more_calls > BATCH_LIMIT || bytes + more_bytes > BATCH_BYTES;
+            let alone = waiting.again || matches!(waiting.job, Job::Lease { .. });
+            if !batch.is_empty() && (full || alone) {
+                break;
+            }
+            let Some(waiting) = self.waiting.pop_front() else {
+                break;
+            };
+            let again = waiting.again;
+            if let Job::Lease { reply } = waiting.job {
+                return Next::Lease(reply);
+            }
+            batch.add(waiting);
+            calls += more_calls;
+            bytes += more_bytes;
+            if again {
+                break;
+            }
+        }
+        if batch.is_empty() { Next::Rest } else { Next::Batch }
+    }
+
+    /// Lets a session rest, and ends those that have rested too long: they are at the bottom.
+    pub(super) fn rest(&mut self, mut session: Session, terms: &Terms) {
+        let now = Instant::now();
+        session.rest(now);
+        if self.idle.first().is_some_and(|oldest| oldest.is_past(terms, now)) {
+            self.idle.remove(0);
+            self.one_ended();
+        }
+        self.idle.push(session);
+    }
+
+    /// A session that rests and is sound; those that are not are ended on the way.
+    pub(super) fn take_idle(&mut self, terms: &Terms) -> Option<Session> {
+        while let Some(session) = self.idle.pop() {
+            if session.is_sound(terms, Instant::now()) {
+                return Some(session);
+            }
+            self.one_ended();
+        }
+        None
+    }
+
+    /// Whether another session may be opened for what waits now; counts it when it may.
+    pub(super) fn may_open(&mut self, max: usize) -> bool {
+        let pause = self.open > 0 && self.not_before.is_some_and(|moment| Instant::now() < moment);
+        let may = !self.closed && self.open < max && !self.waiting.is_empty() && !pause;
+        self.open += usize::from(may);
+        may
+    }
+
+    /// Whether nothing waits for a session that has ended; it is not replaced then.
+    pub(super) fn is_done(&mut self) -> bool {
+        let done = self.waiting.is_empty();
+        if done {
+            self.one_ended();
+        }
+        done
+    }
+
+    /// Takes what has waited since before this moment.
+    pub(super) fn take_expired(&mut self, moment: Instant) -> Vec<Waiting> {
+        let mut expired = Vec::new();
+        while self.waiting.front().is_some_and(|first| first.since <= moment) {
+            expired.extend(self.waiting.pop_front());
+        }
+        expired
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn get(key: &str) -> (Waiting, Outcome<Option<Vec<u8>>>) {
+        let (reply, receiver) = oneshot::channel();
+        let key = key.to_owned();
+        let job = Job::Get { key, reply };
+        (waiting(job), receiver)
+    }
+
+    fn waiting(job: Job) -> Waiting {
+        Waiting {
+            job,
+            since: Instant::now(),
+            again: false,
+        }
+    }
+
+    /// The keys of the next batch; none where there is none.
+    fn keys(queue: &mut Queue, typical: usize) -> Vec<String> {
+        let mut batch = Batch::default();
+        queue.next(typical, &mut batch);
+        batch.keys()
+    }
+
+    fn next(queue: &mut Queue) -> Next {
+        queue.next(0, &mut Batch::default())
+    }
+
+    #[test]
+    fn gathers_in_order_up_to_the_limits_and_leaves_out_who_has_left() {
+        let mut queue = Queue::default();
+        let mut receivers = Vec::new();
+        for number in 0..100 {
+            let (job, receiver) = get(&number.to_string());
+            queue.waiting.push_back(job);
+            if number != 1 {
+                receivers.push(receiver);
+            }
+        }
+        let first = keys(&mut queue, 100);
+        assert_eq!(first.len(), BATCH_LIMIT);
+        assert_eq!(first[..2], ["0", "2"]);
+        // Values of half a batch each.
+        assert_eq!(keys(&mut queue, BATCH_BYTES / 2), ["65", "66"]);
+        // Larger ones than a batch go alone, and go.
+        assert_eq!(keys(&mut queue, BATCH_BYTES * 2), ["67"]);
+        assert_eq!(keys(&mut queue, 0).len(), 32);
+        assert!(matches!(next(&mut queue), Next::Rest));
+    }
+
+    #[test]
+    fn who_wants_a_session_has_his_turn() {
+        let mut queue = Queue::default();
+        let (one, _first) = get("one");
+        let (reply, _lease) = oneshot::channel();
+        let (two, _second) = get("two");
+        queue.waiting.extend([one, waiting(Job::Lease { reply }), two]);
+        assert_eq!(keys(&mut queue, 0), ["one"]);
+        assert!(matches!(next(&mut queue), Next::Lease(_)));
+        assert_eq!(keys(&mut queue, 0), ["two"]);
+    }
+
+    #[test]
+    fn what_failed_in_company_goes_alone() {
+        let mut queue = Queue::default();
+        let ((mut one, _first), (two, _second), (mut three, _third)) = (get("one"), get("two"), get("three"));
+        (one.again, three.again) = (true, true);
+        queue.waiting.extend([one, two, three]);
+        assert_eq!(keys(&mut queue, 0), ["one"]);
+        assert_eq!(keys(&mut queue, 0), ["two"]);
+        assert_eq!(keys(&mut queue, 0), ["three"]);
+    }
+}
