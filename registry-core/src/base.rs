@@ -54,7 +54,7 @@ pub struct Base {
     detail: Mutex<String>,
     born: Instant,
     turns: OnceLock<Turns>,
-    pub(crate) generations: Generations,
+    pub(crate) generations: Arc<Generations>,
 }
 
 impl Base {
@@ -82,7 +82,7 @@ impl Base {
             detail: Mutex::default(),
             born: Instant::now(),
             turns: OnceLock::new(),
-            generations: Generations::new(),
+            generations: Arc::new(Generations::new()),
         })
     }
 
@@ -152,6 +152,12 @@ impl Base {
 
     fn lock_detail(&self) -> MutexGuard<'_, String> {
         self.detail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether it was open before.
+    #[cfg(feature = "mysql")]
+    pub(crate) fn has_been_open(&self) -> bool {
+        self.was_open.load(Ordering::Acquire)
     }
 
     /// An optional connection that this process has not seen yet: nobody waits for it.
@@ -250,25 +256,43 @@ impl Base {
 
     /// Waits for work under the connection's deadline; when it takes long, has a look whether its server is still there.
     pub(crate) async fn bounded<T>(&self, work: impl Future<Output = T>) -> Result<T, Error> {
+        self.bounded_with(work, || self.suspect()).await
+    }
+
+    /// Waits for work under the connection's deadline; calls `slow` when it takes long.
+    pub(crate) async fn bounded_with<T>(
+        &self,
+        work: impl Future<Output = T>,
+        slow: impl FnOnce(),
+    ) -> Result<T, Error> {
         let deadline = tokio::time::Instant::now() + self.timeout;
-        self.patient(deadline, pin!(work))
+        self.patient_with(deadline, pin!(work), slow)
             .await
             .ok_or_else(|| self.deadline_error())
     }
 
-    /// The same under a deadline of its own; nothing when that has passed.
+    /// As [`bounded`](Self::bounded), under a deadline of its own; nothing when that has passed.
     pub(crate) async fn patient<T>(
         &self,
         deadline: tokio::time::Instant,
         work: impl Future<Output = T>,
     ) -> Option<T> {
+        self.patient_with(deadline, work, || self.suspect()).await
+    }
+
+    async fn patient_with<T>(
+        &self,
+        deadline: tokio::time::Instant,
+        work: impl Future<Output = T>,
+        slow: impl FnOnce(),
+    ) -> Option<T> {
         let mut work = pin!(work);
-        let slow = tokio::time::Instant::now() + SLOW;
-        if slow < deadline {
-            if let Ok(result) = tokio::time::timeout_at(slow, work.as_mut()).await {
+        let late = tokio::time::Instant::now() + SLOW;
+        if late < deadline {
+            if let Ok(result) = tokio::time::timeout_at(late, work.as_mut()).await {
                 return Some(result);
             }
-            self.suspect();
+            slow();
         }
         tokio::time::timeout_at(deadline, work).await.ok()
     }
@@ -322,23 +346,33 @@ impl Base {
 
     /// Names an error and writes it to the log, once: where it leaves dbreg.
     pub(crate) fn record(&self, error: Error, operation: &'static str) -> Error {
-        let (error, recorded) = error
-            .connection_named(self.label.clone())
-            .during(operation)
-            .mark_recorded();
-        if !recorded {
-            self.log.record(&error);
+        let (error, recorded) = self.write_down(error, operation);
+        if recorded {
             match error.kind() {
                 ErrorKind::Unreachable => {
                     self.generations.lost();
                     self.suspect();
                 }
                 ErrorKind::Timeout => self.suspect(),
+                _ if error.is_by_read_only_server() => self.suspect(),
                 _ => {}
             }
-            tracing::debug!(connection = %self.label, operation, kind = %error.kind(), "{}", error.message());
         }
         error
+    }
+
+    /// Names an error and writes it to the log, once, without a thought for the server that calls go to: the error is
+    /// another's. True when it was not there yet.
+    pub(crate) fn write_down(&self, error: Error, operation: &'static str) -> (Error, bool) {
+        let (error, recorded) = error
+            .connection_named(self.label.clone())
+            .during(operation)
+            .mark_recorded();
+        if !recorded {
+            self.log.record(&error);
+            tracing::debug!(connection = %self.label, operation, kind = %error.kind(), "{}", error.message());
+        }
+        (error, !recorded)
     }
 
     /// Shuts the gate, waits for work in hand up to [`CLOSE_DEADLINE`], then lets the driver end its sessions within
