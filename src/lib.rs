@@ -56,6 +56,9 @@ pub use registry_core::Sqlite;
 pub use registry_core::mongodb;
 #[cfg(any(feature = "mysql", feature = "sqlite"))]
 pub use registry_core::sqlx;
+#[cfg(feature = "mysql")]
+pub use registry_core::{MySqlHost, MySqlHostRole, MySqlHostState, MySqlReader, WriteToken};
+
 #[cfg(feature = "memcached")]
 pub use registry_core::{CasOutcome, CasToken, Expiry, FailedHost, HostAddress, MultiGet};
 #[cfg(all(feature = "supervise", unix))]

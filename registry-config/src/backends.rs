@@ -21,7 +21,7 @@ static BACKENDS: &[BackendSpec] = &[
         title: "MySQL",
         handle: "MySql",
         default_port: Some(3306),
-        hosts: HostsRule::One,
+        hosts: HostsRule::Many,
         available: true,
         schemes: &["mysql", "mariadb"],
         keys: SQL_KEYS,
@@ -91,6 +91,9 @@ const SQL_KEYS: &[KeySpec] = &[
     CONNECT_TIMEOUT.default("5s"),
     TIMEOUT.default("30s"),
     STATEMENT_CACHE,
+    MAX_LAG,
+    FALLBACK,
+    STICKY,
     TLS,
     TLS_CA,
 ];
@@ -262,6 +265,29 @@ const STATEMENT_CACHE: KeySpec = KeySpec::new(
     "Prepared statements that each session keeps",
 )
 .default("1024");
+const MAX_LAG: KeySpec = KeySpec::new(
+    "max_lag",
+    Kind::Duration {
+        min: Duration::from_secs(1),
+        max: DAY,
+    },
+    "How far behind its primary a replica may be and still be read from",
+)
+.default("10s");
+const FALLBACK: KeySpec = KeySpec::new(
+    "fallback",
+    Kind::Bool,
+    "Whether reads go to the primary when no replica is fit for them",
+)
+.default("true");
+const STICKY: KeySpec = KeySpec::new(
+    "sticky",
+    Kind::Duration {
+        min: MILLISECOND,
+        max: HOUR,
+    },
+    "For how long after a write of this process its reads go to the primary",
+);
 // No default here: without the key, hosts that are neither loopback nor a socket are verified.
 const TLS: KeySpec = KeySpec::new(
     "tls",

@@ -100,6 +100,13 @@ fn check_hosts(connection: &ConnectionShape, spec: &BackendSpec, merged: &Merged
         let message = "the first host is the primary, found a replica".to_owned();
         found.push(at(origin, "replica-first", message).help("write the primary first"));
     }
+    let primaries = hosts.iter().filter(|host| host.role == Role::Primary).count();
+    if primaries > 1 && primaries < hosts.len() {
+        let message = format!("expected one primary beside replicas, found {primaries}");
+        let help = "write `role = \"replica\"` for every other host, or no `role` at all: then the first host that is \
+            writable is the primary";
+        found.push(at(origin, "several-primaries", message).help(help));
+    }
     let same: Vec<usize> = (1..hosts.len())
         .filter(|index| {
             hosts[..*index]

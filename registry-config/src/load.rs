@@ -162,9 +162,12 @@ fn check_merged(draft: &Draft, diagnostics: &mut Vec<Diagnostic>) {
 /// The keys that a rule over several values reads: where one of them could not be read, the rule says nothing.
 fn reads(code: &str) -> &'static [&'static str] {
     match code {
-        "no-host" | "missing-db" | "port-without-host" | "several-hosts" | "port-over-several-hosts" => {
-            &["url", "host", "connections", "socket", "db"]
-        }
+        "no-host"
+        | "missing-db"
+        | "port-without-host"
+        | "several-hosts"
+        | "several-primaries"
+        | "port-over-several-hosts" => &["url", "host", "connections", "socket", "db"],
         "missing-path" => &["path"],
         "password-without-username" => &["username", "url"],
         "pool-min-over-max" => &["pool.min", "pool.max"],

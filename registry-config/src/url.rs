@@ -247,7 +247,7 @@ mod tests {
             "mysql://u:CANARY@/db",
             "mysql://u:CANARY@h:0/db",
             "mysql://u:CANARY@h:port/db",
-            "mysql://u:CANARY@h,i/db",
+            "mysql://u:CANARY@h,/db",
             "mysql://u:CANARY@h/db/CANARY",
             "mysql://u:CANARY@h/db?CANARY",
             "mysql://u:CANARY",

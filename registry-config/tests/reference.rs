@@ -86,10 +86,7 @@ fn every_key_stands_in_it_and_differs_from_its_default() {
                     .iter()
                     .any(|host| host.port.is_some_and(|port| Some(port) != spec.default_port)),
                 "weight" => hosts.iter().any(|host| host.weight > 1),
-                // The first host is the primary, and more than one are not supported yet: the word alone is shown.
-                "role" => {
-                    hosts.iter().any(|host| host.role == Role::Primary) && REFERENCE.contains("role = ")
-                }
+                "role" => hosts.iter().any(|host| host.role == Role::Replica),
                 other => panic!("{other} is not checked"),
             };
             assert!(shown, "{}.connections.{}", spec.name, key.path);

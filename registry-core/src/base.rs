@@ -52,7 +52,7 @@ pub struct Base {
     was_open: AtomicBool,
     detail: Mutex<String>,
     born: Instant,
-    pub(crate) generations: Generations,
+    pub(crate) generations: Arc<Generations>,
 }
 
 impl Base {
@@ -79,7 +79,7 @@ impl Base {
             was_open: AtomicBool::new(false),
             detail: Mutex::default(),
             born: Instant::now(),
-            generations: Generations::new(),
+            generations: Arc::new(Generations::new()),
         })
     }
 
@@ -135,6 +135,12 @@ impl Base {
 
     fn lock_detail(&self) -> MutexGuard<'_, String> {
         self.detail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether it was open before.
+    #[cfg(feature = "mysql")]
+    pub(crate) fn has_been_open(&self) -> bool {
+        self.was_open.load(Ordering::Acquire)
     }
 
     /// An optional connection that this process has not seen yet: nobody waits for it.
@@ -194,7 +200,7 @@ impl Base {
     }
 
     /// A call failed or waits in a way that the loss of its server could explain.
-    fn suspect(&self) {
+    pub(crate) fn suspect(&self) {
         if self.health.is(State::Ready) {
             self.health.look();
         }
@@ -233,8 +239,17 @@ impl Base {
 
     /// Waits for work under the connection's deadline; when it takes long, has a look whether its server is still there.
     pub(crate) async fn bounded<T>(&self, work: impl Future<Output = T>) -> Result<T, Error> {
+        self.bounded_with(work, || self.suspect()).await
+    }
+
+    /// Waits for work under the connection's deadline; calls `slow` when it takes long.
+    pub(crate) async fn bounded_with<T>(
+        &self,
+        work: impl Future<Output = T>,
+        slow: impl FnOnce(),
+    ) -> Result<T, Error> {
         let deadline = tokio::time::Instant::now() + self.timeout;
-        self.patient(deadline, pin!(work))
+        self.patient(deadline, pin!(work), slow)
             .await
             .ok_or_else(|| self.deadline_error())
     }
@@ -244,6 +259,7 @@ impl Base {
         &self,
         deadline: tokio::time::Instant,
         work: impl Future<Output = T>,
+        suspect: impl FnOnce(),
     ) -> Option<T> {
         let mut work = pin!(work);
         let slow = tokio::time::Instant::now() + SLOW;
@@ -251,7 +267,7 @@ impl Base {
             if let Ok(result) = tokio::time::timeout_at(slow, work.as_mut()).await {
                 return Some(result);
             }
-            self.suspect();
+            suspect();
         }
         tokio::time::timeout_at(deadline, work).await.ok()
     }
@@ -305,23 +321,33 @@ impl Base {
 
     /// Names an error and writes it to the log, once: where it leaves dbreg.
     pub(crate) fn record(&self, error: Error, operation: &'static str) -> Error {
-        let (error, recorded) = error
-            .connection_named(self.label.clone())
-            .during(operation)
-            .mark_recorded();
-        if !recorded {
-            self.log.record(&error);
+        let (error, recorded) = self.write_down(error, operation);
+        if recorded {
             match error.kind() {
                 ErrorKind::Unreachable => {
                     self.generations.lost();
                     self.suspect();
                 }
                 ErrorKind::Timeout => self.suspect(),
+                _ if error.is_by_read_only_server() => self.suspect(),
                 _ => {}
             }
-            tracing::debug!(connection = %self.label, operation, kind = %error.kind(), "{}", error.message());
         }
         error
+    }
+
+    /// Names an error and writes it to the log, once, without a thought for the server that calls go to: the error is
+    /// another's. True when it was not there yet.
+    pub(crate) fn write_down(&self, error: Error, operation: &'static str) -> (Error, bool) {
+        let (error, recorded) = error
+            .connection_named(self.label.clone())
+            .during(operation)
+            .mark_recorded();
+        if !recorded {
+            self.log.record(&error);
+            tracing::debug!(connection = %self.label, operation, kind = %error.kind(), "{}", error.message());
+        }
+        (error, !recorded)
     }
 
     /// Shuts the gate, waits for work in hand up to [`CLOSE_DEADLINE`], then lets the driver end its sessions within

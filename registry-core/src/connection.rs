@@ -31,6 +31,10 @@ pub trait Connection: fmt::Debug + Send + Sync + 'static {
     fn refresh(&self) -> Result<bool, Error> {
         Ok(false)
     }
+    /// Makes the first host of the list the one to try first again; true when it is not the one in use.
+    fn prefer_first_host(&self) -> bool {
+        false
+    }
     /// The sessions of the pool, where the driver tells.
     fn sessions(&self) -> Option<Sessions>;
     /// The hosts for the report: `db1:3306`, `c1,c2:11211`, a path.
@@ -163,11 +167,12 @@ pub(crate) async fn ping(connection: &dyn Connection) -> Result<Duration, Error>
     connection.base().run("ping", work).await
 }
 
-/// Reads the references again and proves what they say.
+/// Reads the references again and proves what they say; of several hosts the first is tried first again.
 pub(crate) async fn reload(connection: &dyn Connection) -> Result<(), Error> {
     let base = connection.base();
     let work = async {
-        if connection.refresh()? && !base.health().is(State::Waiting) {
+        let moved = connection.prefer_first_host();
+        if (connection.refresh()? || moved) && !base.health().is(State::Waiting) {
             crate::attempt::open(connection).await?;
         }
         Ok(())

@@ -21,6 +21,8 @@ struct Inner {
     transient: bool,
     exit_code: i32,
     recorded: bool,
+    /// The server takes no writes, and another may.
+    read_only: bool,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
@@ -38,6 +40,7 @@ impl Error {
             transient: kind.is_transient(),
             exit_code: kind.exit_code(),
             recorded: false,
+            read_only: false,
             source: None,
         }))
     }
@@ -94,6 +97,20 @@ impl Error {
                 inner.exit_code = EXIT_UNAVAILABLE;
             }
         })
+    }
+
+    /// The server refused a write because it takes none: it may not be the primary any more.
+    #[cfg(feature = "mysql")]
+    pub(crate) fn by_read_only_server(self) -> Self {
+        self.with(|inner| {
+            inner.read_only = true;
+            inner.transient = true;
+        })
+    }
+
+    /// Whether the server refused a write because it takes none.
+    pub(crate) fn is_by_read_only_server(&self) -> bool {
+        self.0.read_only
     }
 
     /// Marks it as written to an error log; true when it already was.

@@ -15,6 +15,8 @@ pub(crate) struct Generations {
     retired: AtomicU64,
     /// When a deadline last ended a call.
     deadline: AtomicU64,
+    /// When a session last came back from its work.
+    released: AtomicU64,
 }
 
 impl Generations {
@@ -25,6 +27,7 @@ impl Generations {
             rotated: AtomicU64::new(0),
             retired: AtomicU64::new(0),
             deadline: AtomicU64::new(0),
+            released: AtomicU64::new(0),
         }
     }
 
@@ -47,8 +50,28 @@ impl Generations {
     pub(crate) fn rotation_proven(&self) {
         let rotated = self.rotated.swap(0, Ordering::AcqRel);
         if rotated != 0 {
-            self.retired.store(rotated, Ordering::Release);
+            // Sessions to a host that is not the one any more may have been retired since.
+            self.retired.fetch_max(rotated, Ordering::AcqRel);
         }
+    }
+
+    /// Sessions from before now lead to a host that is not the one any more.
+    #[cfg(feature = "mysql")]
+    pub(crate) fn retire(&self) {
+        self.retired.store(self.now(), Ordering::Release);
+    }
+
+    /// A session came back from its work.
+    pub(crate) fn released(&self) {
+        self.released.store(self.now(), Ordering::Release);
+    }
+
+    /// Whether a session came back from its work within this time.
+    #[cfg(feature = "mysql")]
+    pub(crate) fn released_within(&self, time: Duration) -> bool {
+        let released = self.released.load(Ordering::Acquire);
+        let time = u64::try_from(time.as_millis()).unwrap_or(u64::MAX / 2);
+        released != 0 && self.now() <= released + time
     }
 
     /// Whether a session of this age was made with credentials that have been rotated away.

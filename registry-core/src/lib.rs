@@ -41,7 +41,7 @@ pub use adapters::memcached::{CasOutcome, CasToken, Expiry, FailedHost, HostAddr
 #[cfg(feature = "mongodb")]
 pub use adapters::mongodb::MongoDb;
 #[cfg(feature = "mysql")]
-pub use adapters::mysql::MySql;
+pub use adapters::mysql::{MySql, MySqlHost, MySqlHostRole, MySqlHostState, MySqlReader, WriteToken};
 #[cfg(feature = "sqlite")]
 pub use adapters::sqlite::Sqlite;
 pub use at::{At, Optional};

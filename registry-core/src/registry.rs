@@ -81,7 +81,8 @@ impl Registry {
 
     /// Reads the files of every `{ file = … }` again. New sessions use what they say; old ones go on until they have
     /// done their work. A connection looks by itself whenever it opens a session; this is for those who do not want to
-    /// wait for that, and to learn whether it works.
+    /// wait for that, and to learn whether it works. A connection that failed over to another host of its list goes back
+    /// to the first one, where that is writable.
     ///
     /// # Errors
     /// The first connection whose files cannot be read, or that does not open with what they say.

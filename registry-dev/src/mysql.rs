@@ -16,6 +16,8 @@ use std::time::Duration;
 const IMAGE: &str = "mariadb:10.11";
 const ANSWER: Duration = Duration::from_secs(2);
 const STATEMENT: Duration = Duration::from_secs(60);
+/// The file of statements in the server's folder that are run at each start.
+const AT_START: &str = "start.sql";
 
 /// Small and quick rather than safe: the data are thrown away.
 const ARGUMENTS: [&str; 8] = [
@@ -34,6 +36,8 @@ const ARGUMENTS: [&str; 8] = [
 pub struct MySqlOptions {
     arguments: Vec<String>,
     tls: Option<(PathBuf, PathBuf)>,
+    /// Statements that the server runs at each start, before it accepts anyone.
+    at_start: Option<String>,
 }
 
 impl MySqlOptions {
@@ -54,6 +58,12 @@ impl MySqlOptions {
     #[must_use]
     pub fn tls(mut self, certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
         self.tls = Some((certificate.into(), key.into()));
+        self
+    }
+
+    /// Runs these statements, one in a line, at each start of the server.
+    pub(crate) fn at_start(mut self, statements: impl Into<String>) -> Self {
+        self.at_start = Some(statements.into());
         self
     }
 
@@ -121,15 +131,12 @@ pub(crate) fn installed() -> Option<Option<Programs>> {
 }
 
 fn native(programs: &Programs, options: &MySqlOptions) -> Result<(Launch, Folder), Error> {
-    let template = template(programs)?;
     let folder = Folder::new("mysql")?;
-    let data = folder.path().join("data");
-    let copied = std::fs::create_dir(&data).and_then(|()| cache::copy(&template, &data));
-    copied.map_err(Error::io(format!(
-        "copy {} to {}",
-        template.display(),
-        data.display()
-    )))?;
+    prepare_data(programs, folder.path())?;
+    if let Some(statements) = &options.at_start {
+        write_at_start(folder.path(), statements)?;
+    }
+    let has_statements = options.at_start.is_some();
     let (server, arguments) = (programs.server.clone(), options.arguments());
     let command = move |place: &Place<'_>| {
         let mut command = Command::new(&server);
@@ -140,6 +147,9 @@ fn native(programs: &Programs, options: &MySqlOptions) -> Result<(Launch, Folder
         command.arg(joined("--datadir=", &place.folder.join("data")));
         command.arg(joined("--socket=", &socket(place.folder)));
         command.arg(joined("--pid-file=", &place.folder.join("mysql.pid")));
+        if has_statements {
+            command.arg(joined("--init-file=", &place.folder.join(AT_START)));
+        }
         command
             .arg(format!("--port={}", place.port))
             .args(&arguments[ARGUMENTS.len()..]);
@@ -156,6 +166,23 @@ fn native(programs: &Programs, options: &MySqlOptions) -> Result<(Launch, Folder
         launch(Provider::Program, Box::new(command), Box::new(probe)),
         folder,
     ))
+}
+
+/// Copies the template into the server's folder, as its data.
+fn prepare_data(programs: &Programs, folder: &Path) -> Result<(), Error> {
+    let template = template(programs)?;
+    let data = folder.join("data");
+    let copied = std::fs::create_dir(&data).and_then(|()| cache::copy(&template, &data));
+    copied.map_err(Error::io(format!(
+        "copy {} to {}",
+        template.display(),
+        data.display()
+    )))
+}
+
+fn write_at_start(folder: &Path, statements: &str) -> Result<(), Error> {
+    let path = folder.join(AT_START);
+    std::fs::write(&path, statements).map_err(Error::io(format!("write {}", path.display())))
 }
 
 fn in_docker(options: &MySqlOptions) -> Result<(Launch, Folder), Error> {
@@ -216,6 +243,40 @@ impl MySqlServer {
 
     /// Runs statements as root, and returns what they print: a line for each row, columns separated by tabs.
     pub async fn sql(&self, statements: impl Into<String>) -> Result<String, Error> {
+        self.run_sql(statements.into(), &["--skip-column-names"]).await
+    }
+
+    /// The one row that a statement gives, as pairs of column and value; none when it gives no row.
+    pub(crate) async fn row(&self, statement: &str) -> Result<Vec<(String, String)>, Error> {
+        let answer = self.run_sql(statement.to_owned(), &[]).await?;
+        let mut lines = answer.lines().map(|line| line.split('\t').map(str::to_owned));
+        let (Some(names), Some(values)) = (lines.next(), lines.next()) else {
+            return Ok(Vec::new());
+        };
+        Ok(names.zip(values).collect())
+    }
+
+    /// What the server runs at its next starts, in place of what it ran so far.
+    pub(crate) fn set_at_start(&self, statements: &str) -> Result<(), Error> {
+        write_at_start(self.folder(), statements)
+    }
+
+    /// Throws the data away and starts it as new, on the same port.
+    pub(crate) async fn start_as_new(&self) -> Result<(), Error> {
+        self.kill().await?;
+        let folder = self.folder().to_owned();
+        blocking(move || {
+            let programs = installed().flatten();
+            let programs = programs.ok_or_else(|| Error::Missing(Missing::of(Kind::MySql)))?;
+            let data = folder.join("data");
+            std::fs::remove_dir_all(&data).map_err(Error::io(format!("remove {}", data.display())))?;
+            prepare_data(&programs, &folder)
+        })
+        .await?;
+        self.start().await
+    }
+
+    async fn run_sql(&self, statements: String, options: &[&str]) -> Result<String, Error> {
         let mut command = Command::new(&self.client);
         if self.provider() == Provider::Docker {
             command.args([
@@ -230,13 +291,8 @@ impl MySqlServer {
                 .args(["--no-defaults", "--protocol=socket"])
                 .arg(joined("--socket=", &socket(self.folder())));
         }
-        command.args([
-            "--user=root",
-            "--batch",
-            "--skip-column-names",
-            "--default-character-set=utf8mb4",
-        ]);
-        let statements = statements.into();
+        command.args(["--user=root", "--batch", "--default-character-set=utf8mb4"]);
+        command.args(options);
         // As input, so that no password shows in the list of processes.
         blocking(move || run::output(command, Some(&statements), STATEMENT)).await
     }

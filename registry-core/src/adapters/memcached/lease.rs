@@ -49,7 +49,9 @@ impl Lease {
             .session
             .as_mut()
             .expect("a lease holds its session until it is settled");
-        let answer = base.patient(deadline, work(&mut session.stream)).await;
+        let answer = base
+            .patient(deadline, work(&mut session.stream), || base.suspect())
+            .await;
         let answer = match answer {
             Some(Ok(_)) if !session.stream.is_settled() => Err(Failure::Io(super::frame::garbled(
                 "the server sent more than one answer to one command",

@@ -76,7 +76,9 @@ async fn speak(host: &Arc<Host>, batch: &mut Batch, mut session: Session) -> Opt
     let base = &host.terms().base;
     let deadline = batch.deadline(base.timeout());
     let before = session.stream.received();
-    let spoken = base.patient(deadline, batch.speak(&mut session)).await;
+    let spoken = base
+        .patient(deadline, batch.speak(&mut session), || base.suspect())
+        .await;
     let failure = match spoken {
         Some(Ok(())) => {
             host.vitality().succeeded();

@@ -26,6 +26,10 @@ pub(crate) fn server_error(number: u16, message: &str) -> Error {
         4151 => error.help("the account is locked: unlock it on the server"),
         1049 => error.help("create the database, or mend `db`"),
         3159 => error.help("the server wants TLS: write `tls = \"verify\"`"),
+        // `--read-only`, and other options that forbid a statement.
+        1290 if message.contains("read-only") || message.contains("read_only") => error.by_read_only_server(),
+        // InnoDB's own read-only mode.
+        1836 => error.by_read_only_server(),
         // A deadlock, and a lock that took too long: the server rolled back, and says to try again.
         1205 | 1213 => error.transient(true),
         _ => error,

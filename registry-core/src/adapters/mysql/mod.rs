@@ -13,11 +13,24 @@
 //!
 //! `tls_ca` names a file of PEM certificates that are trusted beside the public ones.
 
+//!
+//! Several hosts are a list without roles, of which the first that is writable takes the writes, or one primary and its
+//! replicas. [`MySql::read`] gives the reader of either.
+
+mod election;
 mod error;
+mod host;
+mod lag;
 mod open;
+mod reader;
+mod reading;
+mod replica;
+mod router;
 mod target;
 #[cfg(test)]
 mod tests;
+mod token;
+mod way;
 
 use crate::adapters::sql;
 use crate::base::Base;
@@ -27,16 +40,25 @@ use crate::startup::Prepared;
 use crate::status::Sessions;
 pub(crate) use error::server_error;
 use futures_util::future::BoxFuture;
+pub use host::{MySqlHost, MySqlHostRole, MySqlHostState};
+pub use reader::MySqlReader;
 use registry_config::{Settings, Value};
+use router::Router;
 use sqlx::Connection as _;
 use sqlx::mysql::MySqlPool;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use target::Target;
+pub use token::WriteToken;
 
 /// A MySQL connection: `db.mysql.main`. Cheap to clone.
 ///
 /// It is an sqlx `Executor` and `Acquire`: `sqlx::query(..).execute(&db.mysql.main)`. Each wait of such a direct call is
 /// bounded by `timeout`, and its error is recorded in [`errors`](Self::errors).
+///
+/// Of several hosts it uses the primary: that of the file, or, of a list without roles, the first that answers and is
+/// writable. When that one goes, calls fail at once with the cause until another host is writable; then they go there,
+/// through the same pool. A call that has begun is never sent twice: a write that may have happened is not repeated.
+/// While no host is writable, [`read`](Self::read) goes on from replicas.
 #[derive(Clone)]
 pub struct MySql {
     inner: Arc<Inner>,
@@ -46,6 +68,8 @@ struct Inner {
     base: Arc<Base>,
     target: Result<Target, Error>,
     hosts: String,
+    /// Made at the first read through a reader.
+    router: OnceLock<Router>,
 }
 
 impl MySql {
@@ -57,7 +81,12 @@ impl MySql {
             Err(error) => (Err(error.clone()), String::new()),
         };
         Self {
-            inner: Arc::new(Inner { base, target, hosts }),
+            inner: Arc::new(Inner {
+                base,
+                target,
+                hosts,
+                router: OnceLock::new(),
+            }),
         }
     }
 
@@ -66,7 +95,33 @@ impl MySql {
     }
 
     fn target(&self) -> Result<&Target, Error> {
-        self.inner.target.as_ref().map_err(Clone::clone)
+        self.inner.target()
+    }
+
+    /// Every host, with what is known of it: a snapshot. Replicas are looked at from the first read on.
+    ///
+    /// # Errors
+    /// When the values at start gave none: an optional connection whose password is missing, say.
+    pub fn hosts(&self) -> Result<Vec<MySqlHost>, Error> {
+        let target = self.target()?;
+        Ok(self.inner.router()?.snapshot(&self.inner, target))
+    }
+
+    /// Goes back to the first host of a list without roles, when that answers and is writable; where it is not, the one
+    /// in use stays. It is never done without being asked for, by this or by
+    /// [`Registry::reload`](crate::Registry::reload): a host that comes and goes would take every session along.
+    ///
+    /// # Errors
+    /// What keeps every host from being used; `Timeout` after the connection's `timeout`, `Closed` after
+    /// [`close`](Self::close).
+    pub async fn return_to_first_host(&self) -> Result<(), Error> {
+        crate::connection::reload(self).await
+    }
+}
+
+impl Inner {
+    fn target(&self) -> Result<&Target, Error> {
+        self.target.as_ref().map_err(Clone::clone)
     }
 }
 
@@ -79,10 +134,15 @@ fn shown(settings: &Settings) -> String {
         Some(_) => "url".to_owned(),
         None => String::new(),
     };
-    settings
+    if settings.hosts().is_empty() {
+        return from_url();
+    }
+    let addresses: Vec<String> = settings
         .hosts()
-        .first()
-        .map_or_else(from_url, |host| host.address(Some(3306)))
+        .iter()
+        .map(|host| host.address(Some(3306)))
+        .collect();
+    addresses.join(",")
 }
 
 method_set!(MySql, MySqlPool, "The driver's own pool: [`sqlx::MySqlPool`].");
@@ -111,20 +171,28 @@ impl Connection for MySql {
         self.target()?.refresh()
     }
 
+    fn prefer_first_host(&self) -> bool {
+        self.target().is_ok_and(Target::prefer_first)
+    }
+
     fn shutdown(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
+            let readers = async {
+                if let Some(router) = self.inner.router.get() {
+                    router.close().await;
+                }
+            };
             if let Ok(target) = &self.inner.target {
-                target.pool.close().await;
+                futures_util::future::join(target.pool.close(), readers).await;
             }
         })
     }
 
     fn sessions(&self) -> Option<Sessions> {
-        self.inner
-            .target
-            .as_ref()
-            .ok()
-            .map(|target| sql::sessions(&target.pool))
+        let target = self.inner.target.as_ref().ok()?;
+        let own = sql::sessions(&target.pool);
+        let readers = self.inner.router.get().and_then(Router::sessions);
+        Some(readers.map_or(own, |readers| router::add(own, readers)))
     }
 
     fn hosts(&self) -> String {

@@ -1,66 +1,79 @@
 //! Opening a MySQL connection: the bare attempt, the proof, the pool.
 
 use super::MySql;
-use super::target::{Target, Way};
+use super::election::{Elected, elect, prove};
+use super::target::Target;
+use super::way::Way;
 use crate::adapters::sql;
-use crate::cause::{unreachable_words, with_cause};
+use crate::cause::with_cause;
 use crate::connection::Opened;
 use crate::error::Error;
-use crate::kind::ErrorKind;
-use sqlx::{ConnectOptions as _, Connection as _, Row as _};
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use std::time::Duration;
+
+/// How long the hosts that are not needed to start may take to be counted, once the start needs nothing else.
+const CENSUS_GRACE: Duration = Duration::from_millis(100);
 
 /// One bare attempt, the proof by a command, then the pool's first sessions.
 pub(super) async fn open(handle: &MySql, target: &Target) -> Result<Opened, Error> {
     // What cannot be read now leaves the way as it was; without one, this is the error.
     let refreshed = target.refresh();
     let way = target.way().or_else(|error| refreshed.and(Err(error)))?;
+    let (base, order) = (&handle.inner.base, target.order(&way));
+    let limit = base.connect_timeout();
     let attempt = async {
-        // No session variables, and a command as text: every round trip counts behind a slow network.
-        let options = way
-            .options
-            .clone()
-            .pipes_as_concat(false)
-            .no_engine_substitution(false);
-        let mut session = options
-            .timezone(None)
-            .set_names(false)
-            .connect()
-            .await
-            .map_err(|error| explain(error, &way, target.from_file))?;
-        // An expired password connects, and fails its first command.
-        let row = sqlx::raw_sql("select version()").fetch_one(&mut session).await;
-        let version: String = row
-            .and_then(|row| row.try_get(0))
-            .map_err(|e| explain(e, &way, target.from_file))?;
-        // The server has answered; how the session ends tells nothing.
-        let _ = session.close().await;
-        target.set_there(&way);
+        let election = elect(&way, &order, target.from_file, limit);
+        let (elected, answering) = if way.hosts.len() > 1 && !base.has_been_open() {
+            with_census(&way, order[0], target.from_file, election).await?
+        } else {
+            (election.await?, None)
+        };
+        target.set_there(&way, elected.host);
         sql::fill(&target.pool, target.min).await?;
-        Ok(version)
+        Ok((elected, answering))
     };
-    let version = with_cause(&way.hosts, handle.inner.base.connect_timeout(), "MySQL", attempt).await?;
-    Ok(Opened { detail: version })
+    let (elected, answering) = with_cause(&way.places(&order), limit, "MySQL", attempt).await?;
+    let mut detail = elected.version;
+    if order.len() > 1 {
+        detail = format!("{detail} at {}", way.host(elected.host).address());
+    }
+    if let Some(answering) = answering {
+        detail = format!("{detail}, {answering} of {} hosts", way.hosts.len());
+    }
+    Ok(Opened { detail })
 }
 
-/// The driver's error with the cause and the next step.
-fn explain(error: sqlx::Error, way: &Way, from_file: bool) -> Error {
-    const TLS_STEP: &str = "write `tls_ca = \"path\"` for a private authority, `tls = \"require\"` to encrypt without \
-        checking who answers, or `tls = \"off\"` if this network is yours";
-    // A certificate that is refused comes as an I/O error with the verdict of the TLS library in it.
-    if let sqlx::Error::Io(cause) = &error
-        && cause.kind() == std::io::ErrorKind::InvalidData
-    {
-        return Error::new(ErrorKind::Tls, cause.to_string())
-            .caused_by(error)
-            .help(TLS_STEP);
-    }
-    if let (sqlx::Error::Io(cause), Some((host, port))) = (&error, way.hosts.first()) {
-        return Error::new(ErrorKind::Unreachable, unreachable_words(host, *port, cause)).caused_by(error);
-    }
-    let error = Error::from(error);
-    match error.kind() {
-        ErrorKind::Auth if from_file => error.with_credential_file(),
-        ErrorKind::Tls => error.help(TLS_STEP),
-        _ => error,
-    }
+/// The election, and beside it, for the report, how many hosts answer. The start waits for none that it does not need.
+async fn with_census(
+    way: &Way,
+    first: usize,
+    from_file: bool,
+    election: impl Future<Output = Result<Elected, Error>>,
+) -> Result<(Elected, Option<usize>), Error> {
+    let others = (0..way.hosts.len()).filter(|index| *index != first);
+    let mut asked: FuturesUnordered<_> = others
+        .map(|index| async move { (index, prove(way.host(index), from_file).await.is_ok()) })
+        .collect();
+    let mut answering = Vec::new();
+    tokio::pin!(election);
+    let elected = loop {
+        tokio::select! {
+            elected = &mut election => break elected?,
+            Some((index, answers)) = asked.next() => if answers { answering.push(index) },
+        }
+    };
+    let rest = async {
+        while let Some((index, answers)) = asked.next().await {
+            if answers {
+                answering.push(index);
+            }
+        }
+    };
+    // Who has not answered by then does not count.
+    let _ = tokio::time::timeout(CENSUS_GRACE, rest).await;
+    answering.extend(&elected.answering);
+    answering.sort_unstable();
+    answering.dedup();
+    Ok((elected, Some(answering.len())))
 }

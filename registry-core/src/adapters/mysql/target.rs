@@ -1,18 +1,26 @@
-//! What sessions are made from: the values, and the files behind them as they are now.
+//! The pool of writes, and the host that its sessions lead to now.
 
+use super::election::is_writable;
+use super::way::{Way, dead_end, way};
 use crate::adapters::sql;
 use crate::base::Base;
 use crate::error::Error;
-use crate::kind::ErrorKind;
 use crate::rotation::{self, Stamp};
 use crate::secret;
-use registry_config::{ConnectionUrl, Secret, Settings};
-use sqlx::ConnectOptions as _;
-use sqlx::mysql::{MySqlConnectOptions, MySqlPool, MySqlSslMode};
-use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use registry_config::Settings;
+use sqlx::MySql as Database;
+use sqlx::mysql::{MySqlConnection, MySqlPool};
+use sqlx::pool::PoolOptions;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+/// How often a session that is about to be used is asked whether its host still takes writes, where another may.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// The pool, and what its sessions are made from.
+///
+/// There is one pool whatever host is in use, so that whoever holds it goes on with the next host. Its sessions to the
+/// host before are ended when they are next wanted.
 pub(super) struct Target {
     pub(super) pool: MySqlPool,
     pub(super) min: u64,
@@ -29,26 +37,10 @@ struct Now {
     stamp: Stamp,
     /// The server is away: the pool has [`dead_end`] instead of the way.
     away: bool,
-}
-
-/// How a session is made.
-#[derive(Clone)]
-pub(super) struct Way {
-    /// Counts up with each change of the files.
-    version: u64,
-    pub(super) options: MySqlConnectOptions,
-    /// Name and port; empty for a socket.
-    pub(super) hosts: Vec<(String, u16)>,
-}
-
-/// Where to connect, as the settings or the URL in them say.
-#[derive(Default)]
-struct Login {
-    host: Option<(String, u16)>,
-    socket: Option<String>,
-    username: Option<String>,
-    password: Option<Secret>,
-    db: Option<String>,
+    /// The host in use, by number.
+    host: usize,
+    /// The host to try first, where that is another.
+    first: Option<usize>,
 }
 
 impl Target {
@@ -59,9 +51,14 @@ impl Target {
         let way = way(settings);
         let options = way
             .as_ref()
-            .map_or_else(|_| dead_end(), |way| way.options.clone());
+            .map_or_else(|_| dead_end(), |way| way.host(0).options.clone());
+        let several = way.as_ref().is_ok_and(|way| way.writers().len() > 1);
+        let mut pool = sql::options(&base.generations, settings, sql::Limits::new(settings));
+        if several {
+            pool = writable_only(pool, base, sql::Limits::new(settings));
+        }
         Self {
-            pool: sql::options(base, settings, sql::Limits::new(settings)).connect_lazy_with(options),
+            pool: pool.connect_lazy_with(options),
             min: settings.count("pool.min").unwrap_or(0),
             from_file: secret::from_file(settings),
             base: Arc::clone(base),
@@ -72,7 +69,25 @@ impl Target {
                 version: 0,
                 stamp,
                 away: false,
+                host: 0,
+                first: None,
             }),
+        }
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The host in use, by number.
+    pub(super) fn host(&self) -> usize {
+        self.lock().host
+    }
+
+    /// Looks at the files, and leaves everything as it was when they cannot be read now.
+    pub(super) fn refresh_quietly(&self) {
+        if !self.files.is_empty() {
+            let _ = self.refresh();
         }
     }
 
@@ -81,12 +96,28 @@ impl Target {
         self.lock().way.clone()
     }
 
+    /// The hosts that writes may go to, in the order in which they are tried: the one in use, unless another was asked
+    /// for, then the others as they stand in the list.
+    pub(super) fn order(&self, way: &Way) -> Vec<usize> {
+        let (host, first) = {
+            let now = self.lock();
+            (now.host, now.first)
+        };
+        let mut order: Vec<usize> = first.into_iter().collect();
+        let rest = way.writers();
+        for index in rest.contains(&host).then_some(host).into_iter().chain(rest) {
+            if !order.contains(&index) {
+                order.push(index);
+            }
+        }
+        order
+    }
+
     /// The pool for a call. When it may have to open a session, the files are looked at first: a secret that was rotated
     /// is used from the next session on.
     pub(super) fn pool(&self) -> Result<MySqlPool, Error> {
         if !self.files.is_empty() && self.pool.num_idle() == 0 {
-            // What cannot be read now leaves everything as it was.
-            let _ = self.refresh();
+            self.refresh_quietly();
         }
         match &self.lock().way {
             Ok(_) => Ok(self.pool.clone()),
@@ -105,12 +136,25 @@ impl Target {
         way.version = now.version + 1;
         now.version = way.version;
         if !now.away {
-            self.pool.set_connect_options(way.options.clone());
+            self.pool.set_connect_options(way.host(now.host).options.clone());
         }
         now.way = Ok(way);
         now.stamp = stamp;
         self.base.generations.rotated();
         Ok(true)
+    }
+
+    /// Asks for the first host; true when another is in use.
+    pub(super) fn prefer_first(&self) -> bool {
+        let mut now = self.lock();
+        let first = now
+            .way
+            .as_ref()
+            .ok()
+            .and_then(|way| way.writers().first().copied());
+        let moves = first.is_some_and(|first| first != now.host);
+        now.first = if moves { first } else { None };
+        moves
     }
 
     /// Lets what waits for a session, and retries in the driver until `acquire_timeout`, fail at once.
@@ -120,17 +164,26 @@ impl Target {
         self.pool.set_connect_options(dead_end());
     }
 
-    /// The server is there, and this way leads to it. Meanwhile the files may have changed: then the next session takes
-    /// the new way, which is still to be proved.
-    pub(super) fn set_there(&self, proved: &Way) {
+    /// The server is there, and this way leads to it, at the host of this number. Meanwhile the files may have changed:
+    /// then the next session takes the new way, which is still to be proved.
+    pub(super) fn set_there(&self, proved: &Way, host: usize) {
         let mut now = self.lock();
         now.away = false;
+        now.first = None;
+        let moved = now.host != host;
+        now.host = host;
         let current = now.way.as_ref().ok().filter(|way| way.version > proved.version);
-        if let Some(newer) = current {
-            self.pool.set_connect_options(newer.options.clone());
-        } else {
-            self.pool.set_connect_options(proved.options.clone());
+        let proven = current.is_none();
+        let options = current.unwrap_or(proved).host(host).options.clone();
+        self.pool.set_connect_options(options);
+        if proven {
             self.base.generations.rotation_proven();
+        }
+        if moved {
+            // After the options: a session that is made from now on leads to the new host.
+            self.base.generations.retire();
+            let (connection, host) = (self.base.label(), proved.host(host).address());
+            tracing::warn!(connection, host, "another host is in use from now on");
         }
     }
 
@@ -139,100 +192,51 @@ impl Target {
     }
 }
 
-/// Options whose attempts fail at once with an error that the pool does not take for a server that is starting up.
-fn dead_end() -> MySqlConnectOptions {
-    MySqlConnectOptions::new()
-        .socket("/dev/null/away")
-        .disable_statement_logging()
-}
-
-/// The options, with every secret as its source has it now.
-fn way(settings: &Settings) -> Result<Way, Error> {
-    let login = login(settings)?;
-    let mut options = MySqlConnectOptions::new()
-        .statement_cache_capacity(
-            usize::try_from(settings.count("statement_cache").unwrap_or(1024)).unwrap_or(1024),
-        )
-        // sqlx would print SQL text, with whatever literals are in it.
-        .disable_statement_logging();
-    let mut hosts = Vec::new();
-    let mut near = true;
-    if let Some(path) = &login.socket {
-        options = options.socket(path);
-    } else {
-        let (host, port) = login
-            .host
-            .ok_or_else(|| Error::new(ErrorKind::Config, "no host"))?;
-        near = is_loopback(&host);
-        options = options.host(&host).port(port);
-        hosts.push((host, port));
-    }
-    if let Some(name) = &login.username {
-        options = options.username(name);
-    }
-    if let Some(password) = &login.password {
-        options = options.password(password.expose());
-    }
-    if let Some(db) = &login.db {
-        options = options.database(db);
-    }
-    // Without the key: `verify`, unless what the bytes cross is this machine. Never sqlx's PREFERRED, which falls back
-    // to plain text without a word.
-    options = options.ssl_mode(match settings.text("tls") {
-        Some("off") => MySqlSslMode::Disabled,
-        Some("require") => MySqlSslMode::Required,
-        Some(_) => MySqlSslMode::VerifyIdentity,
-        None if near => MySqlSslMode::Disabled,
-        None => MySqlSslMode::VerifyIdentity,
-    });
-    if let Some(path) = settings.text("tls_ca") {
-        let pem = std::fs::read(path).map_err(|cause| {
-            Error::new(
-                ErrorKind::Config,
-                format!("cannot read `tls_ca` `{path}`: {}", crate::error::plain(&cause)),
-            )
-        })?;
-        options = options.ssl_ca_from_pem(pem);
-    }
-    Ok(Way {
-        version: 0,
-        options,
-        hosts,
-    })
-}
-
-fn login(settings: &Settings) -> Result<Login, Error> {
-    let spec = registry_config::backend("mysql").expect("mysql is a row of the backend table");
-    let port = spec.default_port.expect("mysql has a port");
-    if let Some(url) = secret::secret(settings, "url")? {
-        let url =
-            ConnectionUrl::parse(url.expose(), spec).map_err(|words| Error::new(ErrorKind::Config, words))?;
-        if let Some((option, _)) = url.options.first() {
-            return Err(
-                Error::new(ErrorKind::Config, format!("unknown option `{option}` in the url"))
-                    .help("write options as keys of the connection's table, and the url without `?`"),
-            );
+/// The pool of several hosts that writes may go to: no session is handed out for long whose host takes no writes. Whoever
+/// works in transactions of the driver's own tells us no error, and the host in use may become a replica under them.
+fn writable_only(
+    options: PoolOptions<Database>,
+    base: &Arc<Base>,
+    limits: sql::Limits,
+) -> PoolOptions<Database> {
+    let (made, used) = (Arc::downgrade(base), Arc::downgrade(base));
+    let generations = Arc::clone(&base.generations);
+    let last_look = Mutex::new(Instant::now());
+    let is_due = move || {
+        let mut last = last_look.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = last.elapsed() > LOOK_EVERY;
+        if due {
+            *last = Instant::now();
         }
-        let host = secret::hosts(&url.hosts, port)?.into_iter().next();
-        return Ok(Login {
-            host,
-            socket: None,
-            username: url.username,
-            password: url.password,
-            db: url.db,
-        });
-    }
-    Ok(Login {
-        host: secret::hosts(settings.hosts(), port)?.into_iter().next(),
-        socket: secret::text(settings, "socket")?,
-        username: secret::text(settings, "username")?,
-        password: secret::secret(settings, "password")?,
-        db: secret::text(settings, "db")?,
+        due
+    };
+    let options = sql::greeting(options, &base.generations, move |session| {
+        Box::pin(refuse_read_only(session, made.clone()))
+    });
+    options.before_acquire(move |session, meta| {
+        let fitness = limits.fitness(&generations, &meta);
+        let sound = fitness == sql::Fitness::Sound && !is_due();
+        let base = used.clone();
+        Box::pin(async move {
+            if sound || fitness == sql::Fitness::Ended {
+                return Ok(sound);
+            }
+            let look = refuse_read_only(session, base);
+            Ok(tokio::time::timeout(sql::RELEASE_PING, look)
+                .await
+                .is_ok_and(|look| look.is_ok()))
+        })
     })
 }
 
-/// Whether what is sent there stays on this machine.
-fn is_loopback(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost")
-        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+/// The greeting of a session to one of several hosts that writes may go to. It may have been begun before the host in
+/// use changed, or lead to a host that has just become a replica: then it is of no use, and it is time for a look.
+async fn refuse_read_only(session: &mut MySqlConnection, base: Weak<Base>) -> Result<(), sqlx::Error> {
+    if is_writable(session).await? {
+        return Ok(());
+    }
+    if let Some(base) = base.upgrade() {
+        base.health().look();
+    }
+    Err(sqlx::Error::Protocol("the host is read only".to_owned()))
 }

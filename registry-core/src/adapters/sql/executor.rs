@@ -40,7 +40,17 @@ pub(crate) fn stream<'e, T: Send + 'e>(
 /// Writes an error of the driver to the log; the caller gets the driver's own, or the cause of an outage that it only
 /// follows from.
 pub(crate) fn record(base: &Base, error: sqlx::Error) -> sqlx::Error {
-    let copy = match &error {
+    let copy = copy_of(&error);
+    let explained = base.explained(copy.clone());
+    let follows = explained.message() != copy.message();
+    // What is written to the log is not what leaves: the mark on it is of no use.
+    let recorded = base.record(explained, "execute");
+    if follows { as_driver_error(recorded) } else { error }
+}
+
+/// The driver's error as one of ours, for the log; the driver's own leaves.
+pub(crate) fn copy_of(error: &sqlx::Error) -> Error {
+    match error {
         sqlx::Error::Database(cause) => {
             #[cfg(feature = "mysql")]
             let copy = match cause.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
@@ -65,12 +75,7 @@ pub(crate) fn record(base: &Base, error: sqlx::Error) -> sqlx::Error {
         sqlx::Error::Tls(cause) => Error::new(crate::ErrorKind::Tls, cause.to_string()),
         sqlx::Error::Configuration(cause) => Error::new(crate::ErrorKind::Config, cause.to_string()),
         other => Error::new(crate::ErrorKind::Operation, other.to_string()),
-    };
-    let explained = base.explained(copy.clone());
-    let follows = explained.message() != copy.message();
-    // What is written to the log is not what leaves: the mark on it is of no use.
-    let recorded = base.record(explained, "execute");
-    if follows { as_driver_error(recorded) } else { error }
+    }
 }
 
 /// Makes a handle on a pool an sqlx `Executor` and `Acquire`, itself and behind its tag.

@@ -5,5 +5,9 @@ mod executor;
 mod pool;
 
 pub(crate) use error::{as_driver_error, closed};
+#[cfg(feature = "mysql")]
+pub(crate) use executor::copy_of;
 pub(crate) use executor::{record, sql_handle, stream};
+#[cfg(feature = "mysql")]
+pub(crate) use pool::{Fitness, RELEASE_PING, greeting};
 pub(crate) use pool::{Limits, fill, options, sessions};

@@ -1,7 +1,7 @@
 //! Pools with the defaults that production needs.
 
-use crate::base::Base;
 use crate::error::Error;
+use crate::generations::Generations;
 use crate::status::Sessions;
 use registry_config::Settings;
 use sqlx::pool::{PoolConnectionMetadata, PoolOptions};
@@ -15,7 +15,7 @@ use std::time::Duration;
 const PING_AFTER_IDLE: Duration = Duration::from_secs(1);
 
 /// How long the ping of a session that comes back may take while a deadline fired lately.
-const RELEASE_PING: Duration = Duration::from_millis(500);
+pub(crate) const RELEASE_PING: Duration = Duration::from_millis(500);
 
 /// How old a session may become, and how long it may be idle.
 #[derive(Clone, Copy, Default)]
@@ -24,11 +24,35 @@ pub(crate) struct Limits {
     pub(crate) lifetime: Option<Duration>,
 }
 
+/// What a session of the pool is good for, by its age.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fitness {
+    /// It can be used.
+    Sound,
+    /// It can be used when it answers.
+    Doubtful,
+    /// It is of no more use.
+    Ended,
+}
+
 impl Limits {
     pub(crate) fn new(settings: &Settings) -> Self {
         Self {
             idle: settings.duration("pool.idle_timeout"),
             lifetime: settings.duration("pool.max_lifetime"),
+        }
+    }
+
+    /// What a session is good for that was idle.
+    pub(crate) fn fitness(self, generations: &Generations, session: &PoolConnectionMetadata) -> Fitness {
+        if self.ended(session) || generations.is_retired(session.age) {
+            return Fitness::Ended;
+        }
+        let lately = session.idle_for < PING_AFTER_IDLE;
+        if lately && !generations.is_from_before_loss(session.age) {
+            Fitness::Sound
+        } else {
+            Fitness::Doubtful
         }
     }
 
@@ -40,7 +64,7 @@ impl Limits {
 
 /// The pool's options from the settings of a connection.
 pub(crate) fn options<DB: Database>(
-    base: &Arc<Base>,
+    generations: &Arc<Generations>,
     settings: &Settings,
     limits: Limits,
 ) -> PoolOptions<DB> {
@@ -48,7 +72,10 @@ pub(crate) fn options<DB: Database>(
         let count = settings.count(key).unwrap_or(default);
         u32::try_from(count).unwrap_or(u32::MAX)
     };
-    let (made, before, base) = (Arc::clone(base), Arc::clone(base), Arc::clone(base));
+    let (made, before) = (Arc::clone(generations), Arc::clone(generations));
+    let after = Arc::clone(generations);
+    // A connection that reads from replicas wants to know when something may have been written.
+    let tells_release = settings.duration("sticky").is_some();
     let mut options = PoolOptions::new()
         .max_connections(count("pool.max", 10))
         // Not sqlx's own `min_connections`: it fills the pool one session after the other.
@@ -60,31 +87,30 @@ pub(crate) fn options<DB: Database>(
         .max_lifetime(None)
         .test_before_acquire(false)
         .after_connect(move |_, _| {
-            made.generations.rotation_proven();
+            made.rotation_proven();
             Box::pin(async { Ok(()) })
         })
         .before_acquire(move |session: &mut DB::Connection, meta| {
-            let lately = meta.idle_for < PING_AFTER_IDLE;
-            let sound = lately && !before.generations.is_from_before_loss(meta.age);
-            let retired = limits.ended(&meta) || before.generations.is_retired(meta.age);
+            let fitness = limits.fitness(&before, &meta);
             Box::pin(async move {
-                if retired {
-                    return Ok(false);
+                match fitness {
+                    Fitness::Ended => Ok(false),
+                    Fitness::Sound => Ok(true),
+                    // A session that is dead is replaced; its error is of no use to whoever asks for one.
+                    Fitness::Doubtful => Ok(tokio::time::timeout(RELEASE_PING, session.ping())
+                        .await
+                        .is_ok_and(|ping| ping.is_ok())),
                 }
-                if sound {
-                    return Ok(true);
-                }
-                // A session that is dead is replaced; its error is of no use to whoever asks for one.
-                Ok(tokio::time::timeout(RELEASE_PING, session.ping())
-                    .await
-                    .is_ok_and(|ping| ping.is_ok()))
             })
         })
         .after_release(move |session: &mut DB::Connection, meta| {
             let ended = limits.ended(&meta);
             // A query that its deadline ended on a silent path would keep its place in the pool for as long as the
             // pool's own ping hangs. Only then a ping of our own, with a limit, comes first.
-            let suspicious = base.generations.deadline_fired_lately();
+            let suspicious = after.deadline_fired_lately();
+            if tells_release {
+                after.released();
+            }
             Box::pin(async move {
                 if ended || !suspicious {
                     return Ok(!ended);
@@ -100,6 +126,23 @@ pub(crate) fn options<DB: Database>(
         options = options.acquire_timeout(limit);
     }
     options
+}
+
+/// The same options, with something to do on each new session, which is not used when that fails.
+#[cfg(feature = "mysql")]
+pub(crate) fn greeting<DB: Database>(
+    options: PoolOptions<DB>,
+    generations: &Arc<Generations>,
+    greet: impl Fn(&mut DB::Connection) -> futures_util::future::BoxFuture<'_, Result<(), sqlx::Error>>
+    + Send
+    + Sync
+    + 'static,
+) -> PoolOptions<DB> {
+    let made = Arc::clone(generations);
+    options.after_connect(move |session, _| {
+        made.rotation_proven();
+        greet(session)
+    })
 }
 
 /// Opens `count` sessions at once, so that the first calls find them.

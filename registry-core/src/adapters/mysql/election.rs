@@ -1,0 +1,235 @@
+//! Which host writes go to: of one host that one, of several the first that answers and is writable.
+
+use super::way::{HostWay, Way};
+use crate::cause::unreachable_words;
+use crate::error::Error;
+use crate::kind::ErrorKind;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use sqlx::mysql::MySqlConnection;
+use sqlx::{ConnectOptions as _, Connection as _, Row as _};
+use std::time::Duration;
+
+/// How long hosts that stand earlier in the order may still take, once another is known to be writable.
+const GRACE: Duration = Duration::from_millis(200);
+/// How soon a host that is read only is asked again while the first keeps us waiting: it may be about to take its place.
+const AGAIN: Duration = Duration::from_millis(250);
+
+/// The host that was found.
+pub(super) struct Elected {
+    pub(super) host: usize,
+    /// What its server says of itself: `10.11.19-MariaDB`.
+    pub(super) version: String,
+    /// The hosts that answered, this one among them.
+    pub(super) answering: Vec<usize>,
+}
+
+/// What a host said.
+#[derive(Clone)]
+struct Answer {
+    version: String,
+    writable: bool,
+}
+
+/// Proves that a host answers, by a session of its own and a command on it.
+pub(super) async fn prove(host: &HostWay, from_file: bool) -> Result<String, Error> {
+    ask(host, false, from_file).await.map(|answer| answer.version)
+}
+
+/// Whether the server takes writes of an account without special rights.
+pub(super) async fn is_writable(session: &mut MySqlConnection) -> Result<bool, sqlx::Error> {
+    // As text, because a later MariaDB has words here instead of numbers. InnoDB's own is that of Aurora's readers.
+    // MySQL's `super_read_only` implies `read_only`.
+    let row = sqlx::raw_sql("select concat(@@global.read_only), concat(@@global.innodb_read_only)");
+    let row = row.fetch_one(session).await?;
+    let off = |column| {
+        let word: Result<String, _> = row.try_get(column);
+        word.map(|word| matches!(word.as_str(), "0" | "OFF"))
+    };
+    Ok(off(0)? && off(1)?)
+}
+
+/// Asks the hosts of `order` for one that is writable. Only the first is asked as long as it answers: the others when it
+/// refuses, is read only, or keeps us waiting for a quarter of `limit`. The earliest of the order wins. A single host
+/// wins when it answers, writable or not: there is no other.
+///
+/// It may take for ever when hosts do: the caller bounds it.
+pub(super) async fn elect(
+    way: &Way,
+    order: &[usize],
+    from_file: bool,
+    limit: Duration,
+) -> Result<Elected, Error> {
+    let several = order.len() > 1;
+    let ask = |place: usize, pause: Duration| {
+        let host = way.host(order[place]);
+        async move {
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
+            }
+            (place, ask(host, several, from_file).await)
+        }
+    };
+    let mut asked = FuturesUnordered::new();
+    asked.push(ask(0, Duration::ZERO));
+    let mut verdicts: Vec<Option<Result<Answer, Error>>> = vec![None; order.len()];
+    let (mut waits_for_first, mut graced) = (several, false);
+    let patience = tokio::time::sleep(limit / 4);
+    tokio::pin!(patience);
+    loop {
+        let mut late = false;
+        tokio::select! {
+            Some((place, verdict)) = asked.next() => {
+                if verdicts[0].is_none() && matches!(&verdict, Ok(answer) if place > 0 && !answer.writable) {
+                    asked.push(ask(place, AGAIN));
+                }
+                verdicts[place] = Some(verdict);
+            }
+            () = &mut patience => late = true,
+        }
+        if let Some((place, answer)) = winner(&verdicts, late && !waits_for_first) {
+            let (host, version) = (order[place], answer.version.clone());
+            let answers = |(place, verdict): (usize, &Option<Result<Answer, Error>>)| {
+                matches!(verdict, Some(Ok(_))).then_some(order[place])
+            };
+            let answering = verdicts.iter().enumerate().filter_map(answers).collect();
+            return Ok(Elected {
+                host,
+                version,
+                answering,
+            });
+        }
+        if waits_for_first {
+            waits_for_first = false;
+            asked.extend((1..order.len()).map(|place| ask(place, Duration::ZERO)));
+        } else if verdicts.iter().all(Option::is_some) {
+            return Err(nobody(way, order, &verdicts, from_file));
+        }
+        let writable = |verdict: &Option<Result<Answer, Error>>| matches!(verdict, Some(Ok(a)) if a.writable);
+        // The clock matters again once somebody is writable; until then the caller's deadline holds.
+        if !graced && verdicts.iter().any(writable) {
+            graced = true;
+            patience.as_mut().reset(tokio::time::Instant::now() + GRACE);
+        } else if late {
+            patience.as_mut().reset(tokio::time::Instant::now() + limit);
+        }
+    }
+}
+
+/// The first in the order that is writable. One that has not answered is passed over only when it is too `late` for it.
+fn winner(verdicts: &[Option<Result<Answer, Error>>], late: bool) -> Option<(usize, &Answer)> {
+    for (place, verdict) in verdicts.iter().enumerate() {
+        match verdict {
+            Some(Ok(answer)) if answer.writable => return Some((place, answer)),
+            None if !late => return None,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Why no host was found: the one cause where all have the same kind, else an outage.
+fn nobody(way: &Way, order: &[usize], verdicts: &[Option<Result<Answer, Error>>], from_file: bool) -> Error {
+    if let [Some(Err(only))] = verdicts {
+        return only.clone();
+    }
+    let mut words = Vec::new();
+    let mut kinds = Vec::new();
+    let mut help = None;
+    for (index, verdict) in order.iter().zip(verdicts) {
+        let address = way.host(*index).address();
+        match verdict {
+            Some(Ok(_)) => {
+                kinds.push(ErrorKind::Unreachable);
+                words.push(format!("{address} is read only"));
+            }
+            Some(Err(error)) => {
+                kinds.push(error.kind());
+                help = help.or_else(|| error.next_step().map(str::to_owned));
+                let message = error.message();
+                words.push(if message.contains(&address) {
+                    message.to_owned()
+                } else {
+                    format!("{address}: {message}")
+                });
+            }
+            None => {}
+        }
+    }
+    let same = kinds.windows(2).all(|two| two[0] == two[1]);
+    let kind = kinds
+        .first()
+        .copied()
+        .filter(|_| same)
+        .unwrap_or(ErrorKind::Unreachable);
+    let mut error = Error::new(kind, format!("no host is writable: {}", words.join("; ")));
+    if let Some(help) = help {
+        error = error.help(help);
+    }
+    if from_file {
+        error.with_credential_file()
+    } else {
+        error
+    }
+}
+
+/// One bare attempt, and the proof by a command: an expired password connects, and fails its first one.
+async fn ask(host: &HostWay, several: bool, from_file: bool) -> Result<Answer, Error> {
+    let attempt = async {
+        let mut session = host.bare().connect().await?;
+        let row = sqlx::raw_sql("select version()").fetch_one(&mut session).await?;
+        let version: String = row.try_get(0)?;
+        let writable = !several || is_writable(&mut session).await?;
+        // The server has answered; how the session ends tells nothing.
+        let _ = session.close().await;
+        Ok(Answer { version, writable })
+    };
+    attempt.await.map_err(|error| explain(error, host, from_file))
+}
+
+/// The driver's error with the cause and the next step.
+pub(super) fn explain(error: sqlx::Error, host: &HostWay, from_file: bool) -> Error {
+    const TLS_STEP: &str = "write `tls_ca = \"path\"` for a private authority, `tls = \"require\"` to encrypt without \
+        checking who answers, or `tls = \"off\"` if this network is yours";
+    // A certificate that is refused comes as an I/O error with the verdict of the TLS library in it.
+    if let sqlx::Error::Io(cause) = &error
+        && cause.kind() == std::io::ErrorKind::InvalidData
+    {
+        return Error::new(ErrorKind::Tls, cause.to_string())
+            .caused_by(error)
+            .help(TLS_STEP);
+    }
+    if let (sqlx::Error::Io(cause), Some((host, port))) = (&error, &host.place) {
+        return Error::new(ErrorKind::Unreachable, unreachable_words(host, *port, cause)).caused_by(error);
+    }
+    let error = Error::from(error);
+    match error.kind() {
+        ErrorKind::Auth if from_file => error.with_credential_file(),
+        ErrorKind::Tls => error.help(TLS_STEP),
+        _ => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(writable: bool) -> Option<Result<Answer, Error>> {
+        let version = "10.11".to_owned();
+        Some(Ok(Answer { version, writable }))
+    }
+
+    fn refusal() -> Option<Result<Answer, Error>> {
+        Some(Err(Error::new(ErrorKind::Unreachable, "refused")))
+    }
+
+    #[test]
+    fn the_earliest_that_is_writable_wins_and_is_waited_for() {
+        let won = |verdicts: &[_], late| winner(verdicts, late).map(|(place, _)| place);
+        assert_eq!(won(&[answer(true), None], false), Some(0));
+        assert_eq!(won(&[refusal(), answer(true), answer(true)], false), Some(1));
+        assert_eq!(won(&[answer(false), None, answer(true)], false), None);
+        assert_eq!(won(&[answer(false), None, answer(true)], true), Some(2));
+        assert_eq!(won(&[answer(false), refusal()], true), None);
+    }
+}

@@ -1,0 +1,413 @@
+//! One host that is read from: its pool, what is known of it, and the task that looks at it.
+
+use super::Inner;
+use super::election::explain;
+use super::host::MySqlHostState;
+use super::lag::{self, Verdict};
+use super::way::{HostWay, dead_end};
+use crate::adapters::sql;
+use crate::backoff::Backoff;
+use crate::error::Error;
+use crate::generations::Generations;
+use crate::kind::ErrorKind;
+use crate::status::{Sessions, State};
+use sqlx::mysql::{MySqlConnection, MySqlPool};
+use sqlx::pool::PoolConnection;
+use sqlx::{ConnectOptions as _, Connection as _, Executor as _, MySql as Database};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::{Duration, Instant};
+use tokio::sync::{Notify, watch};
+
+/// How long a replica may take to answer a look on a session that exists.
+const LOOK_LIMIT: Duration = Duration::from_secs(1);
+/// The least time between two looks, whoever asks for one.
+const LOOK_GAP: Duration = Duration::from_millis(100);
+/// Pauses between looks at a host that is away, as those of the keeper of a connection that was lost.
+const AWAY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(750));
+/// How long the session of the looks may take to end.
+const FAREWELL: Duration = Duration::from_millis(500);
+
+/// A host that is read from. Its sessions are READ ONLY on the server.
+pub(super) struct Replica {
+    /// Its number in the list.
+    pub(super) index: usize,
+    pub(super) weight: u32,
+    pub(super) generations: Arc<Generations>,
+    /// Made at the first use: a host that is never read from has no pool.
+    pool: OnceLock<MySqlPool>,
+    /// [`MySqlHostState`] as a number, for the choice of every read.
+    state: AtomicU8,
+    /// Microseconds.
+    latency: AtomicU64,
+    known: Mutex<Known>,
+    wake: Notify,
+}
+
+#[derive(Default)]
+struct Known {
+    lag: Option<Duration>,
+    cause: Option<Error>,
+    /// The version of the way that the pool's options are from.
+    version: u64,
+    /// The pool has [`dead_end`] instead of the way.
+    away: bool,
+    /// Since when it has been without a source that is there for others.
+    cut_off: Option<Instant>,
+}
+
+/// What a look found.
+struct Found {
+    state: MySqlHostState,
+    lag: Option<Duration>,
+    latency: Option<Duration>,
+    cause: Option<Error>,
+}
+
+impl Replica {
+    pub(super) fn new(index: usize, host: &HostWay) -> Self {
+        Self {
+            index,
+            weight: host.weight,
+            generations: Arc::new(Generations::new()),
+            pool: OnceLock::new(),
+            state: AtomicU8::new(MySqlHostState::Unknown as u8),
+            latency: AtomicU64::new(0),
+            known: Mutex::default(),
+            wake: Notify::new(),
+        }
+    }
+
+    pub(super) fn is(&self, state: MySqlHostState) -> bool {
+        self.state.load(Ordering::Acquire) == state as u8
+    }
+
+    pub(super) fn state(&self) -> MySqlHostState {
+        let all = [
+            MySqlHostState::Fit,
+            MySqlHostState::Behind,
+            MySqlHostState::Halted,
+            MySqlHostState::Away,
+        ];
+        all.into_iter()
+            .find(|state| self.is(*state))
+            .unwrap_or(MySqlHostState::Unknown)
+    }
+
+    /// The smoothed time of its answers; nothing before the first.
+    pub(super) fn latency(&self) -> Option<Duration> {
+        let micros = self.latency.load(Ordering::Relaxed);
+        (micros != 0).then(|| Duration::from_micros(micros))
+    }
+
+    pub(super) fn lag(&self) -> Option<Duration> {
+        self.lock().lag
+    }
+
+    pub(super) fn cause(&self) -> Option<Error> {
+        self.lock().cause.clone()
+    }
+
+    pub(super) fn sessions(&self) -> Option<Sessions> {
+        self.pool.get().map(sql::sessions)
+    }
+
+    /// Whether every session that there may be is at work.
+    pub(super) fn is_busy(&self) -> bool {
+        self.sessions()
+            .is_some_and(|sessions| sessions.open >= sessions.max && sessions.idle == 0)
+    }
+
+    /// Asks for a look soon.
+    pub(super) fn look_soon(&self) {
+        self.wake.notify_one();
+    }
+
+    /// A session was lost there.
+    pub(super) fn lost(&self) {
+        self.generations.lost();
+        self.look_soon();
+    }
+
+    /// A session of the pool; an error as soon as the host is known to be away.
+    pub(super) async fn session(
+        &self,
+        inner: &Inner,
+        changes: &watch::Sender<()>,
+    ) -> Result<PoolConnection<Database>, Error> {
+        let pool = self.pool(inner)?;
+        let mut changes = changes.subscribe();
+        let away = async {
+            // The sender lives in the router, which is borrowed by the caller.
+            let _ = changes.wait_for(|()| self.is(MySqlHostState::Away)).await;
+        };
+        tokio::select! {
+            biased;
+            session = pool.acquire() => {
+                session.map_err(|error| self.explained(inner, error))
+            }
+            () = away => Err(self.cause().unwrap_or_else(|| Error::new(ErrorKind::Unreachable, "the host is away"))),
+        }
+    }
+
+    fn explained(&self, inner: &Inner, error: sqlx::Error) -> Error {
+        let known = self.cause().filter(|_| self.is(MySqlHostState::Away));
+        match (
+            known,
+            inner
+                .target
+                .as_ref()
+                .map(|target| (target.way(), target.from_file)),
+        ) {
+            (Some(cause), _) => cause.again(),
+            (None, Ok((Ok(way), from_file))) => explain(error, way.host(self.index), from_file),
+            _ => Error::from(error),
+        }
+    }
+
+    /// The pool, with the way to the host as it is now.
+    fn pool(&self, inner: &Inner) -> Result<&MySqlPool, Error> {
+        let target = inner.target.as_ref().map_err(Clone::clone)?;
+        if self.pool.get().is_none_or(|pool| pool.num_idle() == 0) {
+            // As the pool of writes: a secret that was rotated is used from the next session on.
+            target.refresh_quietly();
+        }
+        let way = target.way()?;
+        let options = || way.host(self.index).options.clone();
+        let pool = self.pool.get_or_init(|| {
+            self.lock().version = way.version;
+            let limits = sql::Limits::new(target.settings());
+            let pool = sql::options(&self.generations, target.settings(), limits);
+            let pool = sql::greeting(pool, &self.generations, |session| Box::pin(read_only(session)));
+            pool.connect_lazy_with(options())
+        });
+        let mut known = self.lock();
+        if known.version != way.version {
+            known.version = way.version;
+            self.generations.rotated();
+            if !known.away {
+                pool.set_connect_options(options());
+            }
+        }
+        drop(known);
+        Ok(pool)
+    }
+
+    /// Ends the sessions of the pool. The caller bounds it.
+    pub(super) async fn close(&self) {
+        if let Some(pool) = self.pool.get() {
+            pool.close().await;
+        }
+    }
+
+    /// Looks at the host until `ending`, or until nobody holds a handle of the connection any more.
+    pub(super) async fn watch(
+        self: Arc<Self>,
+        inner: Weak<Inner>,
+        changes: watch::Sender<()>,
+        mut ending: watch::Receiver<bool>,
+    ) {
+        let mut session = None;
+        let mut backoff = Backoff::new(AWAY.0, AWAY.1);
+        loop {
+            let rest = async {
+                let pause = self.look(&inner, &mut session, &mut backoff, &changes).await?;
+                tokio::time::sleep(LOOK_GAP.min(pause)).await;
+                let _ = tokio::time::timeout(pause.saturating_sub(LOOK_GAP), self.wake.notified()).await;
+                Some(())
+            };
+            tokio::select! {
+                biased;
+                _ = ending.wait_for(|ending| *ending) => break,
+                rested = rest => if rested.is_none() { return },
+            }
+        }
+        if let Some(session) = session {
+            let session: MySqlConnection = session;
+            let _ = tokio::time::timeout(FAREWELL, session.close()).await;
+        }
+    }
+
+    /// One look; gives the pause until the next, or nothing when the connection is gone.
+    async fn look(
+        &self,
+        inner: &Weak<Inner>,
+        session: &mut Option<MySqlConnection>,
+        backoff: &mut Backoff,
+        changes: &watch::Sender<()>,
+    ) -> Option<Duration> {
+        // Held for as long as it takes to read what is needed: a look keeps no connection alive.
+        let (host, from_file, limit, max_lag) = {
+            let inner = inner.upgrade()?;
+            let target = inner.target.as_ref().ok()?;
+            let host = target.way().ok()?.host(self.index).clone();
+            (
+                host,
+                target.from_file,
+                inner.base.connect_timeout(),
+                inner.max_lag(),
+            )
+        };
+        let answer = self.ask(&host, session, limit).await;
+        let inner = inner.upgrade()?;
+        let found = match answer {
+            Ok((replication, latency)) => {
+                let cut_off = self.cut_off(&inner, replication.is_cut_off());
+                let (state, lag, words) = match replication.judge(cut_off, max_lag) {
+                    Verdict::Fit(lag) => (MySqlHostState::Fit, Some(lag), None),
+                    Verdict::Behind(lag) => {
+                        let words = format!("{} is {lag:?} behind its primary", host.address());
+                        (MySqlHostState::Behind, Some(lag), Some(words))
+                    }
+                    Verdict::Halted(why) => (
+                        MySqlHostState::Halted,
+                        None,
+                        Some(format!("{}: {why}", host.address())),
+                    ),
+                };
+                Found {
+                    state,
+                    lag,
+                    latency: Some(latency),
+                    cause: words.map(|words| Error::new(ErrorKind::Operation, words).transient(true)),
+                }
+            }
+            Err(error) => {
+                *session = None;
+                let error = explain_look(error, &host, from_file);
+                let state = match error.kind() {
+                    ErrorKind::Auth | ErrorKind::Operation => MySqlHostState::Halted,
+                    _ => MySqlHostState::Away,
+                };
+                Found {
+                    state,
+                    lag: None,
+                    latency: None,
+                    cause: Some(error),
+                }
+            }
+        };
+        let well = !matches!(found.state, MySqlHostState::Away);
+        self.publish(&inner, &host, found, changes);
+        if !well {
+            return Some(backoff.next_pause());
+        }
+        *backoff = Backoff::new(AWAY.0, AWAY.1);
+        // Often enough to see a lag before it is much more than it may be; and not all of a fleet at once.
+        let pause = (max_lag / 5).clamp(Duration::from_millis(500), Duration::from_secs(5));
+        Some(pause.mul_f64(0.75 + fastrand::f64() / 2.0))
+    }
+
+    /// One light query on a session that is kept for it, and how long that took.
+    async fn ask(
+        &self,
+        host: &HostWay,
+        session: &mut Option<MySqlConnection>,
+        limit: Duration,
+    ) -> Result<(lag::Replication, Duration), sqlx::Error> {
+        let late = |_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
+        let open = match session {
+            Some(open) => open,
+            None => {
+                let made = tokio::time::timeout(limit, host.bare().connect())
+                    .await
+                    .map_err(late)??;
+                session.insert(made)
+            }
+        };
+        let began = Instant::now();
+        let replication = tokio::time::timeout(LOOK_LIMIT.min(limit), lag::ask(open))
+            .await
+            .map_err(late)??;
+        Ok((replication, began.elapsed()))
+    }
+
+    /// For how long the host has been without a source that is there for others. While the primary is away for us too,
+    /// nobody falls behind.
+    fn cut_off(&self, inner: &Inner, is_cut_off: bool) -> Duration {
+        let health = inner.base.health();
+        if is_cut_off && !health.is(State::Degraded) {
+            // Perhaps it is gone, and nobody has noticed because nobody writes.
+            health.look();
+        }
+        let mut known = self.lock();
+        if !is_cut_off || health.is(State::Degraded) {
+            known.cut_off = None;
+            return Duration::ZERO;
+        }
+        known.cut_off.get_or_insert_with(Instant::now).elapsed()
+    }
+
+    fn publish(&self, inner: &Inner, host: &HostWay, found: Found, changes: &watch::Sender<()>) {
+        let before = self.state();
+        {
+            let mut known = self.lock();
+            known.lag = found.lag;
+            known.cause.clone_from(&found.cause);
+            let away = found.state == MySqlHostState::Away;
+            if let Some(pool) = self.pool.get().filter(|_| away != known.away) {
+                // What waits in the pool for a host that is away would try again until `acquire_timeout`.
+                pool.set_connect_options(if away { dead_end() } else { host.options.clone() });
+            }
+            known.away = away;
+        }
+        if let Some(latency) = found.latency {
+            let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX).max(1);
+            let smoothed = match self.latency.load(Ordering::Relaxed) {
+                0 => micros,
+                before => (before * 4 + micros) / 5,
+            };
+            self.latency.store(smoothed.max(1), Ordering::Relaxed);
+        }
+        self.state.store(found.state as u8, Ordering::Release);
+        if before == found.state {
+            return;
+        }
+        changes.send_replace(());
+        if inner
+            .target
+            .as_ref()
+            .is_ok_and(|target| target.host() == self.index)
+        {
+            // The primary of a list without roles: that it does not replicate is as it should be.
+            return;
+        }
+        let (connection, host, state) = (inner.base.label(), host.address(), found.state);
+        match found.cause {
+            Some(cause) => {
+                if state == MySqlHostState::Away {
+                    self.generations.lost();
+                }
+                tracing::warn!(connection, host, %state, "{}", cause.message());
+                // Once for each change: an outage of an hour is one record.
+                let _ = inner.base.write_down(cause, "replicate");
+            }
+            None => tracing::debug!(connection, host, %state),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The greeting of a session to read from: it is READ ONLY on the server, whatever is sent on it.
+async fn read_only(session: &mut MySqlConnection) -> Result<(), sqlx::Error> {
+    session
+        .execute(sqlx::raw_sql("set session transaction read only"))
+        .await
+        .map(drop)
+}
+
+/// The driver's error with the cause and the next step.
+fn explain_look(error: sqlx::Error, host: &HostWay, from_file: bool) -> Error {
+    const NOT_ALLOWED: u16 = 1227;
+    if let sqlx::Error::Database(cause) = &error
+        && lag::number(&**cause) == Some(NOT_ALLOWED)
+    {
+        let words = format!("{} does not tell this account its lag", host.address());
+        return Error::new(ErrorKind::Auth, words)
+            .help("grant the account `REPLICA MONITOR` (MariaDB) or `REPLICATION CLIENT` (MySQL) on *.*");
+    }
+    explain(error, host, from_file)
+}

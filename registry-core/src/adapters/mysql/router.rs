@@ -1,0 +1,328 @@
+//! Which host a read goes to.
+
+use super::host::{MySqlHost, MySqlHostRole, MySqlHostState};
+use super::replica::Replica;
+use super::token::WriteToken;
+use super::{Inner, Target};
+use crate::error::Error;
+use crate::kind::ErrorKind;
+use crate::status::{Sessions, State};
+use registry_config::{Role, Settings};
+use sqlx::MySql as Database;
+use sqlx::pool::PoolConnection;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// Replicas that answer at most this much later than the fastest share the reads; slower ones are for when there is none.
+const NEAR: Duration = Duration::from_millis(15);
+/// How long the first reads wait for the first looks at the replicas, when the primary could serve them.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
+/// How long a read waits for a replica to have what was written before its token.
+pub(super) const TOKEN_WAIT: Duration = Duration::from_millis(500);
+
+/// The hosts that are read from, and the rules of the choice.
+pub(super) struct Router {
+    /// Every host of the list, by number.
+    hosts: Vec<Arc<Replica>>,
+    /// The numbers of those that are replicas; of a list without roles all, the one in use is left out of the choice.
+    replicas: Vec<usize>,
+    fallback: bool,
+    sticky: Option<Duration>,
+    /// Those who look at the replicas, from the first read on; nothing when the connection was closed.
+    looks: Mutex<Option<JoinSet<()>>>,
+    changes: watch::Sender<()>,
+    ending: watch::Sender<bool>,
+}
+
+/// A session to read on.
+pub(super) struct Held {
+    pub(super) session: PoolConnection<Database>,
+    pub(super) replica: Arc<Replica>,
+    /// Whether it leads to the primary.
+    pub(super) primary: bool,
+}
+
+enum Pick {
+    Fit(Arc<Replica>),
+    /// There may be one: some were not looked at yet.
+    Unknown,
+    None,
+}
+
+impl Router {
+    pub(super) fn new(target: &Target, settings: &Settings) -> Result<Self, Error> {
+        let way = target.way()?;
+        let number = way.hosts.len();
+        let is_replica = |index: &usize| way.hosts[*index].role == Role::Replica;
+        let mut replicas: Vec<usize> = (0..number).filter(is_replica).collect();
+        if replicas.is_empty() && number > 1 {
+            replicas = (0..number).collect();
+        }
+        let hosts = way
+            .hosts
+            .iter()
+            .enumerate()
+            .map(|(index, host)| Arc::new(Replica::new(index, host)));
+        Ok(Self {
+            hosts: hosts.collect(),
+            replicas,
+            fallback: settings.flag("fallback").unwrap_or(true),
+            sticky: settings.duration("sticky"),
+            looks: Mutex::new(Some(JoinSet::new())),
+            changes: watch::Sender::new(()),
+            ending: watch::Sender::new(false),
+        })
+    }
+
+    /// A session for a read: of a replica that is fit, and has reached the token if there is one; else of the primary.
+    pub(super) async fn session(
+        &self,
+        inner: &Arc<Inner>,
+        after: Option<&WriteToken>,
+    ) -> Result<Held, Error> {
+        self.start_looks(inner);
+        let target = inner.target()?;
+        let mut missed = None;
+        if !self.sticks(inner, target) {
+            match self.replica(inner, target, after).await {
+                Ok(held) => return Ok(held),
+                Err(error) => missed = Some(error),
+            }
+            if !self.fallback && !self.replicas.is_empty() {
+                return Err(missed.unwrap_or_else(|| self.nobody(target)));
+            }
+        }
+        let primary = async {
+            inner.base.usable().await?;
+            let replica = Arc::clone(self.host(target.host()));
+            let session = replica.session(inner, &self.changes).await;
+            let session = session.map_err(|error| inner.base.record(inner.base.explained(error), "read"))?;
+            Ok(Held {
+                session,
+                replica,
+                primary: true,
+            })
+        };
+        primary.await.map_err(|error: Error| match missed {
+            // The primary's own error names the next step; what ails the replicas is the other half of it.
+            Some(missed) if !self.replicas.is_empty() => {
+                let words = format!("{}; {}", error.message(), missed.message());
+                Error::new(error.kind(), words)
+            }
+            _ => error,
+        })
+    }
+
+    /// A session of a replica; the error says why there is none.
+    async fn replica(
+        &self,
+        inner: &Arc<Inner>,
+        target: &Target,
+        after: Option<&WriteToken>,
+    ) -> Result<Held, Error> {
+        let (mut tried, mut failed) = (Vec::new(), None);
+        let mut changes = self.changes.subscribe();
+        let patience = if self.fallback {
+            FIRST_LOOK
+        } else {
+            inner.base.connect_timeout()
+        };
+        let patience = tokio::time::Instant::now() + patience;
+        loop {
+            changes.mark_unchanged();
+            let replica = match self.pick(target.host(), &tried) {
+                Pick::Fit(replica) => replica,
+                Pick::Unknown => {
+                    if tokio::time::timeout_at(patience, changes.changed())
+                        .await
+                        .is_err()
+                    {
+                        return Err(self.nobody(target));
+                    }
+                    continue;
+                }
+                Pick::None => return Err(failed.unwrap_or_else(|| self.nobody(target))),
+            };
+            tried.push(replica.index);
+            let mut session = match replica.session(inner, &self.changes).await {
+                Ok(session) => session,
+                Err(error) => {
+                    // Nothing was asked of it yet: another replica may be.
+                    if matches!(error.kind(), ErrorKind::Unreachable | ErrorKind::Timeout) {
+                        replica.look_soon();
+                    }
+                    failed = Some(error);
+                    continue;
+                }
+            };
+            if let Some(token) = after {
+                let wait = token.is_reached(&mut session, TOKEN_WAIT);
+                // The server's own limit comes first, unless it hangs.
+                match tokio::time::timeout(TOKEN_WAIT * 2, wait).await {
+                    Ok(Ok(true)) => {}
+                    Ok(Ok(false)) => {
+                        // The others are as far, or their turn would come too late.
+                        let words = format!("no replica had the write within {TOKEN_WAIT:?}");
+                        return Err(Error::new(ErrorKind::Timeout, words));
+                    }
+                    Ok(Err(_)) | Err(_) => {
+                        replica.look_soon();
+                        continue;
+                    }
+                }
+            }
+            return Ok(Held {
+                session,
+                replica,
+                primary: false,
+            });
+        }
+    }
+
+    /// The choice: of the replicas that are fit and near, by weight; one that has no session left only when all have none.
+    fn pick(&self, primary: usize, tried: &[usize]) -> Pick {
+        let all = || {
+            let open = |index: &&usize| **index != primary && !tried.contains(index);
+            self.replicas.iter().filter(open).map(|index| &self.hosts[*index])
+        };
+        let fit = || all().filter(|replica| replica.is(MySqlHostState::Fit));
+        let Some(fastest) = fit().filter_map(|replica| replica.latency()).min() else {
+            let unknown = all().any(|replica| replica.is(MySqlHostState::Unknown));
+            return if unknown { Pick::Unknown } else { Pick::None };
+        };
+        let near =
+            || fit().filter(|replica| replica.latency().is_some_and(|latency| latency <= fastest + NEAR));
+        let busy = near().all(|replica| replica.is_busy());
+        let choice = || near().filter(|replica| busy || !replica.is_busy());
+        let total: u64 = choice().map(|replica| u64::from(replica.weight)).sum();
+        let mut drawn = if total > 0 { fastrand::u64(0..total) } else { 0 };
+        for replica in choice() {
+            let weight = u64::from(replica.weight);
+            if drawn < weight {
+                return Pick::Fit(Arc::clone(replica));
+            }
+            drawn -= weight;
+        }
+        // What was true of them a moment ago is not any more.
+        near()
+            .next()
+            .map_or(Pick::None, |replica| Pick::Fit(Arc::clone(replica)))
+    }
+
+    /// Whether something may have been written so lately that reads go to the primary.
+    fn sticks(&self, inner: &Inner, target: &Target) -> bool {
+        self.sticky.is_some_and(|time| {
+            let pool = &target.pool;
+            let at_work = usize::try_from(pool.size()).is_ok_and(|open| open > pool.num_idle());
+            at_work || inner.base.generations.released_within(time)
+        })
+    }
+
+    /// Why no replica is fit.
+    fn nobody(&self, target: &Target) -> Error {
+        let primary = target.host();
+        let mut words = Vec::new();
+        for index in self.replicas.iter().copied().filter(|index| *index != primary) {
+            let replica = &self.hosts[index];
+            words.push(match replica.cause() {
+                Some(cause) => cause.message().to_owned(),
+                None => format!("{} is {}", self.address(target, index), replica.state()),
+            });
+        }
+        let help = self
+            .replicas
+            .iter()
+            .find_map(|index| self.hosts[*index].cause()?.next_step().map(str::to_owned));
+        let error = Error::new(
+            ErrorKind::Unreachable,
+            format!("no replica is fit for reads: {}", words.join("; ")),
+        );
+        match help {
+            Some(help) => error.help(help),
+            None => error,
+        }
+    }
+
+    fn address(&self, target: &Target, index: usize) -> String {
+        target
+            .way()
+            .map_or_else(|_| String::new(), |way| way.host(index).address())
+    }
+
+    fn host(&self, index: usize) -> &Arc<Replica> {
+        let last = self.hosts.len() - 1;
+        &self.hosts[index.min(last)]
+    }
+
+    /// Sets somebody to look at each replica, the first time.
+    fn start_looks(&self, inner: &Arc<Inner>) {
+        let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(looks) = looks.as_mut().filter(|looks| looks.is_empty()) else {
+            return;
+        };
+        for index in &self.replicas {
+            let (replica, inner): (_, Weak<Inner>) = (Arc::clone(&self.hosts[*index]), Arc::downgrade(inner));
+            looks.spawn(replica.watch(inner, self.changes.clone(), self.ending.subscribe()));
+        }
+    }
+
+    /// Ends the looks, then the pools. The caller bounds it.
+    pub(super) async fn close(&self) {
+        self.ending.send_replace(true);
+        let looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(mut looks) = looks {
+            while looks.join_next().await.is_some() {}
+        }
+        let closing = self.hosts.iter().map(|replica| replica.close());
+        futures_util::future::join_all(closing).await;
+    }
+
+    /// The sessions of all pools of readers.
+    pub(super) fn sessions(&self) -> Option<Sessions> {
+        let all = self.hosts.iter().filter_map(|replica| replica.sessions());
+        all.reduce(add)
+    }
+
+    /// What is known of each host.
+    pub(super) fn snapshot(&self, inner: &Inner, target: &Target) -> Vec<MySqlHost> {
+        let primary = target.host();
+        let one = |replica: &Arc<Replica>| {
+            let base = &inner.base;
+            let mut found = MySqlHost {
+                address: self.address(target, replica.index),
+                role: MySqlHostRole::Replica,
+                state: replica.state(),
+                lag: replica.lag(),
+                latency: replica.latency(),
+                sessions: replica.sessions(),
+                cause: replica.cause(),
+            };
+            if replica.index == primary {
+                let condition = base.health().condition();
+                found.role = MySqlHostRole::Primary;
+                found.state = match condition.state {
+                    State::Ready => MySqlHostState::Fit,
+                    State::Waiting | State::Connecting => MySqlHostState::Unknown,
+                    _ => MySqlHostState::Away,
+                };
+                found.cause = condition.cause;
+                found.lag = None;
+                let own = super::sql::sessions(&target.pool);
+                found.sessions = Some(found.sessions.map_or(own, |more| add(own, more)));
+            }
+            found
+        };
+        self.hosts.iter().map(one).collect()
+    }
+}
+
+/// The sessions of two pools.
+pub(super) fn add(one: Sessions, other: Sessions) -> Sessions {
+    Sessions {
+        open: one.open + other.open,
+        idle: one.idle + other.idle,
+        max: one.max.saturating_add(other.max),
+    }
+}

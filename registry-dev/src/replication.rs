@@ -1,0 +1,363 @@
+//! Several MariaDB servers, of which one is the primary and the others replicate it.
+
+use crate::mysql::{MySqlOptions, MySqlServer, mysql_with};
+use crate::{Error, Provider};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// How long a replica may take to have what another server had.
+const CATCH_UP: Duration = Duration::from_secs(30);
+/// How long a primary that may hang is asked to take no more writes.
+const FAREWELL: Duration = Duration::from_secs(2);
+/// Between two looks at something that will happen in milliseconds.
+const POLL: Duration = Duration::from_millis(10);
+
+const WRITABLE: &str = "SET GLOBAL read_only = OFF;\n";
+const READ_ONLY: &str = "SET GLOBAL read_only = ON;\n";
+
+/// What makes a server fit to be a primary and a replica.
+///
+/// A commit is in the system's hands before it is acknowledged, so that it outlives the kill of its server, and has
+/// reached a replica as long as one listens (semi-synchronous, after the sync), so that it outlives the loss of it.
+const ARGUMENTS: [&str; 12] = [
+    "--log-bin=binlog",
+    "--log-slave-updates=ON",
+    "--relay-log=relay",
+    "--gtid-strict-mode=ON",
+    "--read-only=ON",
+    "--innodb-flush-log-at-trx-commit=2",
+    "--rpl-semi-sync-master-enabled=ON",
+    "--rpl-semi-sync-slave-enabled=ON",
+    "--rpl-semi-sync-master-wait-point=AFTER_SYNC",
+    // A primary without replicas goes on.
+    "--rpl-semi-sync-master-wait-no-slave=OFF",
+    "--rpl-semi-sync-master-timeout=10000",
+    "--slave-net-timeout=10",
+];
+
+/// MariaDB servers with replication by GTID between them: server 0 is the primary at first, the others are its
+/// replicas and refuse the writes of accounts without `READ ONLY ADMIN` (`read_only = ON`).
+///
+/// Each server stops, starts, hangs and dies by its own methods. It comes back in the role that it had: a primary
+/// writable, and a replica, or a primary that was replaced by [`promote`](Self::promote) meanwhile, read only.
+///
+/// A write is acknowledged when a replica has received it, or when none listens: it is there after a kill of its
+/// primary and the promotion of another.
+#[derive(Debug)]
+pub struct MySqlReplicated {
+    servers: Vec<MySqlServer>,
+    primary: AtomicUsize,
+}
+
+/// Starts this many MariaDB servers, one primary and its replicas, and returns when they replicate.
+///
+/// # Errors
+/// As [`mysql`](crate::mysql), and `Command` when only Docker or MySQL's own server is there: this needs MariaDB's.
+///
+/// # Panics
+/// With no server at all.
+pub async fn mysql_replicated(servers: usize) -> Result<MySqlReplicated, Error> {
+    assert!(servers > 0, "a primary is the least there is");
+    let starting: Vec<_> = (0..servers)
+        .map(|index| tokio::spawn(mysql_with(options(index))))
+        .collect();
+    let mut started = Vec::new();
+    for server in starting {
+        let server = server
+            .await
+            .map_err(|error| Error::io("finish the start of a server")(std::io::Error::other(error)));
+        started.push(server??);
+    }
+    if started
+        .iter()
+        .any(|server| server.provider() != Provider::Program)
+    {
+        return Err(Error::command(
+            "docker",
+            "servers in containers do not reach each other",
+        ));
+    }
+    let all = MySqlReplicated {
+        servers: started,
+        primary: AtomicUsize::new(0),
+    };
+    let account = "create user replication@'127.0.0.1' identified by 'replication';
+        grant replication slave on *.* to replication@'127.0.0.1';";
+    all.primary().sql(account).await?;
+    for index in 1..servers {
+        all.follow(index, 0).await?;
+        all.caught_up(index).await?;
+    }
+    all.listeners(servers - 1).await?;
+    Ok(all)
+}
+
+fn options(index: usize) -> MySqlOptions {
+    let options = MySqlOptions::default()
+        .arg(format!("--server-id={}", index + 1))
+        .at_start(if index == 0 { WRITABLE } else { READ_ONLY });
+    ARGUMENTS
+        .iter()
+        .fold(options, |options, argument| options.arg(*argument))
+}
+
+impl MySqlReplicated {
+    /// How many servers there are.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "there is always a primary")]
+    pub fn len(&self) -> usize {
+        self.servers.len()
+    }
+
+    /// A server by its number, which stays the same whatever its role.
+    ///
+    /// # Panics
+    /// When there is none of this number.
+    #[must_use]
+    pub fn server(&self, index: usize) -> &MySqlServer {
+        &self.servers[index]
+    }
+
+    /// Every server, by number.
+    pub fn servers(&self) -> impl Iterator<Item = &MySqlServer> {
+        self.servers.iter()
+    }
+
+    /// The number of the primary.
+    #[must_use]
+    pub fn primary_index(&self) -> usize {
+        self.primary.load(Ordering::SeqCst)
+    }
+
+    /// The primary: the server that takes writes.
+    #[must_use]
+    pub fn primary(&self) -> &MySqlServer {
+        self.server(self.primary_index())
+    }
+
+    /// The other servers, whether they live or not.
+    pub fn replicas(&self) -> impl Iterator<Item = &MySqlServer> {
+        let primary = self.primary_index();
+        let others = self
+            .servers
+            .iter()
+            .enumerate()
+            .filter(move |(index, _)| *index != primary);
+        others.map(|(_, server)| server)
+    }
+
+    /// Creates a database and a user who may do everything in it, and may ask how far replication is
+    /// (`REPLICA MONITOR`). Returns when every server that replicates has both.
+    pub async fn create_database(&self, name: &str, user: &str, password: &str) -> Result<(), Error> {
+        self.primary().create_database(name, user, password).await?;
+        let user = user.replace('\\', "\\\\").replace('\'', "''");
+        let grant = format!("grant replica monitor on *.* to '{user}'@'%'");
+        self.primary().sql(grant).await?;
+        for index in self.others() {
+            self.caught_up(index).await?;
+        }
+        Ok(())
+    }
+
+    /// Returns when this server has everything that the primary has now.
+    ///
+    /// # Errors
+    /// `Command` when it has not after 30 s: its replication stands still, or the primary is away.
+    pub async fn caught_up(&self, index: usize) -> Result<(), Error> {
+        let position = self.primary().sql("select @@global.gtid_binlog_pos").await?;
+        self.reaches(index, position.trim()).await
+    }
+
+    /// Stops receiving and applying on this replica. What it has received and not applied it forgets, and receives
+    /// again.
+    pub async fn stop_replication(&self, index: usize) -> Result<(), Error> {
+        self.servers[index].sql("stop slave").await.map(drop)
+    }
+
+    /// Receives and applies again on this replica, from where it stopped.
+    pub async fn start_replication(&self, index: usize) -> Result<(), Error> {
+        self.servers[index].sql("start slave").await.map(drop)
+    }
+
+    /// Stops applying on this replica, which goes on to receive: it falls behind until
+    /// [`start_replication`](Self::start_replication), and tells no lag meanwhile (`Seconds_Behind_Master` is `NULL`).
+    pub async fn stop_applying(&self, index: usize) -> Result<(), Error> {
+        self.servers[index].sql("stop slave sql_thread").await.map(drop)
+    }
+
+    /// Applies everything this much later, in whole seconds, on this replica, which tells its growing lag. Zero ends it.
+    pub async fn delay(&self, index: usize, by: Duration) -> Result<(), Error> {
+        let seconds = by.as_secs();
+        let statements = format!("stop slave; change master to master_delay = {seconds}; start slave;");
+        self.servers[index].sql(statements).await.map(drop)
+    }
+
+    /// Makes this server the primary. The primary so far takes no more writes, when it answers within 2 s, and is a
+    /// replica afterwards. When it does not answer it is left as it is, and is read only after its next start: kill it
+    /// first if it hangs, or it takes writes that are lost.
+    ///
+    /// The new primary first gets everything that any server that lives has received, so that no write is lost that was
+    /// acknowledged. Then it takes writes, and the others follow it.
+    ///
+    /// # Errors
+    /// `Command` when a server that lives does not follow.
+    ///
+    /// # Panics
+    /// When there is no server of this number.
+    pub async fn promote(&self, index: usize) -> Result<(), Error> {
+        let (old, new) = (self.primary_index(), &self.servers[index]);
+        if old == index {
+            return Ok(());
+        }
+        let farewell = async {
+            let old = &self.servers[old];
+            old.set_at_start(READ_ONLY)?;
+            old.sql(READ_ONLY).await?;
+            self.caught_up(index).await
+        };
+        let old_lives = self.servers[old].pid().is_some()
+            && tokio::time::timeout(FAREWELL, farewell)
+                .await
+                .is_ok_and(|asked| asked.is_ok());
+        self.servers[old].set_at_start(READ_ONLY)?;
+        let living: Vec<usize> = self
+            .others()
+            .filter(|other| self.servers[*other].pid().is_some())
+            .collect();
+        for replica in &living {
+            self.apply_received(*replica).await?;
+        }
+        for other in living
+            .iter()
+            .copied()
+            .filter(|other| *other != index && !old_lives)
+        {
+            let position = self.servers[other].sql("select @@global.gtid_binlog_pos").await?;
+            self.follow(index, other).await?;
+            self.reaches(index, position.trim()).await?;
+        }
+        new.sql("stop slave; reset slave all").await?;
+        new.set_at_start(WRITABLE)?;
+        new.sql(WRITABLE).await?;
+        self.primary.store(index, Ordering::SeqCst);
+        let mut followers = 0;
+        for other in living.into_iter().chain(old_lives.then_some(old)) {
+            if other != index {
+                self.follow(other, index).await?;
+                followers += 1;
+            }
+        }
+        self.listeners(followers).await
+    }
+
+    /// Makes this server a replica of the primary: one that was the primary before it was killed, say. It is started
+    /// when it does not run. Where it has writes that the primary never got, it begins anew, without any data of its own.
+    ///
+    /// # Errors
+    /// `Command` when it does not follow.
+    ///
+    /// # Panics
+    /// When it is the primary: promote another first.
+    pub async fn rejoin(&self, index: usize) -> Result<(), Error> {
+        assert_ne!(index, self.primary_index(), "the primary cannot follow itself");
+        let server = &self.servers[index];
+        server.set_at_start(READ_ONLY)?;
+        server.start().await?;
+        server.sql(READ_ONLY).await?;
+        self.follow(index, self.primary_index()).await?;
+        if self.has_diverged(index).await? {
+            server.start_as_new().await?;
+            self.follow(index, self.primary_index()).await?;
+        }
+        self.caught_up(index).await
+    }
+
+    /// The servers that are no primary.
+    fn others(&self) -> impl Iterator<Item = usize> + use<> {
+        let primary = self.primary_index();
+        (0..self.servers.len()).filter(move |index| *index != primary)
+    }
+
+    /// Points a server at another.
+    async fn follow(&self, index: usize, leader: usize) -> Result<(), Error> {
+        let port = self.servers[leader].port();
+        // What it wrote as a primary counts as well as what it applied as a replica.
+        let statements = format!(
+            "stop slave; set global gtid_slave_pos = @@global.gtid_binlog_pos;
+             change master to master_host = '127.0.0.1', master_port = {port}, master_user = 'replication',
+                 master_password = 'replication', master_connect_retry = 1, master_use_gtid = slave_pos;
+             start slave;"
+        );
+        self.servers[index].sql(statements).await.map(drop)
+    }
+
+    /// Lets a replica apply what it has received, and receive no more.
+    async fn apply_received(&self, index: usize) -> Result<(), Error> {
+        let server = &self.servers[index];
+        // In this order: a server where both stand still forgets what it has received when the first of them starts.
+        server.sql("start slave sql_thread; stop slave io_thread").await?;
+        let received = column(&server.row("show slave status").await?, "Gtid_IO_Pos");
+        self.reaches(index, &received).await
+    }
+
+    async fn reaches(&self, index: usize, position: &str) -> Result<(), Error> {
+        let seconds = CATCH_UP.as_secs();
+        let statement = format!("select master_gtid_wait('{position}', {seconds})");
+        let answer = self.servers[index].sql(statement).await?;
+        if answer.trim() == "0" {
+            return Ok(());
+        }
+        let cause = format!("server {index} has not reached `{position}` after {seconds} s");
+        Err(Error::command("master_gtid_wait", cause))
+    }
+
+    /// Waits until this many replicas listen to the primary, so that writes wait for one of them.
+    async fn listeners(&self, number: usize) -> Result<(), Error> {
+        let deadline = Instant::now() + CATCH_UP;
+        loop {
+            let found = self
+                .primary()
+                .row("show status like 'Rpl_semi_sync_master_clients'")
+                .await?;
+            let found = column(&found, "Value");
+            if found.parse::<usize>().is_ok_and(|found| found >= number) {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                let cause = format!("{found} of {number} replicas listen to the primary");
+                return Err(Error::command("show status", cause));
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Whether a server that just began to follow cannot, because it has what its leader has not.
+    async fn has_diverged(&self, index: usize) -> Result<bool, Error> {
+        let deadline = Instant::now() + CATCH_UP;
+        loop {
+            let status = self.servers[index].row("show slave status").await?;
+            if ["Last_IO_Errno", "Last_SQL_Errno"]
+                .iter()
+                .any(|name| column(&status, name) != "0")
+            {
+                return Ok(true);
+            }
+            if column(&status, "Slave_IO_Running") == "Yes" {
+                return Ok(false);
+            }
+            if Instant::now() > deadline {
+                return Err(Error::command(
+                    "show slave status",
+                    "the replica does not reach its primary",
+                ));
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+}
+
+/// The value of a column; empty where it is missing.
+fn column(row: &[(String, String)], name: &str) -> String {
+    let found = row.iter().find(|(column, _)| column == name);
+    found.map(|(_, value)| value.clone()).unwrap_or_default()
+}

@@ -1,0 +1,179 @@
+//! A list without roles: the first that is writable is used, then the next, and the first again only when told to.
+
+use crate::servers::{PATIENCE, number, servers, until, without_roles};
+use dbreg::{ErrorKind, State, sqlx};
+use std::time::Instant;
+
+#[tokio::test]
+async fn the_first_that_is_writable_is_used_at_the_start() {
+    let servers = servers(3).await;
+    servers.promote(1).await.unwrap();
+    let db = without_roles(&servers).connect().await.unwrap();
+    assert_eq!(number(&db.mysql.main).await.unwrap(), 1);
+    let report = db.report().to_string();
+    assert!(report.contains("3 of 3 hosts"), "{report}");
+    let address = servers.server(1).address().to_string();
+    assert!(report.contains(&format!("at {address}")), "{report}");
+    db.close().await.unwrap();
+    servers.server(2).kill().await.unwrap();
+    let db = without_roles(&servers).connect().await.unwrap();
+    let report = db.report().to_string();
+    assert!(report.contains("2 of 3 hosts"), "{report}");
+    db.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn without_any_that_is_writable_there_is_no_start() {
+    let servers = servers(2).await;
+    servers.server(0).kill().await.unwrap();
+    let error = without_roles(&servers).connect().await.unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("no host is writable: connection refused"), "{text}");
+    assert!(
+        text.contains(&format!("{} is read only", servers.server(1).address())),
+        "{text}"
+    );
+    assert_eq!(error.exit_code(), dbreg::EXIT_UNAVAILABLE);
+}
+
+#[tokio::test]
+async fn a_demoted_primary_is_left_for_the_new_one_and_taken_again_when_told_to() {
+    let servers = servers(3).await;
+    let db = without_roles(&servers).connect().await.unwrap();
+    // The pool itself, as code may hold it that knows nothing of hosts.
+    let pool = db.mysql.main.instance();
+    assert_eq!(number(&pool).await.unwrap(), 0);
+    servers.promote(2).await.unwrap();
+    let began = Instant::now();
+    let mut n = 0;
+    until("a write", async || {
+        n += 1;
+        let insert = sqlx::query("insert into t values (?)").bind(n);
+        insert.execute(&db.mysql.main).await.is_ok()
+    })
+    .await;
+    assert!(began.elapsed() < PATIENCE);
+    assert_eq!(number(&db.mysql.main).await.unwrap(), 2);
+    until("the pool leads there", async || {
+        number(&pool).await.is_ok_and(|found| found == 2)
+    })
+    .await;
+
+    servers.promote(0).await.unwrap();
+    until("a write", async || {
+        n += 1;
+        let insert = sqlx::query("insert into t values (?)").bind(n);
+        insert.execute(&db.mysql.main).await.is_ok()
+    })
+    .await;
+    assert_eq!(number(&db.mysql.main).await.unwrap(), 0);
+    let rows: i64 = sqlx::query_scalar("select count(*) from t")
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+    assert_eq!(rows, 2, "no write that failed was done");
+    db.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn whoever_works_in_transactions_of_the_driver_is_led_to_the_new_primary() {
+    let servers = servers(2).await;
+    let db = without_roles(&servers).connect().await.unwrap();
+    let pool = db.mysql.main.instance();
+    let insert = async |n: i64| {
+        let mut transaction = pool.begin().await?;
+        sqlx::query("insert into t values (?)")
+            .bind(n)
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await
+    };
+    insert(0).await.unwrap();
+    servers.promote(1).await.unwrap();
+    // No call of dbreg's own is made that could notice: the errors are the driver's.
+    let mut n = 0;
+    until("a transaction", async || {
+        n += 1;
+        insert(n).await.is_ok()
+    })
+    .await;
+    assert_eq!(number(&pool).await.unwrap(), 1);
+    db.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_first_host_that_returns_is_left_alone_until_a_reload() {
+    // Two primaries that know nothing of each other: whichever answers is writable.
+    let (first, second) = tokio::join!(registry_dev::mysql(), registry_dev::mysql());
+    let (first, second) = (first.unwrap(), second.unwrap());
+    for (server, n) in [(&first, 1), (&second, 2)] {
+        server
+            .create_database("shop", "shop", "a password")
+            .await
+            .unwrap();
+        server.sql(format!("set global server_id = {n}")).await.unwrap();
+    }
+    let list = format!("127.0.0.1:{},127.0.0.1:{}", first.port(), second.port());
+    let db = crate::servers::App::builder()
+        .variable("DBREG_MYSQL__MAIN__CONNECTIONS", list)
+        .variable("DBREG_MYSQL__MAIN__PASSWORD", "a password")
+        .connect()
+        .await
+        .unwrap();
+    assert_eq!(number(&db.mysql.main).await.unwrap(), 0);
+    first.kill().await.unwrap();
+    until("the next host", async || {
+        number(&db.mysql.main).await.is_ok_and(|found| found == 1)
+    })
+    .await;
+    first.start().await.unwrap();
+    first.sql("set global server_id = 1").await.unwrap();
+    for _ in 0..50 {
+        assert_eq!(number(&db.mysql.main).await.unwrap(), 1);
+    }
+    // An error that makes the keeper look changes nothing, either.
+    second.sql("kill user shop").await.unwrap();
+    until("sessions of its own again", async || {
+        number(&db.mysql.main).await.is_ok()
+    })
+    .await;
+    assert_eq!(number(&db.mysql.main).await.unwrap(), 1);
+    db.reload().await.unwrap();
+    assert_eq!(number(&db.mysql.main).await.unwrap(), 0);
+    db.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_primary_that_hangs_is_left_within_its_connect_timeout() {
+    let servers = servers(2).await;
+    let db = without_roles(&servers).connect().await.unwrap();
+    servers.server(0).pause().await.unwrap();
+    let began = Instant::now();
+    let error = sqlx::query("insert into t values (1)")
+        .execute(&db.mysql.main)
+        .await;
+    let kind = dbreg::Error::from(error.unwrap_err()).kind();
+    assert!(
+        matches!(kind, ErrorKind::Timeout | ErrorKind::Unreachable),
+        "{kind}"
+    );
+    until("degraded", async || {
+        db.mysql.main.status().state == State::Degraded
+    })
+    .await;
+    let fails = Instant::now();
+    sqlx::query("select 1").execute(&db.mysql.main).await.unwrap_err();
+    assert!(
+        fails.elapsed() < std::time::Duration::from_secs(1),
+        "it fails at once: {:?}",
+        fails.elapsed()
+    );
+    servers.server(0).kill().await.unwrap();
+    servers.promote(1).await.unwrap();
+    until("the next host", async || {
+        number(&db.mysql.main).await.is_ok_and(|found| found == 1)
+    })
+    .await;
+    assert!(began.elapsed() < PATIENCE);
+    db.close().await.unwrap();
+}

@@ -1,0 +1,91 @@
+//! The servers of a test, and an application that is connected to them.
+
+use dbreg::{DbRegistry, sqlx};
+use registry_dev::MySqlReplicated;
+use std::time::{Duration, Instant};
+
+/// Longer than anything here may take.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
+
+#[derive(DbRegistry)]
+#[registry(toml = r#"
+[mysql.main]
+host = "127.0.0.1"
+username = "shop"
+db = "shop"
+connect_timeout = "4s"
+timeout = "10s"
+"#)]
+pub(crate) struct App;
+
+/// An empty table `shop.t` on this many servers.
+pub(crate) async fn servers(number: usize) -> MySqlReplicated {
+    let servers = registry_dev::mysql_replicated(number).await.unwrap();
+    servers
+        .create_database("shop", "shop", "a password")
+        .await
+        .unwrap();
+    servers
+        .primary()
+        .sql("create table shop.t (n bigint primary key)")
+        .await
+        .unwrap();
+    for index in 1..number {
+        servers.caught_up(index).await.unwrap();
+    }
+    servers
+}
+
+/// The application with these servers as a list without roles.
+pub(crate) fn without_roles(servers: &MySqlReplicated) -> dbreg::Builder<AppRegistry> {
+    let ports = servers
+        .servers()
+        .map(|server| format!("127.0.0.1:{}", server.port()));
+    let list = ports.collect::<Vec<_>>().join(",");
+    App::builder()
+        .variable("DBREG_MYSQL__MAIN__CONNECTIONS", list)
+        .variable("DBREG_MYSQL__MAIN__PASSWORD", "a password")
+}
+
+/// The application with these servers as one primary, server 0, and its replicas; `more` are further keys.
+pub(crate) async fn with_roles(servers: &MySqlReplicated, more: &str) -> AppRegistry {
+    let host = |(index, server): (usize, &registry_dev::MySqlServer)| {
+        let role = if index == 0 { "primary" } else { "replica" };
+        format!(
+            "{{ host = \"127.0.0.1\", port = {}, role = \"{role}\" }}",
+            server.port()
+        )
+    };
+    let hosts: Vec<String> = servers.servers().enumerate().map(host).collect();
+    connect(&hosts.join(", "), more).await
+}
+
+/// The application with this list of hosts.
+pub(crate) async fn connect(hosts: &str, more: &str) -> AppRegistry {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("values.toml");
+    std::fs::write(&path, format!("[mysql.main]\nconnections = [{hosts}]\n{more}\n")).unwrap();
+    let builder = App::builder().config_file(path);
+    builder
+        .variable("DBREG_MYSQL__MAIN__PASSWORD", "a password")
+        .connect()
+        .await
+        .unwrap()
+}
+
+/// Asks until the answer is yes.
+pub(crate) async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let started = Instant::now();
+    while !condition().await {
+        assert!(started.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
+        tokio::task::yield_now().await;
+    }
+}
+
+/// The number of the server that answers here, from 0.
+pub(crate) async fn number(executor: impl sqlx::MySqlExecutor<'_>) -> Result<usize, sqlx::Error> {
+    let id: u64 = sqlx::query_scalar("select @@server_id")
+        .fetch_one(executor)
+        .await?;
+    Ok(usize::try_from(id).unwrap() - 1)
+}

@@ -1,0 +1,123 @@
+//! Reading one's own writes: for a while after each, or by a token.
+
+use crate::servers::{number, servers, until, with_roles};
+use dbreg::{ErrorKind, WriteToken, sqlx};
+use std::time::Duration;
+
+async fn insert(db: &dbreg::MySql, n: i64) {
+    sqlx::query("insert into t values (?)")
+        .bind(n)
+        .execute(db)
+        .await
+        .unwrap();
+}
+
+async fn rows(executor: impl sqlx::MySqlExecutor<'_>) -> i64 {
+    sqlx::query_scalar("select count(*) from t")
+        .fetch_one(executor)
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_read_after_a_token_sees_every_write_before_it() {
+    let servers = servers(2).await;
+    let db = with_roles(&servers, "").await;
+    let main = &db.mysql.main;
+    until("the replica is read from", async || {
+        number(&main.read()).await.unwrap() == 1
+    })
+    .await;
+    for n in 1..=100 {
+        insert(main, n).await;
+        let token = main.write_token().await.unwrap();
+        assert_eq!(rows(&main.read_after(&token)).await, n);
+    }
+    // It is the replica that answers, as soon as it has come that far.
+    servers.caught_up(1).await.unwrap();
+    let text = main.write_token().await.unwrap().to_string();
+    assert!(text.starts_with("mariadb:0-1-"), "{text}");
+    let token: WriteToken = text.parse().unwrap();
+    assert_eq!(number(&main.read_after(&token)).await.unwrap(), 1);
+
+    // A replica that is behind, and that nobody has found out yet.
+    servers.delay(1, Duration::from_secs(3600)).await.unwrap();
+    insert(main, 101).await;
+    let token = main.write_token().await.unwrap();
+    assert_eq!(
+        number(&main.read_after(&token)).await.unwrap(),
+        0,
+        "the primary has it"
+    );
+    assert_eq!(rows(&main.read_after(&token)).await, 101);
+    // A moment that never comes, and one of a server that counts nothing.
+    for text in [
+        "mariadb:0-1-4000000000",
+        "primary",
+        "mysql:3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5",
+    ] {
+        let token = text.parse().unwrap();
+        assert_eq!(number(&main.read_after(&token)).await.unwrap(), 0, "{text}");
+    }
+    db.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn without_a_fallback_a_token_that_no_replica_reaches_is_an_error() {
+    let servers = servers(2).await;
+    let db = with_roles(&servers, "fallback = false").await;
+    let main = &db.mysql.main;
+    until("the replica is read from", async || {
+        number(&main.read()).await.is_ok()
+    })
+    .await;
+    let token = "mariadb:0-1-4000000000".parse().unwrap();
+    let error = dbreg::Error::from(number(&main.read_after(&token)).await.unwrap_err());
+    assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+    db.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn for_a_while_after_a_write_reads_go_to_the_primary() {
+    let servers = servers(2).await;
+    let db = with_roles(&servers, "sticky = \"1s\"").await;
+    let main = &db.mysql.main;
+    until("the replica is read from", async || {
+        number(&main.read()).await.unwrap() == 1
+    })
+    .await;
+    servers.stop_replication(1).await.unwrap();
+    for n in 1..=5 {
+        insert(main, n).await;
+        assert_eq!(rows(&main.read()).await, n, "one's own write");
+    }
+    servers.start_replication(1).await.unwrap();
+    servers.caught_up(1).await.unwrap();
+    until("the replica is read from", async || {
+        number(&main.read()).await.unwrap() == 1
+    })
+    .await;
+    // A transaction counts until it has ended, however long that takes.
+    let mut transaction = main.begin().await.unwrap();
+    sqlx::query("insert into t values (6)")
+        .execute(&mut *transaction)
+        .await
+        .unwrap();
+    let held = std::time::Instant::now();
+    while held.elapsed() < Duration::from_millis(1_500) {
+        assert_eq!(number(&main.read()).await.unwrap(), 0);
+    }
+    transaction.commit().await.unwrap();
+    assert_eq!(rows(&main.read()).await, 6);
+    // So does the driver's own pool.
+    until("the replica is read from", async || {
+        number(&main.read()).await.unwrap() == 1
+    })
+    .await;
+    sqlx::query("insert into t values (7)")
+        .execute(&main.instance())
+        .await
+        .unwrap();
+    assert_eq!(rows(&main.read()).await, 7);
+    db.close().await.unwrap();
+}
