@@ -38,8 +38,8 @@ mod gate;
 pub use registry_core::{
     AnyConnection, At, Backend, Backoff, Builder, CLOSE_DEADLINE, ERROR_LOG_CAPACITY, EXIT_CONFIG, EXIT_OK,
     EXIT_UNAVAILABLE, Error, ErrorKind, ErrorRecord, Errors, Instance, Optional, Outcome, Registry, Report,
-    ReportRow, START_DEADLINE, Sessions, StartError, StartPolicy, State, StateChange, Status, WATCH_CAPACITY,
-    Watch,
+    ReportRow, START_DEADLINE, STARTUP_CONCURRENCY, Sessions, StartError, StartPolicy, State, StateChange,
+    Status, WATCH_CAPACITY, Watch,
 };
 pub use registry_macros::DbRegistry;
 

@@ -47,6 +47,14 @@ fn every_mistake_for_github() {
 }
 
 #[test]
+fn a_doubt_is_a_warning_and_no_mistake() {
+    insta::assert_snapshot!(printed(&check(&["doubtful.toml"])));
+    let github = printed(&check(&["doubtful.toml", "--format", "github"]));
+    assert!(github.starts_with("::warning file="), "{github}");
+    assert!(github.ends_with("status 0"), "{github}");
+}
+
+#[test]
 fn a_right_file_is_one_line() {
     let summary = "right.toml: 6 connections, 1 profile, no mistakes\nstatus 0";
     assert_eq!(printed(&check(&["right.toml"])), summary);

@@ -107,6 +107,8 @@ const MONGODB_KEYS: &[KeySpec] = &[
     HOST,
     PORT,
     REPLICA_SET,
+    READ_PREFERENCE,
+    DIRECT,
     AUTH_SOURCE,
     START,
     POOL_MIN,
@@ -300,6 +302,24 @@ const TLS_CA: KeySpec = KeySpec::new(
     "A PEM file with the authorities that are trusted, and no others",
 );
 const REPLICA_SET: KeySpec = KeySpec::new("replica_set", Kind::Text, "The name of the replica set");
+const READ_PREFERENCE: KeySpec = KeySpec::new(
+    "read_preference",
+    Kind::Choice(&[
+        "primary",
+        "primary_preferred",
+        "secondary",
+        "secondary_preferred",
+        "nearest",
+    ]),
+    "Which members of a replica set answer reads",
+)
+.default("primary");
+// No default here: one host without a replica set is meant as itself, everything else is discovered.
+const DIRECT: KeySpec = KeySpec::new(
+    "direct",
+    Kind::Bool,
+    "`true` talks to the one host as it is, `false` looks for the other members of its replica set",
+);
 const AUTH_SOURCE: KeySpec = KeySpec::new(
     "auth_source",
     Kind::Text,

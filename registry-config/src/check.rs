@@ -5,6 +5,7 @@ use crate::merge::{GROUP, Merged};
 use crate::settings::{Origin, Setting};
 use crate::shape::{ConnectionShape, Position};
 use crate::spec::{BackendSpec, HostsRule};
+use crate::url::ConnectionUrl;
 use crate::value::{Host, HostName, Role, Value};
 
 /// Every rule that the merged values break.
@@ -12,6 +13,7 @@ pub(crate) fn merged(connection: &ConnectionShape, spec: &BackendSpec, merged: &
     let mut found: Vec<Diagnostic> = merged.diagnostics.clone();
     found.extend(check_target(connection, spec, merged));
     found.extend(check_hosts(connection, spec, merged));
+    found.extend(check_direct(spec, merged));
     found.extend(check_pool(merged));
     found.extend(check_login(merged));
     found.extend(check_tls(merged));
@@ -127,6 +129,26 @@ fn check_hosts(connection: &ConnectionShape, spec: &BackendSpec, merged: &Merged
         found.push(at(origin, "several-hosts", message).help("keep the first host of the list"));
     }
     found
+}
+
+/// A direct connection is to one host: a list would be for the driver to choose from, which it then must not do.
+fn check_direct(spec: &BackendSpec, merged: &Merged) -> Option<Diagnostic> {
+    let wanted = |setting: &&Setting| setting.value == Value::Bool(true);
+    let direct = merged.get("direct").filter(wanted)?;
+    let in_url = merged.get("url").and_then(|setting| match &setting.value {
+        Value::Text(text) => Some((ConnectionUrl::parse(text, spec).ok()?.hosts.len(), setting)),
+        _ => None,
+    });
+    let listed = || Some((merged.hosts().len(), merged.get("connections")?));
+    let (count, hosts) = in_url.or_else(listed).filter(|(count, _)| *count > 1)?;
+    let (first, second, label) = if rank(&direct.origin) > rank(&hosts.origin) {
+        (&direct.origin, &hosts.origin, "the hosts stand here")
+    } else {
+        (&hosts.origin, &direct.origin, "`direct` stands here")
+    };
+    let message = format!("`direct` is for one host, and there are {count}");
+    let diagnostic = at(first, "direct-over-several-hosts", message).beside(first, second, label);
+    Some(diagnostic.help("keep one host, or remove `direct`: the driver then finds out what each host is"))
 }
 
 fn is_same(a: &Host, b: &Host, spec: &BackendSpec) -> bool {

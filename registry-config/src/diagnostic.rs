@@ -50,6 +50,15 @@ impl Diagnostic {
         }
     }
 
+    /// A warning without a place.
+    #[must_use]
+    pub fn warning(code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Warning,
+            ..Self::error(code, message)
+        }
+    }
+
     /// The place of the mistake.
     #[must_use]
     pub fn at(mut self, position: Position) -> Self {

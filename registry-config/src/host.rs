@@ -15,10 +15,11 @@ impl Host {
         }
     }
 
-    /// `db1:3306`, `[::1]:3306`: the host as reports show it. A reference is shown by its name.
+    /// `db1:3306`, `[::1]:3306`: the host as reports show it. A reference is shown by its name, a socket by its path.
     #[must_use]
     pub fn address(&self, default_port: Option<u16>) -> String {
         let name = match &self.host {
+            HostName::Literal(text) if text.ends_with(".sock") => return text.to_string(),
             HostName::Literal(text) if text.contains(':') => format!("[{text}]"),
             other => other.to_string(),
         };

@@ -2,6 +2,7 @@
 
 use crate::backends::backends;
 use crate::diagnostic::Diagnostic;
+use crate::doubt;
 use crate::position::Lines;
 use crate::settings::resolve;
 use crate::shape::{ConnectionShape, Layer, Position, Scope, Shape};
@@ -150,7 +151,11 @@ fn check_merged(draft: &Draft, diagnostics: &mut Vec<Diagnostic>) {
             continue;
         }
         let failed: Vec<&str> = parts().flat_map(|part| part.failed.iter().copied()).collect();
-        for diagnostic in resolve(&draft.shape, profile, &[]).err().unwrap_or_default() {
+        let found = match resolve(&draft.shape, profile, &[]) {
+            Ok(settings) => doubt::about(&draft.shape, &settings),
+            Err(broken) => broken,
+        };
+        for diagnostic in found {
             let follows = reads(diagnostic.code).iter().any(|key| failed.contains(key));
             if !follows && !diagnostics.contains(&diagnostic) {
                 diagnostics.push(diagnostic);
@@ -168,6 +173,7 @@ fn reads(code: &str) -> &'static [&'static str] {
         | "several-hosts"
         | "several-primaries"
         | "port-over-several-hosts" => &["url", "host", "connections", "socket", "db"],
+        "direct-over-several-hosts" => &["direct", "url", "host", "connections"],
         "missing-path" => &["path"],
         "password-without-username" => &["username", "url"],
         "pool-min-over-max" => &["pool.min", "pool.max"],

@@ -139,13 +139,14 @@ impl Merged {
 
     /// The result, in the order of the backend table.
     pub(crate) fn settings(mut self, spec: &BackendSpec) -> Settings {
-        let entries = spec
+        // They are kept for as long as the connection lives: no room for more than there are.
+        let mut entries = Vec::with_capacity(self.values.len());
+        let found = spec
             .keys
             .iter()
             .filter_map(|key| Some((key.path, self.values.remove(key.path)?)));
-        Settings {
-            entries: entries.collect(),
-        }
+        entries.extend(found);
+        Settings { entries }
     }
 
     fn lay(&mut self, mut layer: BTreeMap<&'static str, Setting>) {

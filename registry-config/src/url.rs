@@ -3,7 +3,8 @@
 use crate::host;
 use crate::spec::{BackendSpec, HostsRule};
 use crate::suggest::suggest;
-use crate::value::{Host, Secret};
+use crate::url_option;
+use crate::value::{Host, HostName, Secret};
 
 /// `scheme://username:password@host:port/db?option=value`, taken apart and decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +59,12 @@ impl ConnectionUrl {
             return Err(format!("found a `#` in the URL; {ENCODE}"));
         }
         let (authority, tail) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-        if tail.contains('@') {
+        let (path, query) = tail
+            .split_once('?')
+            .map_or((tail, ""), |(path, query)| (path, query));
+        // Behind the login an option may hold one: `?replicaSet=my@set`.
+        let in_option = authority.contains('@') && takes_options(spec);
+        if path.contains('@') || (query.contains('@') && !in_option) {
             return Err(format!("found an `@` behind the host; {ENCODE}"));
         }
         let (login, hosts) = match authority.rsplit_once('@') {
@@ -67,9 +73,6 @@ impl ConnectionUrl {
         };
         let (username, password) = login.map_or(Ok((None, None)), parse_login)?;
         let hosts = parse_hosts(scheme, hosts, spec)?;
-        let (path, query) = tail
-            .split_once('?')
-            .map_or((tail, ""), |(path, query)| (path, query));
         let db = path.strip_prefix('/').unwrap_or(path);
         if db.contains('/') {
             return Err(format!(
@@ -77,11 +80,15 @@ impl ConnectionUrl {
             ));
         }
         let db = if db.is_empty() { None } else { Some(decode(db)?) };
-        let options = query
+        let options: Vec<(String, String)> = query
             .split('&')
             .filter(|option| !option.is_empty())
             .map(parse_option)
             .collect::<Result<_, _>>()?;
+        if takes_options(spec) {
+            check_names(&options, spec)?;
+            check_topology(scheme, hosts.len(), &options)?;
+        }
         Ok(Self {
             scheme: scheme.to_owned(),
             username,
@@ -95,7 +102,7 @@ impl ConnectionUrl {
     /// Whether an option is there although this backend takes none: its own keys say the same, and are checked.
     #[must_use]
     pub fn has_stray_option(&self, spec: &BackendSpec) -> bool {
-        spec.name != "mongodb" && !self.options.is_empty()
+        !takes_options(spec) && !self.options.is_empty()
     }
 
     /// Whether an option, by its name, holds a secret.
@@ -115,6 +122,11 @@ impl ConnectionUrl {
     pub fn lacks_db(&self, spec: &BackendSpec) -> bool {
         spec.name == "mongodb" && self.db.is_none()
     }
+}
+
+/// Whether options may stand behind the `?`: where the driver's own URL is the custom of the backend.
+fn takes_options(spec: &BackendSpec) -> bool {
+    spec.name == "mongodb"
 }
 
 type Login = (Option<String>, Option<Secret>);
@@ -142,9 +154,15 @@ fn parse_hosts(scheme: &str, text: &str, spec: &BackendSpec) -> Result<Vec<Host>
     if text.is_empty() {
         return Err("expected a host in the URL, found none".to_owned());
     }
-    let hosts = host::parse_list(text).map_err(|expected| {
+    let bad = |expected: &str| {
         format!("expected {expected} in the URL; if this is a part of the password, {ENCODE}")
-    })?;
+    };
+    let hosts = if takes_options(spec) {
+        let hosts = text.split(',').map(|item| parse_host_or_socket(item, &bad));
+        hosts.collect::<Result<Vec<Host>, _>>()?
+    } else {
+        host::parse_list(text).map_err(bad)?
+    };
     if hosts.len() > 1 && spec.hosts == HostsRule::One {
         return Err(format!(
             "expected one host, found {}: several hosts of {} are not supported yet; keep the first one",
@@ -158,6 +176,64 @@ fn parse_hosts(scheme: &str, text: &str, spec: &BackendSpec) -> Result<Vec<Host>
         ));
     }
     Ok(hosts)
+}
+
+/// A host, or the path of a Unix socket, percent-encoded: what ends in `.sock` is one.
+fn parse_host_or_socket(item: &str, bad: &dyn Fn(&str) -> String) -> Result<Host, String> {
+    if item.ends_with(".sock") {
+        return Ok(Host::new(HostName::Literal(decode(item)?.into())));
+    }
+    match item {
+        "" => Err(bad("a host between every two commas")),
+        item => host::parse(item).map_err(bad),
+    }
+}
+
+/// An option that nobody knows. Its name is not shown: it may be a piece of a password that was cut off by a `?`.
+fn check_names(options: &[(String, String)], spec: &BackendSpec) -> Result<(), String> {
+    let unknown = |(name, _): &&(String, String)| url_option::url_option(name).is_none();
+    let Some((name, _)) = options.iter().find(unknown) else {
+        return Ok(());
+    };
+    let number = 1 + options.iter().take_while(|(other, _)| other != name).count();
+    let help = match suggest(name, url_option::OPTIONS.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`"),
+        None => "remove it".to_owned(),
+    };
+    Err(format!(
+        "option {number} behind the `?` is none that {} knows; {help}",
+        spec.name
+    ))
+}
+
+/// What the options say about the hosts, and cannot be meant together.
+fn check_topology(scheme: &str, hosts: usize, options: &[(String, String)]) -> Result<(), String> {
+    let says = |wanted: &str, value: Option<&str>| {
+        options.iter().any(|(name, found)| {
+            name.eq_ignore_ascii_case(wanted) && value.is_none_or(|value| value == found)
+        })
+    };
+    let direct = says("directConnection", Some("true"));
+    let balanced = says("loadBalanced", Some("true"));
+    let alone = "keep one host, or remove the option";
+    match () {
+        () if direct && hosts > 1 => Err(format!(
+            "expected one host with `directConnection=true`, found {hosts}; {alone}"
+        )),
+        () if direct && scheme.ends_with("+srv") => Err(format!(
+            "`directConnection=true` has no use with `{scheme}://`, which stands for several hosts; remove one of them"
+        )),
+        () if balanced && hosts > 1 => Err(format!(
+            "expected one host with `loadBalanced=true`, found {hosts}; {alone}"
+        )),
+        () if balanced && direct => Err(
+            "`loadBalanced=true` and `directConnection=true` exclude each other; keep one of them".to_owned(),
+        ),
+        () if balanced && says("replicaSet", None) => {
+            Err("`loadBalanced=true` and `replicaSet` exclude each other; keep one of them".to_owned())
+        }
+        () => Ok(()),
+    }
 }
 
 fn parse_option(option: &str) -> Result<(String, String), String> {
@@ -181,6 +257,9 @@ fn decode(text: &str) -> Result<String, String> {
             return Err("found a `%` without two hexadecimal digits; write `%` itself as %25".to_owned());
         };
         bytes.push(u8::try_from(high * 16 + low).expect("two hexadecimal digits are a byte"));
+    }
+    if bytes.contains(&0) {
+        return Err("found a NUL in the URL; no name and no password has one".to_owned());
     }
     String::from_utf8(bytes).map_err(|_| "found percent-encoded bytes that are not UTF-8".to_owned())
 }
@@ -226,6 +305,11 @@ mod tests {
             (Some(true), None)
         );
         assert!(parse("mysql://h?a=b").unwrap().db.is_none());
+
+        let url = parse("mongodb://u@%2Ftmp%2Fm.sock,m2/logs?replicaSet=my@set").unwrap();
+        let shown: Vec<String> = url.hosts.iter().map(|host| host.address(Some(27017))).collect();
+        assert_eq!(shown, ["/tmp/m.sock", "m2:27017"]);
+        assert_eq!(url.options[0].1, "my@set");
     }
 
     #[test]
@@ -242,6 +326,7 @@ mod tests {
             "mysql://u:CANARY%@h/db",
             "mysql://u:CANARY%zz@h/db",
             "mysql://u:%ffCANARY@h/db",
+            "mysql://u:%00CANARY@h/db",
             "mysql://u:CANARY @h/db",
             "mysql://:CANARY@h/db",
             "mysql://u:CANARY@/db",
@@ -254,6 +339,11 @@ mod tests {
             "mongodb://u:CANARY@a,,b",
             "mongodb+srv://u:CANARY@a:1",
             "mongodb+srv://u:CANARY@a,b",
+            "mongodb://u:CAN?ARY@a/b",
+            "mongodb://u:CANARY@a/b?CANARY=CANARY",
+            "mongodb://u:CANARY@a,b/db?directConnection=true",
+            "mongodb+srv://u:CANARY@a/db?directConnection=true",
+            "mongodb://u:CANARY@a/db?loadBalanced=true&replicaSet=CANARY",
         ] {
             let error = parse(url).expect_err(url);
             for part in ["CAN", "ARY"] {

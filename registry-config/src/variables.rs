@@ -2,7 +2,7 @@
 
 use crate::backends::{backend, backends};
 use crate::conflict;
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::Diagnostic;
 use crate::name;
 use crate::shape::{ConnectionShape, Shape};
 use crate::spec::{BackendSpec, KeySpec, Kind};
@@ -36,6 +36,8 @@ pub struct Variables {
     pub diagnostics: Vec<Diagnostic>,
     /// The profile that `DBREG_PROFILE` asks for, if the file has it.
     pub profile: Option<String>,
+    /// How many connections may open at the same time: `DBREG_STARTUP_CONCURRENCY`.
+    pub startup_concurrency: Option<u16>,
 }
 
 /// Reads the variables with this prefix (`DBREG`).
@@ -75,6 +77,7 @@ impl Reader<'_> {
             "PROFILE" => return self.read_profile(variable, value),
             // The path of a file with values; whoever reads that file checks it.
             "CONFIG" => return,
+            "STARTUP_CONCURRENCY" => return self.read_concurrency(variable, value),
             _ => {}
         }
         let spec = rest.split_once("__").and_then(|(first, rest)| {
@@ -98,6 +101,20 @@ impl Reader<'_> {
                 self.out.diagnostics.push(diagnostic);
             }
         }
+    }
+
+    fn read_concurrency(&mut self, variable: &str, value: &str) {
+        let number = value.parse().ok().filter(|number| *number > 0);
+        if number.is_none() {
+            let short: String = value.chars().take(24).collect();
+            let message = format!(
+                "{variable} must be a whole number from 1 to {}, found `{}`",
+                u16::MAX,
+                short.escape_debug()
+            );
+            self.error("bad-variable", message, None);
+        }
+        self.out.startup_concurrency = number;
     }
 
     fn read_value(&mut self, variable: &str, spec: &'static BackendSpec, rest: &str, value: &str) {
@@ -232,8 +249,7 @@ impl Reader<'_> {
     fn warn(&mut self, variable: &str) {
         let known: Vec<String> = self.known().collect();
         let mut diagnostic =
-            Diagnostic::error("unread-variable", format!("{variable} is not read by anything"));
-        diagnostic.severity = Severity::Warning;
+            Diagnostic::warning("unread-variable", format!("{variable} is not read by anything"));
         diagnostic.help =
             suggest(variable, known.iter().map(String::as_str)).map(|name| format!("did you mean {name}"));
         self.out.diagnostics.push(diagnostic);
@@ -252,7 +268,7 @@ impl Reader<'_> {
             keys.iter()
                 .map(move |key| format!("{stem}__{}", key_variable(key)))
         });
-        ["PROFILE", "CONFIG"]
+        ["PROFILE", "CONFIG", "STARTUP_CONCURRENCY"]
             .into_iter()
             .map(|word| format!("{}_{word}", self.prefix))
             .chain(values)

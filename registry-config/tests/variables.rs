@@ -187,3 +187,23 @@ fn connections_of_other_binaries_are_no_mistake() {
     let read = variables(&shape, "DBREG", owned);
     assert_eq!((read.overrides.len(), read.diagnostics.len()), (0, 0));
 }
+
+#[test]
+fn the_number_of_those_that_open_at_once() {
+    let number = |value| {
+        let read = read(&[("DBREG_STARTUP_CONCURRENCY", value)]);
+        assert_eq!(read.startup_concurrency.is_some(), read.diagnostics.is_empty());
+        read.startup_concurrency
+    };
+    assert_eq!(number("1"), Some(1));
+    assert_eq!(number("500"), Some(500));
+    for value in ["0", "", "many", "-1", "65536"] {
+        assert_eq!(number(value), None, "{value}");
+    }
+    assert_eq!(
+        said("DBREG_STARTUP_CONCURRENCY", "0"),
+        "DBREG_STARTUP_CONCURRENCY must be a whole number from 1 to 65535, found `0`"
+    );
+    let near = said("DBREG_STARTUP_CONCURENCY", "8");
+    assert!(near.contains("did you mean DBREG_STARTUP_CONCURRENCY"), "{near}");
+}

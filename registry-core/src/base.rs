@@ -9,11 +9,12 @@ use crate::generations::Generations;
 use crate::health::{Condition, Health};
 use crate::kind::ErrorKind;
 use crate::status::{Sessions, State, Status};
+use crate::turns::{Turn, Turns};
 use registry_config::{ConnectionShape, Settings};
 use std::future::Future;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tracing::Instrument as _;
 
@@ -52,6 +53,7 @@ pub struct Base {
     was_open: AtomicBool,
     detail: Mutex<String>,
     born: Instant,
+    turns: OnceLock<Turns>,
     pub(crate) generations: Arc<Generations>,
 }
 
@@ -79,6 +81,7 @@ impl Base {
             was_open: AtomicBool::new(false),
             detail: Mutex::default(),
             born: Instant::now(),
+            turns: OnceLock::new(),
             generations: Arc::new(Generations::new()),
         })
     }
@@ -121,6 +124,20 @@ impl Base {
         detail.clone_into(&mut self.lock_detail());
         self.was_open.store(true, Ordering::Release);
         self.health.set(&self.label, State::Ready, None);
+    }
+
+    /// Opens in turn with the others of its registry from now on.
+    pub(crate) fn take_turns(&self, turns: &Turns) {
+        // A connection belongs to one registry: set once.
+        let _ = self.turns.set(turns.clone());
+    }
+
+    /// Waits until it may open; without a registry, at once.
+    pub(crate) async fn turn(&self) -> Option<Turn> {
+        match self.turns.get() {
+            Some(turns) => Some(turns.take().await),
+            None => None,
+        }
     }
 
     /// How long it has existed.

@@ -229,7 +229,7 @@ async fn keep(first: Arc<dyn Connection>) {
         };
         let base = held.base();
         let was_there = base.health().is(State::Ready);
-        let error = match attempt::open(&*held).await {
+        let error = match attempt::reopen(&*held).await {
             Ok(_) => {
                 base.health().found_well();
                 return;

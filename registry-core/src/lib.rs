@@ -33,6 +33,7 @@ mod startup;
 mod status;
 #[cfg(all(feature = "supervise", unix))]
 mod supervise;
+mod turns;
 mod values;
 mod watch;
 
@@ -57,6 +58,7 @@ pub use startup::{Builder, START_DEADLINE};
 pub use status::{Sessions, State, StateChange, Status};
 #[cfg(all(feature = "supervise", unix))]
 pub use supervise::{Readiness, Supervise, Worker, master_names, master_status, supervise};
+pub use turns::STARTUP_CONCURRENCY;
 pub use watch::{WATCH_CAPACITY, Watch};
 
 #[doc(hidden)]

@@ -9,6 +9,7 @@ use crate::kind::ErrorKind;
 use crate::registry::{Registry, close_all};
 use crate::report::{Outcome, Report, ReportRow, StartError};
 use crate::status::State;
+use crate::turns::{STARTUP_CONCURRENCY, Turns};
 use crate::values::{self, Given, Values};
 use registry_config::{Settings, Shape};
 use std::fmt;
@@ -88,6 +89,7 @@ hand_out! {
 pub struct Builder<R> {
     given: Given,
     deadline: Duration,
+    concurrency: Option<usize>,
     root: PhantomData<fn() -> R>,
 }
 
@@ -100,6 +102,7 @@ impl<R> fmt::Debug for Builder<R> {
             .field("config_file", &self.given.config_file)
             .field("variables", &variables)
             .field("deadline", &self.deadline)
+            .field("startup_concurrency", &self.concurrency)
             .finish()
     }
 }
@@ -109,6 +112,7 @@ impl<R> Default for Builder<R> {
         Self {
             given: Given::default(),
             deadline: START_DEADLINE,
+            concurrency: None,
             root: PhantomData,
         }
     }
@@ -150,6 +154,16 @@ impl<R: Root> Builder<R> {
         self
     }
 
+    /// How many connections open at the same time, 1 at least: for files with more of them than a server, or the limit
+    /// of open files, takes at once. Those beyond it wait for their turn, in the order of the report; the
+    /// `connect_timeout` of each begins with its turn, and the deadline of the whole start holds. Connections that come
+    /// back after an outage take turns too. Default: the variable `DBREG_STARTUP_CONCURRENCY`, else
+    /// [`STARTUP_CONCURRENCY`], 64.
+    pub fn startup_concurrency(mut self, at_once: usize) -> Self {
+        self.concurrency = Some(at_once);
+        self
+    }
+
     /// Opens every connection at once. All are tried, whatever becomes of the others; when a required one is not to be
     /// had, those that were opened are closed again.
     ///
@@ -183,8 +197,10 @@ impl<R: Root> Builder<R> {
         if report.is_failure() {
             return failed(report);
         }
+        let by_variable = values.startup_concurrency;
+        let turns = Turns::new(self.concurrency.or(by_variable).unwrap_or(STARTUP_CONCURRENCY));
         let mut opening = Opening {
-            prepared: prepare(&values),
+            prepared: prepare(&values, &turns),
             connections: Vec::new(),
         };
         let fields = R::build(&mut opening);
@@ -239,7 +255,7 @@ fn tells_report() -> bool {
     true
 }
 
-fn prepare(values: &Values<'_>) -> Vec<Prepared> {
+fn prepare(values: &Values<'_>, turns: &Turns) -> Vec<Prepared> {
     let shape = &values.shape;
     let connections = shape.connections.iter();
     connections
@@ -249,6 +265,7 @@ fn prepare(values: &Values<'_>) -> Vec<Prepared> {
                 Ok(settings) => Base::new(connection, settings),
                 Err(_) => Base::new(connection, &Settings::default()),
             };
+            base.take_turns(turns);
             Prepared {
                 base,
                 settings: settings.map(Arc::new),
@@ -271,22 +288,20 @@ async fn open_all(
         connection.base().health().keep();
     }
     let required = connections.iter().map(async |connection| {
-        let outcome = if is_optional(connection) {
-            None
-        } else {
-            Some(open_required(&**connection, deadline).await)
-        };
-        (outcome, started.elapsed())
+        if is_optional(connection) {
+            return None;
+        }
+        Some(open_required(&**connection, deadline).await)
     });
     let required = futures_util::future::join_all(required).await;
     let patience = deadline.min(tokio::time::Instant::now().max(started + OPTIONAL_GRACE));
     let rows = connections
         .iter()
         .zip(required)
-        .map(async |(connection, (outcome, elapsed))| {
+        .map(async |(connection, outcome)| {
             let base = connection.base();
             let (outcome, elapsed) = match outcome {
-                Some(outcome) => (outcome, elapsed),
+                Some(opened) => opened,
                 None => open_optional(base, patience).await,
             };
             let outcome = outcome.unwrap_or_else(|error| {
@@ -311,21 +326,37 @@ async fn open_all(
     futures_util::future::join_all(rows).await
 }
 
+/// What became of a required connection, and how long it took from its turn on.
 async fn open_required(
     connection: &dyn Connection,
     deadline: tokio::time::Instant,
-) -> Result<Outcome, Error> {
-    if connection.base().policy() == StartPolicy::Lazy {
+) -> (Result<Outcome, Error>, Duration) {
+    let base = connection.base();
+    if base.policy() == StartPolicy::Lazy {
         // Its values are resolved all the same: a secret that is missing shows now, not at midnight.
-        return connection.instance().map(|_| Outcome::Lazy);
+        return (connection.instance().map(|_| Outcome::Lazy), Duration::ZERO);
     }
-    let late = "not open when the deadline of the whole start passed";
-    tokio::select! {
+    let ended = || Error::new(ErrorKind::Closed, "not open when the worker was asked to end");
+    let _turn = tokio::select! {
         biased;
-        opened = attempt::open(connection) => opened.map(|opened| Outcome::Ready(opened.detail)),
+        // First: those whose time is up give their turns to the next at this very moment.
+        () = tokio::time::sleep_until(deadline) => {
+            let late = "its turn to open had not come when the deadline of the whole start passed";
+            let help = "allow more at once with `startup_concurrency`, or give those that hang a shorter `connect_timeout`";
+            return (Err(Error::new(ErrorKind::Timeout, late).help(help)), Duration::ZERO);
+        }
+        () = asked_to_end() => return (Err(ended()), Duration::ZERO),
+        turn = base.turn() => turn,
+    };
+    let began = tokio::time::Instant::now();
+    let late = "not open when the deadline of the whole start passed";
+    let outcome = tokio::select! {
+        biased;
+        opened = attempt::in_turn(connection) => opened.map(|opened| Outcome::Ready(opened.detail)),
         () = tokio::time::sleep_until(deadline) => Err(Error::new(ErrorKind::Timeout, late)),
-        () = asked_to_end() => Err(Error::new(ErrorKind::Closed, "not open when the worker was asked to end")),
-    }
+        () = asked_to_end() => Err(ended()),
+    };
+    (outcome, began.elapsed())
 }
 
 /// Resolves when this process is a worker whose master ends it: a start that waits for a server would hold it up.

@@ -28,6 +28,8 @@ pub(crate) struct Values<'s> {
     pub(crate) shape: Cow<'s, Shape>,
     profile: Option<String>,
     overrides: Vec<Override>,
+    /// What `DBREG_STARTUP_CONCURRENCY` says.
+    pub(crate) startup_concurrency: Option<usize>,
     /// What stops the start, a text each.
     pub(crate) problems: Vec<String>,
     /// `compiled in, profile production, /etc/shop/databases.toml, 2 variables`
@@ -40,6 +42,7 @@ pub(crate) fn read<'s>(shape: &'s Shape, prefix: &str, given: Given) -> Values<'
         shape: Cow::Borrowed(shape),
         profile: None,
         overrides: Vec::new(),
+        startup_concurrency: None,
         problems: Vec::new(),
         summary: "compiled in".to_owned(),
     };
@@ -70,6 +73,7 @@ pub(crate) fn read<'s>(shape: &'s Shape, prefix: &str, given: Given) -> Values<'
         n => values.summary += &format!(", {n} variables"),
     }
     values.overrides = found.overrides;
+    values.startup_concurrency = found.startup_concurrency.map(|at_once| at_once as usize);
     values
 }
 
@@ -167,9 +171,9 @@ pub(crate) fn layer_in_question(error: &Error, settings: &Settings, file: &str) 
         ],
         ErrorKind::Auth => &[("password", "password"), ("username", "username"), ("url", "url")],
         ErrorKind::UnknownDatabase => &[("db", "db"), ("url", "url"), ("path", "path")],
-        ErrorKind::Tls => &[("tls", "tls"), ("tls_ca", "tls_ca")],
-        // What no server refused: the file of SQLite that cannot be opened.
-        ErrorKind::Config => &[("path", "path")],
+        ErrorKind::Tls => &[("tls", "tls"), ("tls_ca", "tls_ca"), ("url", "url")],
+        // What no server refused: the file of SQLite that cannot be opened, a set that the hosts do not belong to.
+        ErrorKind::Config => &[("path", "path"), ("url", "url"), ("replica_set", "replica_set")],
         _ => &[],
     };
     let found = keys

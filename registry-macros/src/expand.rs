@@ -8,7 +8,7 @@ use crate::source::SourceText;
 use crate::{only, source};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote};
-use registry_config::{Diagnostic, Loaded, Shape};
+use registry_config::{Diagnostic, Loaded, Severity, Shape};
 use std::borrow::Cow;
 use syn::{DeriveInput, Error, Visibility};
 
@@ -37,6 +37,7 @@ fn try_derive(input: &DeriveInput, attrs: &Attrs) -> Result<TokenStream, Error> 
     let mistakes = combine(
         diagnostics
             .iter()
+            .filter(|diagnostic| diagnostic.severity == Severity::Error)
             .map(|diagnostic| Error::new(span, diagnostic.render(&text.name))),
     );
     let is_certain = names_certain && !shape.connections.is_empty();

@@ -14,8 +14,14 @@ pub(super) fn render(diagnostic: &Diagnostic, source: &Source) -> String {
 
 /// One line: what the file holds, or how much is wrong with it.
 pub(super) fn summary(loaded: &Loaded, file: &str) -> String {
-    if let number @ 1.. = loaded.diagnostics.len() {
-        return format!("{file}: {}\n", count(number, "mistake"));
+    let is_warning = |diagnostic: &&Diagnostic| diagnostic.severity == Severity::Warning;
+    let warnings = loaded.diagnostics.iter().filter(is_warning).count();
+    let doubts = match warnings {
+        0 => String::new(),
+        number => format!(", {}", count(number, "warning")),
+    };
+    if let number @ 1.. = loaded.diagnostics.len() - warnings {
+        return format!("{file}: {}{doubts}\n", count(number, "mistake"));
     }
     let shape = &loaded.shape;
     let connections = count(shape.connections.len(), "connection");
@@ -23,7 +29,7 @@ pub(super) fn summary(loaded: &Loaded, file: &str) -> String {
         0 => String::new(),
         number => format!(", {}", count(number, "profile")),
     };
-    format!("{file}: {connections}{profiles}, no mistakes\n")
+    format!("{file}: {connections}{profiles}, no mistakes{doubts}\n")
 }
 
 fn count(number: usize, noun: &str) -> String {

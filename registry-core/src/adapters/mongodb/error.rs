@@ -1,5 +1,6 @@
 //! What MongoDB and its driver answer, as a kind.
 
+use super::topology;
 use crate::error::Error;
 use crate::error::plain;
 use crate::kind::ErrorKind;
@@ -14,6 +15,8 @@ impl From<mongodb::error::Error> for Error {
                 let kind = match command.code {
                     13 | 18 => ErrorKind::Auth,
                     50 | 262 => ErrorKind::Timeout,
+                    // Not primary, not primary any more, shutting down, recovering: the member is not there for this.
+                    91 | 189 | 10_058 | 10_107 | 11_600 | 11_602 | 13_435 | 13_436 => ErrorKind::Unreachable,
                     _ => ErrorKind::Operation,
                 };
                 Self::new(kind, format!("{} ({})", command.message, command.code))
@@ -21,17 +24,14 @@ impl From<mongodb::error::Error> for Error {
             Driver::DnsResolve { message, .. } => Self::new(ErrorKind::Unreachable, message),
             Driver::Io(cause) => Self::new(ErrorKind::Unreachable, plain(cause)),
             Driver::ConnectionPoolCleared { message, .. } => Self::new(ErrorKind::Unreachable, message),
-            Driver::ServerSelection { message, .. } => {
-                let tls = message.contains("certificate") || message.contains("TLS");
-                Self::new(
-                    if tls {
-                        ErrorKind::Tls
-                    } else {
-                        ErrorKind::Unreachable
-                    },
-                    message,
-                )
-            }
+            Driver::ServerSelection { message, .. } => topology::explained(message).unwrap_or_else(|| {
+                let kind = if topology::is_tls(message) {
+                    ErrorKind::Tls
+                } else {
+                    ErrorKind::Unreachable
+                };
+                Self::new(kind, message)
+            }),
             Driver::InvalidResponse { message, .. } => Self::new(ErrorKind::Protocol, message),
             Driver::InvalidTlsConfig { message, .. } => Self::new(ErrorKind::Tls, message),
             Driver::IncompatibleServer { message, .. } => Self::new(ErrorKind::Config, message),

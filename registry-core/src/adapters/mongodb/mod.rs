@@ -5,9 +5,12 @@
 
 mod error;
 mod open;
+mod options;
+mod refused;
 mod target;
 #[cfg(test)]
 mod tests;
+mod topology;
 
 use crate::base::Base;
 use crate::connection::{Connection, Instance, Opened, method_set};
@@ -23,7 +26,7 @@ use target::Target;
 /// A MongoDB connection: `db.mongodb.logs`. Cheap to clone.
 ///
 /// [`collection`](Self::collection) gives the driver's own collection of the connection's database. What runs on it is
-/// bounded by the driver's `server_selection_timeout`, which is `connect_timeout`, and by the server; for a deadline
+/// bounded by the driver's `server_selection_timeout`, a little less than `connect_timeout`, and by the server; for a deadline
 /// over all of it and a record in [`errors`](Self::errors) use [`process`](Self::process).
 #[derive(Clone)]
 pub struct MongoDb {
@@ -119,9 +122,7 @@ impl Connection for MongoDb {
 
     fn probe(&self) -> BoxFuture<'_, Result<(), Error>> {
         Box::pin(async move {
-            self.client()?
-                .run_command(mongodb::bson::doc! { "ping": 1 })
-                .await?;
+            open::ask(&self.client()?, mongodb::bson::doc! { "ping": 1 }).await?;
             Ok(())
         })
     }

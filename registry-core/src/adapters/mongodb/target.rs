@@ -1,6 +1,7 @@
 //! The driver's client, and what it is made from: the values, and the files behind them as they are now.
 
-use super::open::{self, Plan};
+use super::open;
+use super::options::{self, Plan};
 use crate::base::Base;
 use crate::connection::Opened;
 use crate::error::Error;
@@ -13,7 +14,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// the old one end on it, and it goes with the last of them.
 pub(super) struct Target {
     base: Arc<Base>,
-    settings: Arc<Settings>,
+    /// Kept for what can be read again, and not at all when nothing can.
+    settings: Option<Arc<Settings>>,
     files: Vec<Box<str>>,
     now: Mutex<Now>,
 }
@@ -36,7 +38,7 @@ impl Target {
         };
         Self {
             base: Arc::clone(base),
-            settings: Arc::clone(settings),
+            settings: (!files.is_empty()).then(|| Arc::clone(settings)),
             files,
             now: Mutex::new(Now {
                 plan,
@@ -62,15 +64,15 @@ impl Target {
 
     /// Makes another client if the files changed.
     pub(super) fn refresh(&self) -> Result<bool, Error> {
-        if self.files.is_empty() {
+        let Some(settings) = &self.settings else {
             return Ok(false);
-        }
+        };
         let mut now = self.lock();
         let stamp = rotation::stamp(&self.files);
         if stamp == now.stamp && now.plan.is_ok() {
             return Ok(false);
         }
-        let (plan, database) = made(&self.base, &self.settings)?;
+        let (plan, database) = made(&self.base, settings)?;
         now.plan = Ok(plan);
         // Where DNS comes first the old one stays until the next opening.
         now.database = database.or_else(|| now.database.take());
@@ -102,7 +104,7 @@ impl Target {
 }
 
 fn made(base: &Base, settings: &Settings) -> Result<(Arc<Plan>, Option<Database>), Error> {
-    let plan = open::plan(base, settings)?;
+    let mut plan = options::plan(base, settings)?;
     let database = plan.database()?;
     Ok((Arc::new(plan), database))
 }

@@ -1,7 +1,7 @@
 //! A server that answers one command badly, and everything else as memcached does.
 
-use std::sync::Arc;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::tcp::OwnedReadHalf;
 use tokio::net::{TcpListener, TcpStream};
@@ -17,16 +17,24 @@ pub(super) enum Bad {
 
 /// Starts it; gives its port. The first command with this verb is answered badly.
 pub(super) async fn start(verb: &'static str, bad: Bad) -> u16 {
+    start_counted(verb, bad).await.0
+}
+
+/// Starts it; gives its port, and how many clients have connected so far.
+pub(super) async fn start_counted(verb: &'static str, bad: Bad) -> (u16, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let bad = Arc::new(Mutex::new(Some(bad)));
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&count);
     tokio::spawn(async move {
         while let Ok((tcp, _)) = listener.accept().await {
+            counted.fetch_add(1, Ordering::Relaxed);
             // A client that leaves in the middle is what many tests are about.
             tokio::spawn(serve(tcp, verb, Arc::clone(&bad)));
         }
     });
-    port
+    (port, count)
 }
 
 async fn serve(tcp: TcpStream, verb: &'static str, bad: Arc<Mutex<Option<Bad>>>) -> std::io::Result<()> {
@@ -60,7 +68,7 @@ async fn command(read: &mut BufReader<OwnedReadHalf>) -> std::io::Result<Option<
     }
     let line = line.trim_end().to_owned();
     let words: Vec<&str> = line.split(' ').collect();
-    if let ["set", _, _, _, length, ..] = words[..] {
+    if let ["set" | "add" | "append", _, _, _, length, ..] = words[..] {
         let mut value = vec![0; length.parse::<usize>().unwrap() + 2];
         read.read_exact(&mut value).await?;
     }
@@ -70,8 +78,11 @@ async fn command(read: &mut BufReader<OwnedReadHalf>) -> std::io::Result<Option<
 /// The right answer: every key holds its own name.
 fn good(words: &[&str]) -> String {
     match words {
-        ["get", key] => format!("VALUE {key} 0 {}\r\n{key}\r\nEND\r\n", key.len()),
-        ["set", ..] => "STORED\r\n".to_owned(),
+        ["get", keys @ ..] => {
+            let value = |key: &&str| format!("VALUE {key} 0 {}\r\n{key}\r\n", key.len());
+            keys.iter().map(value).chain(["END\r\n".to_owned()]).collect()
+        }
+        ["set" | "add" | "append", ..] => "STORED\r\n".to_owned(),
         ["incr", ..] => "7\r\n".to_owned(),
         ["version"] => "VERSION 1.6.18\r\n".to_owned(),
         _ => "ERROR\r\n".to_owned(),

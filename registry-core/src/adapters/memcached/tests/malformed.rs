@@ -8,7 +8,7 @@ use serde::Deserialize;
 use std::time::{Duration, Instant};
 
 #[derive(Deserialize)]
-struct Case {
+pub(super) struct Case {
     id: String,
     command: String,
     reply_latin1: String,
@@ -17,7 +17,17 @@ struct Case {
 }
 
 impl Case {
-    fn bad(&self) -> Bad {
+    pub(super) fn verb(&self) -> &'static str {
+        match self.command.as_str() {
+            "get" => "get",
+            "set" => "set",
+            "incr" => "incr",
+            "version" => "version",
+            other => panic!("no such command: {other}"),
+        }
+    }
+
+    pub(super) fn bad(&self) -> Bad {
         let text = &self.reply_latin1;
         let bytes = match text.strip_prefix("@repeat A ") {
             Some(count) => vec![b'A'; count.parse().unwrap()],
@@ -37,13 +47,7 @@ impl Case {
 
 /// Ok with what came, as text.
 async fn run(case: &Case) -> (Result<String, Error>, Duration) {
-    let verb: &'static str = match case.command.as_str() {
-        "get" => "get",
-        "set" => "set",
-        "incr" => "incr",
-        "version" => "version",
-        other => panic!("no such command: {other}"),
-    };
+    let verb = case.verb();
     let port = fake::start(verb, case.bad()).await;
     let cache = open_handle(port, "connect_timeout = \"500ms\"\ntimeout = \"600ms\"\n");
     let call = async || match verb {
@@ -75,11 +79,16 @@ async fn run(case: &Case) -> (Result<String, Error>, Duration) {
     (first, elapsed)
 }
 
-#[tokio::test]
-async fn a_malformed_reply_is_an_error_and_harms_no_other_call() {
+pub(super) fn cases() -> Vec<Case> {
     let text = include_str!("../../../../tests/fixtures/memcached_malformed.json");
     let cases: Vec<Case> = serde_json::from_str(text).unwrap();
     assert_eq!(cases.len(), 46);
+    cases
+}
+
+#[tokio::test]
+async fn a_malformed_reply_is_an_error_and_harms_no_other_call() {
+    let cases = cases();
     let outcomes = futures_util::future::join_all(cases.iter().map(run)).await;
     for (case, (outcome, elapsed)) in cases.iter().zip(outcomes) {
         let Case { id, expect, .. } = case;

@@ -2,9 +2,11 @@
 
 mod edges;
 mod fake;
+mod gathered;
 mod leftovers;
 mod live;
 mod malformed;
+mod mutated;
 mod safety;
 
 use super::Memcached;
@@ -14,7 +16,12 @@ use std::sync::Arc;
 
 /// A handle, opened at its first use, for a server on this port; `more` are further lines of its table.
 fn handle(port: u16, more: &str) -> Memcached {
-    let text = format!("[memcached.cache]\nhost = \"127.0.0.1\"\nport = {port}\nstart = \"lazy\"\n{more}");
+    handle_of(&format!("host = \"127.0.0.1\"\nport = {port}\n{more}"))
+}
+
+/// A handle, opened at its first use, with these lines in its table.
+fn handle_of(lines: &str) -> Memcached {
+    let text = format!("[memcached.cache]\nstart = \"lazy\"\n{lines}");
     let loaded = registry_config::load(&text, "databases.toml");
     assert!(loaded.diagnostics.is_empty(), "{:?}", loaded.diagnostics);
     let shape = &loaded.shape.connections[0];

@@ -1,6 +1,6 @@
 //! A URL in a file that is rotated.
 
-use super::MongoDb;
+use super::super::MongoDb;
 use crate::base::Base;
 use crate::connection::Connection as _;
 use crate::startup::Prepared;

@@ -1,0 +1,19 @@
+//! Values and URLs as the driver's options; the public tests of connection strings; a URL in a file that is rotated.
+
+mod connection_strings;
+mod keys;
+mod refused;
+mod rotation;
+
+use super::options::{self, Plan};
+use crate::base::Base;
+use crate::error::Error;
+
+/// What the driver is told by `[mongodb.x]` with these keys.
+fn plan(keys: &str) -> Result<Plan, Error> {
+    let loaded = registry_config::load(&format!("[mongodb.x]\n{keys}"), "databases.toml");
+    assert!(loaded.diagnostics.is_empty(), "{:?}", loaded.diagnostics);
+    let shape = &loaded.shape.connections[0];
+    let settings = registry_config::resolve(shape, None, &[]).unwrap();
+    options::plan(&Base::new(shape, &settings), &settings)
+}

@@ -1,0 +1,166 @@
+//! What an idle connection costs beyond what its driver costs without dbreg.
+//!
+//! Method: the bytes that are allocated and not freed, by a counting allocator, after a start of many and after the same
+//! number of the driver's own pools or clients with the same options, each proved by the same command. The difference,
+//! by their number, is dbreg's: handle, values, state, its share of the model and of the report.
+
+use crate::fleet::{file, fleet};
+use crate::{ALLOCATOR, alone};
+use dbreg::mongodb::bson::doc;
+use dbreg::mongodb::options::{ClientOptions, ServerAddress};
+use dbreg::sqlx::mysql::{MySqlConnectOptions, MySqlPool, MySqlPoolOptions, MySqlSslMode};
+use dbreg::sqlx::{ConnectOptions as _, Connection as _};
+use dbreg::{Memcached, MongoDb, MySql, mongodb, sqlx};
+use std::time::Duration;
+
+/// The most that dbreg may add to an idle connection, in bytes.
+const LIMIT: isize = 4 * 1024;
+
+/// What is allocated now.
+fn held() -> isize {
+    let stats = ALLOCATOR.stats();
+    let bytes = |count: usize| isize::try_from(count).unwrap();
+    // Reallocations are in both sums already.
+    bytes(stats.bytes_allocated) - bytes(stats.bytes_deallocated)
+}
+
+/// The bytes that `made` holds, by the number of its parts. What it leaves running ends with it.
+async fn each<T>(count: usize, made: impl Future<Output = T>) -> (isize, T) {
+    let before = held();
+    let made = made.await;
+    // Whatever ends in the background has ended: the sum stands still.
+    let mut last = held();
+    for _ in 0..1_000 {
+        tokio::task::yield_now().await;
+    }
+    while held() != last {
+        last = held();
+        for _ in 0..1_000 {
+            tokio::task::yield_now().await;
+        }
+    }
+    ((last - before) / isize::try_from(count).unwrap(), made)
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "the figure is of interest when it is good, too"
+)]
+fn judge(backend: &str, ours: isize, drivers: isize) {
+    let beyond = ours - drivers;
+    eprintln!("{backend}: {ours} bytes per idle connection, of the driver alone {drivers}: {beyond} more");
+    assert!(
+        beyond <= LIMIT,
+        "{backend}: {beyond} bytes beyond the driver's own, {LIMIT} at most"
+    );
+}
+
+const POOLS: usize = 1_000;
+
+fleet!(MySqls: [MySql; POOLS] by mysql, file("mysql", POOLS, "host = \"127.0.0.1\"\nusername = \"root\"\ndb = \"mysql\""));
+
+#[tokio::test]
+async fn of_mysql() {
+    let _alone = alone().await;
+    let server = registry_dev::mysql().await.unwrap();
+    let port = server.port();
+    let bare = async || {
+        let mut pools = Vec::new();
+        for _ in 0..POOLS {
+            let options = MySqlConnectOptions::new()
+                .host("127.0.0.1")
+                .port(port)
+                .username("root")
+                .database("mysql")
+                .ssl_mode(MySqlSslMode::Disabled)
+                .statement_cache_capacity(1024)
+                .disable_statement_logging();
+            let mut session = options.connect().await.unwrap();
+            sqlx::raw_sql("select version()")
+                .execute(&mut session)
+                .await
+                .unwrap();
+            session.close().await.unwrap();
+            let pool = MySqlPoolOptions::new()
+                .max_connections(10)
+                .acquire_timeout(Duration::from_secs(5))
+                .idle_timeout(None)
+                .max_lifetime(None);
+            pools.push(pool.connect_lazy_with(options));
+        }
+        pools
+    };
+    // Once for what is allocated for good at the first use.
+    drop(bare().await);
+    let (drivers, pools) = each(POOLS, bare()).await;
+    futures_util::future::join_all(pools.iter().map(MySqlPool::close)).await;
+    drop(pools);
+    let builder = (0..POOLS).fold(MySqls::builder(), |builder, number| {
+        builder.variable(format!("DBREG_MYSQL__C{number}__PORT"), port)
+    });
+    let (ours, db) = each(POOLS, async { builder.connect().await.unwrap() }).await;
+    judge("mysql", ours, drivers);
+    db.close().await.unwrap();
+}
+
+const CLIENTS: usize = 100;
+
+fleet!(MongoDbs: [MongoDb; CLIENTS] by mongodb, file("mongodb", CLIENTS, "host = \"127.0.0.1\"\ndb = \"logs\""));
+
+#[tokio::test]
+async fn of_mongodb() {
+    let _alone = alone().await;
+    let server = registry_dev::mongodb().await.unwrap();
+    let port = server.port();
+    let bare = async || {
+        let mut clients = Vec::new();
+        for _ in 0..CLIENTS {
+            let mut options = ClientOptions::default();
+            let host = "127.0.0.1".to_owned();
+            options.hosts = vec![ServerAddress::Tcp {
+                host,
+                port: Some(port),
+            }];
+            options.direct_connection = Some(true);
+            options.connect_timeout = Some(Duration::from_secs(5));
+            options.server_selection_timeout = Some(Duration::from_secs(5));
+            options.max_pool_size = Some(10);
+            options.min_pool_size = Some(0);
+            options.max_idle_time = Some(Duration::from_secs(600));
+            let database = mongodb::Client::with_options(options).unwrap().database("logs");
+            database.run_command(doc! { "buildInfo": 1 }).await.unwrap();
+            database.run_command(doc! { "ping": 1 }).await.unwrap();
+            clients.push(database);
+        }
+        clients
+    };
+    let shut = async |clients: Vec<mongodb::Database>| {
+        for database in clients {
+            database.client().clone().shutdown().immediate(true).await;
+        }
+    };
+    shut(bare().await).await;
+    let (drivers, clients) = each(CLIENTS, bare()).await;
+    shut(clients).await;
+    let builder = (0..CLIENTS).fold(MongoDbs::builder(), |builder, number| {
+        builder.variable(format!("DBREG_MONGODB__C{number}__PORT"), port)
+    });
+    let (ours, db) = each(CLIENTS, async { builder.connect().await.unwrap() }).await;
+    judge("mongodb", ours, drivers);
+    db.close().await.unwrap();
+}
+
+fleet!(Caches: [Memcached; POOLS] by memcached, file("memcached", POOLS, "host = \"127.0.0.1\""));
+
+/// memcache-async has no client, only a protocol on a stream: without a session there is nothing of it.
+#[tokio::test]
+async fn of_memcached() {
+    let _alone = alone().await;
+    let server = registry_dev::memcached().await.unwrap();
+    let builder = (0..POOLS).fold(Caches::builder(), |builder, number| {
+        builder.variable(format!("DBREG_MEMCACHED__C{number}__PORT"), server.port())
+    });
+    let (ours, db) = each(POOLS, async { builder.connect().await.unwrap() }).await;
+    judge("memcached", ours, 0);
+    db.close().await.unwrap();
+}
