@@ -114,14 +114,22 @@ impl Load {
         let slowest = *self.tally.slowest.lock().unwrap();
         // `timeout` is 10 s: this is for calls without a deadline.
         assert!(slowest < PATIENCE, "a call took {slowest:?}");
-        println!(
+        tell(&format!(
             "{} acknowledged, {} failed, {} read, {} reads failed, the slowest call took {slowest:?}",
             acknowledged.len(),
             failed.len(),
             self.tally.reads.load(Ordering::SeqCst),
             self.tally.failed_reads.load(Ordering::SeqCst)
-        );
+        ));
     }
+}
+
+#[expect(
+    clippy::print_stdout,
+    reason = "the figures of a run, for who asks for them with --nocapture"
+)]
+fn tell(figures: &str) {
+    println!("{figures}");
 }
 
 async fn write(db: MySql, tally: Arc<Tally>) {

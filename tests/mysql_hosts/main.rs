@@ -4,5 +4,6 @@
 mod failover;
 mod load;
 mod reader;
+mod rotation;
 mod servers;
 mod token;

@@ -50,6 +50,8 @@ pub(super) async fn ask(session: &mut MySqlConnection) -> Result<Replication, sq
         rows => rows?,
     };
     if rows.is_empty() && is_shared(session).await? {
+        // A node that has left its cluster answers `show`, and refuses everything else.
+        sqlx::raw_sql("select 1").execute(session).await?;
         return Ok(Replication::Shared);
     }
     Ok(Replication::From(rows.iter().map(channel).collect()))

@@ -25,6 +25,8 @@ const LOOK_LIMIT: Duration = Duration::from_secs(1);
 const LOOK_GAP: Duration = Duration::from_millis(100);
 /// Pauses between looks at a host that is away, as those of the keeper of a connection that was lost.
 const AWAY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(750));
+/// Pauses between looks at a host that refuses the login: an account may be locked for asking too often.
+const REFUSED: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(30));
 /// How long the session of the looks may take to end.
 const FAREWELL: Duration = Duration::from_millis(500);
 
@@ -62,6 +64,21 @@ struct Found {
     lag: Option<Duration>,
     latency: Option<Duration>,
     cause: Option<Error>,
+}
+
+/// The pauses between looks at a host that is not there.
+struct Pauses {
+    away: Backoff,
+    refused: Backoff,
+}
+
+impl Default for Pauses {
+    fn default() -> Self {
+        Self {
+            away: Backoff::new(AWAY.0, AWAY.1),
+            refused: Backoff::new(REFUSED.0, REFUSED.1),
+        }
+    }
 }
 
 impl Replica {
@@ -208,10 +225,10 @@ impl Replica {
         mut ending: watch::Receiver<bool>,
     ) {
         let mut session = None;
-        let mut backoff = Backoff::new(AWAY.0, AWAY.1);
+        let mut pauses = Pauses::default();
         loop {
             let rest = async {
-                let pause = self.look(&inner, &mut session, &mut backoff, &changes).await?;
+                let pause = self.look(&inner, &mut session, &mut pauses, &changes).await?;
                 tokio::time::sleep(LOOK_GAP.min(pause)).await;
                 let _ = tokio::time::timeout(pause.saturating_sub(LOOK_GAP), self.wake.notified()).await;
                 Some(())
@@ -233,7 +250,7 @@ impl Replica {
         &self,
         inner: &Weak<Inner>,
         session: &mut Option<MySqlConnection>,
-        backoff: &mut Backoff,
+        pauses: &mut Pauses,
         changes: &watch::Sender<()>,
     ) -> Option<Duration> {
         // Held for as long as it takes to read what is needed: a look keeps no connection alive.
@@ -248,8 +265,10 @@ impl Replica {
                 inner.max_lag(),
             )
         };
+        let had_session = session.is_some();
         let answer = self.ask(&host, session, limit).await;
         let inner = inner.upgrade()?;
+        let mut refused = false;
         let found = match answer {
             Ok((replication, latency)) => {
                 let cut_off = self.cut_off(&inner, replication.is_cut_off());
@@ -273,8 +292,9 @@ impl Replica {
                 }
             }
             Err(error) => {
-                *session = None;
                 let error = explain_look(error, &host, from_file);
+                refused = !had_session && session.is_none() && !error.is_transient();
+                *session = None;
                 let state = match error.kind() {
                     ErrorKind::Auth | ErrorKind::Operation => MySqlHostState::Halted,
                     _ => MySqlHostState::Away,
@@ -287,12 +307,15 @@ impl Replica {
                 }
             }
         };
-        let well = !matches!(found.state, MySqlHostState::Away);
+        let away = found.state == MySqlHostState::Away;
         self.publish(&inner, &host, found, changes);
-        if !well {
-            return Some(backoff.next_pause());
+        if refused {
+            return Some(pauses.refused.next_pause());
         }
-        *backoff = Backoff::new(AWAY.0, AWAY.1);
+        if away {
+            return Some(pauses.away.next_pause());
+        }
+        *pauses = Pauses::default();
         // Often enough to see a lag before it is much more than it may be; and not all of a fleet at once.
         let pause = (max_lag / 5).clamp(Duration::from_millis(500), Duration::from_secs(5));
         Some(pause.mul_f64(0.75 + fastrand::f64() / 2.0))

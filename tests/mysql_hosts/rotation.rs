@@ -1,0 +1,87 @@
+//! A password that is rotated, and a connection that is opened at its first use, with several hosts.
+
+use crate::servers::{App, number, servers, until};
+use dbreg::{MySqlHostState, State, sqlx};
+use registry_dev::MySqlReplicated;
+use std::path::Path;
+
+fn put(secret: &Path, password: &str) {
+    let new = secret.with_extension("new");
+    std::fs::write(&new, password).unwrap();
+    std::fs::rename(&new, secret).unwrap();
+}
+
+/// The builder for a primary and a replica, with these further keys.
+fn builder(
+    servers: &MySqlReplicated,
+    folder: &Path,
+    more: &str,
+) -> dbreg::Builder<crate::servers::AppRegistry> {
+    let (primary, replica) = (servers.server(0).port(), servers.server(1).port());
+    let text = format!(
+        "[mysql.main]\nconnections = [{{ host = \"127.0.0.1\", port = {primary} }}, \
+         {{ host = \"127.0.0.1\", port = {replica}, role = \"replica\" }}]\n{more}\n"
+    );
+    let path = folder.join("values.toml");
+    std::fs::write(&path, text).unwrap();
+    App::builder().config_file(path)
+}
+
+#[tokio::test]
+async fn a_rotated_password_reaches_the_readers_and_the_looks() {
+    let servers = servers(2).await;
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("secret");
+    put(&secret, "a password");
+    let login = format!(
+        "username = \"shop\"\ndb = \"shop\"\npassword = {{ file = \"{}\" }}",
+        secret.display()
+    );
+    let db = builder(&servers, folder.path(), &login).connect().await.unwrap();
+    let reader = db.mysql.main.read();
+    until("the replica is read from", async || {
+        number(&reader).await.unwrap() == 1
+    })
+    .await;
+    let alter = "alter user 'shop'@'%' identified by 'another'";
+    servers.primary().sql(alter).await.unwrap();
+    servers.caught_up(1).await.unwrap();
+    put(&secret, "another");
+    db.reload().await.unwrap();
+    assert_eq!(number(&db.mysql.main).await.unwrap(), 0);
+    // Every session, that of the looks too, is made anew.
+    for index in [0, 1] {
+        servers.server(index).sql("kill user shop").await.unwrap();
+    }
+    until("the replica is read from", async || {
+        number(&reader).await.is_ok_and(|found| found == 1)
+    })
+    .await;
+    until("a look at it", async || {
+        db.mysql.main.hosts().unwrap()[1].state == MySqlHostState::Fit
+    })
+    .await;
+    db.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_lazy_connection_reads_from_a_replica_before_it_is_opened() {
+    let servers = servers(2).await;
+    let folder = tempfile::tempdir().unwrap();
+    let more = "username = \"shop\"\ndb = \"shop\"\nstart = \"lazy\"";
+    let builder = builder(&servers, folder.path(), more);
+    let db = builder
+        .variable("DBREG_MYSQL__MAIN__PASSWORD", "a password")
+        .connect()
+        .await
+        .unwrap();
+    let main = &db.mysql.main;
+    assert_eq!(number(&main.read()).await.unwrap(), 1);
+    assert_eq!(main.status().state, State::Waiting, "nobody needed the primary");
+    sqlx::query("insert into t values (1)")
+        .execute(main)
+        .await
+        .unwrap();
+    assert_eq!(main.status().state, State::Ready);
+    db.close().await.unwrap();
+}
