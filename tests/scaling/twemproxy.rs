@@ -1,0 +1,153 @@
+//! A real twemproxy in front of three real memcached servers, beside a connection that knows all three.
+
+use crate::document::{block, with};
+use crate::program::Program;
+use dbreg::DbRegistry;
+use registry_dev::{Engine, MemcachedServer, Port};
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpStream};
+use std::process::Command;
+use std::time::Duration;
+
+#[derive(DbRegistry)]
+#[registry(toml = r#"
+[memcached.proxied]
+host = "127.0.0.1"
+
+[memcached.direct]
+connections = [{ host = "127.0.0.1", port = 1 }, { host = "127.0.0.1", port = 2 }, { host = "127.0.0.1", port = 3 }]
+"#)]
+struct App;
+
+/// Enough that each of three hosts has some, and that a map which differs anywhere shows.
+const KEYS: usize = 2_000;
+const KEPT: Duration = Duration::from_secs(60);
+
+struct Fleet {
+    servers: Vec<MemcachedServer>,
+    _proxy: Program,
+    db: AppRegistry,
+}
+
+/// The hosts of the document, in its order.
+const HOSTS: [&str; 3] = ["10.0.0.1", "10.0.0.2", "10.0.0.3"];
+
+async fn start() -> Fleet {
+    let mut servers = Vec::new();
+    for _ in HOSTS {
+        servers.push(registry_dev::memcached().await.unwrap());
+    }
+    let listen = Port::claim().unwrap();
+    let at = |index: usize| servers[index].port();
+    let yaml = block("yaml", "distribution: ketama");
+    let mut changes = vec![(
+        "listen: 127.0.0.1:22121",
+        format!("listen: 127.0.0.1:{}", listen.number()),
+    )];
+    let lines: Vec<String> = HOSTS.iter().map(|host| format!("{host}:11211:")).collect();
+    for (index, line) in lines.iter().enumerate() {
+        changes.push((line, format!("127.0.0.1:{}:", at(index))));
+    }
+    let proxy = run(&with(yaml, changes), &listen);
+
+    // Our side of the document, with the same changes.
+    let toml = block("toml", "[memcached.direct]");
+    let lines: Vec<String> = HOSTS.iter().map(|host| format!("host = \"{host}\"")).collect();
+    let changes = lines.iter().enumerate().map(|(index, line)| {
+        (
+            line.as_str(),
+            format!("host = \"127.0.0.1\", port = {}", at(index)),
+        )
+    });
+    let toml = with(toml, changes);
+    let toml = with(toml, [("port = 22121", format!("port = {}", listen.number()))]);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), toml).unwrap();
+    let db = App::builder().config_file(file.path()).connect().await.unwrap();
+    Fleet {
+        servers,
+        _proxy: proxy,
+        db,
+    }
+}
+
+/// twemproxy with this configuration, once it accepts.
+fn run(yaml: &str, listen: &Port) -> Program {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::write(path("nutcracker.yml"), yaml).unwrap();
+    let statistics = Port::claim().unwrap();
+    let mut command = Command::new(Engine::Twemproxy.find().unwrap_or_else(|error| panic!("{error}")));
+    command.arg("--conf-file").arg(path("nutcracker.yml"));
+    command.arg("--pid-file").arg(path("pid"));
+    command.args(["--output=/dev/stderr", "--stats-addr=127.0.0.1"]);
+    command.arg(format!("--stats-port={}", statistics.number()));
+    let program = Program::start(folder, &command);
+    program.until("twemproxy accepts", || {
+        TcpStream::connect((Ipv4Addr::LOCALHOST, listen.number())).ok()
+    });
+    program
+}
+
+/// What this server has under the key, asked without any client.
+fn value_at(stream: &mut TcpStream, key: &str) -> Option<String> {
+    write!(stream, "get {key}\r\n").unwrap();
+    let mut answer = Vec::new();
+    let mut buffer = [0; 4096];
+    while !answer.ends_with(b"END\r\n") {
+        let count = stream.read(&mut buffer).unwrap();
+        assert!(count > 0, "the server closed");
+        answer.extend_from_slice(&buffer[..count]);
+    }
+    let answer = String::from_utf8(answer).unwrap();
+    answer
+        .starts_with("VALUE ")
+        .then(|| answer.lines().nth(1).unwrap().to_owned())
+}
+
+#[tokio::test]
+async fn a_value_stored_through_twemproxy_is_on_the_host_that_dbreg_names() {
+    let fleet = start().await;
+    let (proxied, direct) = (&fleet.db.memcached.proxied, &fleet.db.memcached.direct);
+    let mut raw: Vec<(String, TcpStream)> = Vec::new();
+    for server in &fleet.servers {
+        let stream = TcpStream::connect(server.address()).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        raw.push((server.address().to_string(), stream));
+    }
+    let mut counts = [0; HOSTS.len()];
+    for number in 0..KEYS {
+        let key = format!("user:{number}:basket");
+        let value = format!("value {number}");
+        proxied.set(&key, &value, KEPT).await.unwrap();
+        let named = direct.host_of(&key).unwrap().to_string();
+        for (index, (host, stream)) in raw.iter_mut().enumerate() {
+            let here = *host == named;
+            assert_eq!(value_at(stream, &key), here.then(|| value.clone()), "{key} at {host}");
+            counts[index] += usize::from(here);
+        }
+    }
+    // The third host has a weight of two in the document.
+    assert!(counts.iter().all(|count| *count > KEYS / 8), "{counts:?}");
+    assert!(counts[2] > counts[0] && counts[2] > counts[1], "{counts:?}");
+    fleet.db.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn both_ways_are_one_cache() {
+    let fleet = start().await;
+    let (proxied, direct) = (&fleet.db.memcached.proxied, &fleet.db.memcached.direct);
+    for number in 0..50 {
+        let (there, back) = (format!("there:{number}"), format!("back:{number}"));
+        proxied.set(&there, "through twemproxy", KEPT).await.unwrap();
+        assert_eq!(
+            direct.get(&there).await.unwrap().unwrap(),
+            b"through twemproxy"[..]
+        );
+        direct.set(&back, "past it", KEPT).await.unwrap();
+        assert_eq!(proxied.get(&back).await.unwrap().unwrap(), b"past it"[..]);
+        assert!(proxied.delete(&back).await.unwrap());
+        assert_eq!(direct.get(&back).await.unwrap(), None);
+    }
+    fleet.db.close().await.unwrap();
+}
