@@ -1,6 +1,8 @@
 //! What the documents show is what the code reads: every `databases.toml` in them is valid, and every link leads to a
 //! file.
 
+#![expect(clippy::unwrap_used, reason = "a test states its expectations by panicking")]
+
 use std::path::{Path, PathBuf};
 
 fn root() -> &'static Path {

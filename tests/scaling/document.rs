@@ -19,10 +19,7 @@ pub(crate) fn block(language: &str, words: &str) -> String {
 }
 
 /// The text with each of these in the place of what stands there. All of them do stand there.
-pub(crate) fn with<'a>(
-    text: String,
-    changes: impl IntoIterator<Item = (&'a str, String)>,
-) -> String {
+pub(crate) fn with<'a>(text: String, changes: impl IntoIterator<Item = (&'a str, String)>) -> String {
     changes.into_iter().fold(text, |text, (from, to)| {
         assert!(text.contains(from), "{from} is not in:\n{text}");
         text.replace(from, &to)

@@ -16,6 +16,7 @@ trap '' INT TERM HUP QUIT
 folder=$1; shift
 "$@" </dev/null >"$folder/log" 2>&1 &
 pid=$!
+exec 2>/dev/null
 read -r word
 [ "$word" = stop ] && kill -TERM "$pid" || kill -KILL "$pid"
 wait "$pid"

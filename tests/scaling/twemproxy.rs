@@ -91,7 +91,8 @@ fn run(yaml: &str, listen: &Port) -> Program {
 
 /// What this server has under the key, asked without any client.
 fn value_at(stream: &mut TcpStream, key: &str) -> Option<String> {
-    write!(stream, "get {key}\r\n").unwrap();
+    // In one piece: the rest of a line in pieces waits for the server's delayed acknowledgement.
+    stream.write_all(format!("get {key}\r\n").as_bytes()).unwrap();
     let mut answer = Vec::new();
     let mut buffer = [0; 4096];
     while !answer.ends_with(b"END\r\n") {
@@ -123,7 +124,11 @@ async fn a_value_stored_through_twemproxy_is_on_the_host_that_dbreg_names() {
         let named = direct.host_of(&key).unwrap().to_string();
         for (index, (host, stream)) in raw.iter_mut().enumerate() {
             let here = *host == named;
-            assert_eq!(value_at(stream, &key), here.then(|| value.clone()), "{key} at {host}");
+            assert_eq!(
+                value_at(stream, &key),
+                here.then(|| value.clone()),
+                "{key} at {host}"
+            );
             counts[index] += usize::from(here);
         }
     }
