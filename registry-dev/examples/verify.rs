@@ -86,6 +86,7 @@ fn steps(root: &Path) -> Vec<Step> {
         "run --quiet --example quickstart --features sqlite",
     ));
     all.push(step("demo", "demo").with_servers());
+    all.push(step("demo", "demo --fleet").with_servers());
     all
 }
 
