@@ -308,6 +308,43 @@ mod tests {
     }
 
     #[test]
+    fn a_fleet_has_a_part_for_each_host_and_a_file_where_variables_do_not_suffice() {
+        let plan = plan(
+            r#"
+            [mysql.roles]
+            connections = [{ host = "a" }, { host = "b", role = "replica", weight = 3 }]
+            db = "shop"
+            [mysql.failover]
+            connections = [{ host = "a" }, { host = "b" }]
+            db = "shop"
+            [memcached.plain]
+            connections = [{ host = "a" }, { host = "b" }, { host = "c" }]
+            [memcached.weights]
+            connections = [{ host = "a" }, { host = "b", weight = 2 }]
+            [mongodb.logs]
+            connections = [{ host = "m1" }, { host = "m2" }]
+            db = "logs"
+            "#,
+        );
+        let plan = plan.unwrap();
+        let found: Vec<(&str, Form, usize)> = plan
+            .connections
+            .iter()
+            .map(|c| (c.title.as_str(), c.form, c.parts.len()))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                ("mysql.roles", Form::Values, 2),
+                ("mysql.failover", Form::Hosts, 2),
+                ("mongodb.logs", Form::Hosts, 1),
+                ("memcached.plain", Form::Hosts, 3),
+                ("memcached.weights", Form::Values, 2),
+            ]
+        );
+    }
+
+    #[test]
     fn what_a_throw_away_server_does_not_have_is_said() {
         let message = plan("[mongodb.logs]\nhost = \"m\"\ndb = \"l\"\nreplica_set = \"rs0\"\n").unwrap_err();
         assert!(message.contains("[profile.production.mongodb.logs]"), "{message}");
