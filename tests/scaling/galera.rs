@@ -4,6 +4,7 @@ use crate::document::{block, with};
 use crate::program::Program;
 use dbreg::{DbRegistry, sqlx};
 use registry_dev::{Engine, Port};
+use std::collections::HashSet;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -164,7 +165,7 @@ fn cluster() -> (Vec<Program>, Vec<Node>, TempDir) {
     // The first node makes the cluster and its history; the others start from a copy of that.
     let first = nodes[0].start(&nodes, seed, scripts.path(), true);
     let statements = "create database shop; create user shop@'%' identified by 'shop';
-        grant all on shop.* to shop@'%'; create table shop.orders (number bigint primary key)";
+        grant all on shop.* to shop@'%'; grant replica monitor on *.* to shop@'%'; create table shop.orders (number bigint primary key)";
     sql(&first, statements).unwrap();
     let seed = first.stop();
     let folders = [(); 2].map(|()| {
@@ -199,6 +200,24 @@ async fn write(db: &AppRegistry, from: i64, wanted: usize) -> Vec<i64> {
     acknowledged
 }
 
+/// Reads through the reader are answered by the nodes that take no writes of ours, and a write is refused there.
+async fn reads_of_the_others(db: &AppRegistry, writes: u16) {
+    let began = Instant::now();
+    let mut others = HashSet::new();
+    while others.len() < 2 {
+        assert!(began.elapsed() < PATIENCE, "{:?}", db.mysql.main.hosts());
+        let port = sqlx::query_scalar::<_, u64>("select cast(@@port as unsigned)");
+        let port = port.fetch_one(&db.mysql.main.read()).await.unwrap();
+        if port != u64::from(writes) {
+            others.insert(port);
+        }
+    }
+    let refused = sqlx::query("insert into orders values (-1)")
+        .execute(&db.mysql.main.read())
+        .await;
+    assert!(refused.unwrap_err().to_string().contains("1792"));
+}
+
 #[tokio::test]
 async fn a_node_that_dies_loses_no_order_and_the_next_takes_over() {
     let (mut running, nodes, _scripts) = tokio::task::spawn_blocking(cluster).await.unwrap();
@@ -213,6 +232,7 @@ async fn a_node_that_dies_loses_no_order_and_the_next_takes_over() {
         .await
         .unwrap();
     let mut acknowledged = write(&db, 1, 100).await;
+    reads_of_the_others(&db, nodes[0].port.number()).await;
     drop(running.remove(0));
     acknowledged.extend(write(&db, 1_000_000, 100).await);
     for node in &running {
