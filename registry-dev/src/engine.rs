@@ -81,3 +81,19 @@ pub fn install_engines(engines: &[Engine], out: &mut dyn Write) -> Result<(), Er
     }
     engines.into_iter().try_for_each(|engine| engine.find().map(drop))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_one_message_with_the_command_that_installs_it() {
+        for engine in Engine::ALL {
+            let command = engine.package().map(|package| packages::command(&[package]));
+            let said = Error::NotInstalled { engine, command }.to_string();
+            assert!(said.starts_with(&format!("{engine} is not installed")), "{said}");
+            let package = engine.package().unwrap_or("no package");
+            assert!(said.contains(package), "{said}");
+        }
+    }
+}

@@ -5,7 +5,7 @@ use crate::program::Program;
 use dbreg::{DbRegistry, sqlx};
 use registry_dev::{Engine, Port};
 use std::collections::HashSet;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -107,7 +107,7 @@ impl Node {
         std::fs::write(&configuration, self.configuration(nodes, folder.path())).unwrap();
         let mut command = Command::new(installed("mariadbd"));
         command.arg(format!("--defaults-file={}", configuration.display()));
-        command.arg("--user=root");
+        command.args(owner());
         if first {
             command.arg("--wsrep-cluster-address=gcomm://");
         }
@@ -120,6 +120,12 @@ impl Node {
         });
         program
     }
+}
+
+/// The server refuses to run as root unless it is told to.
+fn owner() -> Option<&'static str> {
+    let is_root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
+    is_root.then_some("--user=root")
 }
 
 fn installed(name: &str) -> PathBuf {
@@ -153,7 +159,7 @@ fn cluster() -> (Vec<Program>, Vec<Node>, TempDir) {
     let nodes = [(); 3].map(|()| Node::claim());
     let seed = tempfile::tempdir().unwrap();
     let mut install = Command::new(installed("mariadb-install-db"));
-    install.args(["--no-defaults", "--user=root", "--skip-test-db"]);
+    install.args(["--no-defaults", "--skip-test-db"]).args(owner());
     install.args([
         "--auth-root-authentication-method=normal",
         "--innodb-log-file-size=4M",
