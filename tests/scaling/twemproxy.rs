@@ -19,6 +19,23 @@ connections = [{ host = "127.0.0.1", port = 1 }, { host = "127.0.0.1", port = 2 
 "#)]
 struct App;
 
+/// The same without weights, and with the next host in the place of a dead one.
+mod rehashing {
+    use dbreg::DbRegistry;
+
+    #[derive(DbRegistry)]
+    #[registry(toml = r#"
+[memcached.proxied]
+host = "127.0.0.1"
+
+[memcached.direct]
+connections = [{ host = "127.0.0.1", port = 1 }, { host = "127.0.0.1", port = 2 }, { host = "127.0.0.1", port = 3 }]
+on_dead_host = "rehash"
+failure_limit = 1
+"#)]
+    pub(super) struct App;
+}
+
 /// Enough that each of three hosts has some, and that a map which differs anywhere shows.
 const KEYS: usize = 2_000;
 const KEPT: Duration = Duration::from_secs(60);
@@ -32,23 +49,29 @@ struct Fleet {
 /// The hosts of the document, in its order.
 const HOSTS: [&str; 3] = ["10.0.0.1", "10.0.0.2", "10.0.0.3"];
 
-async fn start() -> Fleet {
+async fn servers() -> Vec<MemcachedServer> {
     let mut servers = Vec::new();
     for _ in HOSTS {
         servers.push(registry_dev::memcached().await.unwrap());
     }
+    servers
+}
+
+/// The document's configuration of twemproxy, on loopback.
+fn configuration(servers: &[MemcachedServer], listen: &Port) -> String {
+    let listen = format!("listen: 127.0.0.1:{}", listen.number());
+    let yaml = block("yaml", "distribution: ketama");
+    let yaml = with(yaml, [("listen: 127.0.0.1:22121", listen)]);
+    let lines = HOSTS.map(|host| format!("{host}:11211:"));
+    let here = servers.iter().map(|server| format!("{}:", server.address()));
+    with(yaml, lines.iter().map(String::as_str).zip(here))
+}
+
+async fn start() -> Fleet {
+    let servers = servers().await;
     let listen = Port::claim().unwrap();
     let at = |index: usize| servers[index].port();
-    let yaml = block("yaml", "distribution: ketama");
-    let mut changes = vec![(
-        "listen: 127.0.0.1:22121",
-        format!("listen: 127.0.0.1:{}", listen.number()),
-    )];
-    let lines: Vec<String> = HOSTS.iter().map(|host| format!("{host}:11211:")).collect();
-    for (index, line) in lines.iter().enumerate() {
-        changes.push((line, format!("127.0.0.1:{}:", at(index))));
-    }
-    let proxy = run(&with(yaml, changes), &listen);
+    let proxy = run(&configuration(&servers, &listen), &listen);
 
     // Our side of the document, with the same changes.
     let toml = block("toml", "[memcached.direct]");
@@ -155,4 +178,52 @@ async fn both_ways_are_one_cache() {
         assert_eq!(direct.get(&back).await.unwrap(), None);
     }
     fleet.db.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn both_go_on_without_a_dead_host_in_the_same_way() {
+    let servers = servers().await;
+    let listen = Port::claim().unwrap();
+    let yaml = with(
+        configuration(&servers, &listen),
+        [
+            (
+                "auto_eject_hosts: false",
+                "auto_eject_hosts: true\n  server_failure_limit: 1\n  server_retry_timeout: 600000"
+                    .to_owned(),
+            ),
+            (":2\n", ":1\n".to_owned()),
+        ],
+    );
+    let _proxy = run(&yaml, &listen);
+    let hosts: Vec<String> = servers
+        .iter()
+        .map(|server| server.address().to_string())
+        .collect();
+    let db = rehashing::App::builder()
+        .variable("DBREG_MEMCACHED__PROXIED__PORT", listen.number())
+        .variable("DBREG_MEMCACHED__DIRECT__CONNECTIONS", hosts.join(","))
+        .connect()
+        .await
+        .unwrap();
+    let (proxied, direct) = (&db.memcached.proxied, &db.memcached.direct);
+    servers[1].kill().await.unwrap();
+    let mut moved = 0;
+    for number in 0..300 {
+        let (key, value) = (format!("user:{number}:basket"), format!("value {number}"));
+        moved += usize::from(direct.host_of(&key).unwrap().to_string() == hosts[1]);
+        // The first call that meets the dead host is the one that tells that it is.
+        let mut stored = proxied.set(&key, &value, KEPT).await;
+        if stored.is_err() {
+            stored = proxied.set(&key, &value, KEPT).await;
+        }
+        stored.unwrap();
+        let mut found = direct.get(&key).await;
+        if found.is_err() {
+            found = direct.get(&key).await;
+        }
+        assert_eq!(found.unwrap().as_deref(), Some(value.as_bytes()), "{key}");
+    }
+    assert!(moved > 30, "{moved}");
+    db.close().await.unwrap();
 }
