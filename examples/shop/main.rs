@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! cargo demo                                # on throw-away servers
+//! cargo demo --fleet                        # on three memcached hosts and a MySQL that replicates
 //! cargo run --example shop --features mysql,mongodb,memcached -- examples/shop/sample.jsonl
 //! ```
 //!
@@ -60,18 +61,19 @@ async fn work(db: &AppRegistry, orders: &[input::Order]) -> Result<(), Error> {
     for order in orders {
         let number = orders::place(&db.mysql.main, order).await?;
         cache::forget(db, number).await;
+        let written = db.mysql.main.write_token().await?;
         events::write(&db.mongodb.logs, "placed", number).await?;
         println!(
             "order {number}: placed in one transaction, lines: {}",
             order.lines.len()
         );
 
-        // The first look goes to MySQL, the second is answered by memcached.
+        // The first look goes to MySQL, a replica if there is one, and the second is answered by memcached.
         for _ in 0..2 {
-            let (summary, source) = cache::summary(db, number).await?;
+            let (summary, source) = cache::summary(db, number, &written).await?;
             let source = match source {
-                Source::Cache => "from memcached",
-                Source::Database => "from MySQL",
+                Source::Cache => format!("from memcached at {}", cache::host(db, number)?),
+                Source::Database => "from MySQL".to_owned(),
             };
             let (euros, cents) = (summary.cents / 100, summary.cents % 100);
             println!(
@@ -102,6 +104,12 @@ async fn look_up(db: &AppRegistry) -> Result<(), Error> {
             status.calls,
             status.errors
         );
+    }
+    // Of a fleet: who is read from, and whether a replica keeps up.
+    for host in db.mysql.main.hosts() {
+        let sessions = host.sessions.map_or(0, |sessions| sessions.open);
+        let (address, role, state) = (&host.address, host.role, host.state);
+        println!("  mysql.main at {address}: {role}, {state}, {sessions} sessions");
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Orders, in MySQL.
 
 use crate::input::Order;
-use dbreg::{Error, MySql, sqlx};
+use dbreg::{Error, MySql, WriteToken, sqlx};
 use serde::{Deserialize, Serialize};
 
 /// An order as customers see it. It goes through the cache, hence serde.
@@ -45,7 +45,8 @@ pub(crate) async fn place(mysql: &MySql, order: &Order) -> Result<i64, Error> {
     Ok(number)
 }
 
-pub(crate) async fn summary(mysql: &MySql, number: i64) -> Result<Summary, Error> {
+/// Reads from a replica, where there is one; from one that has at least what this token stands for.
+pub(crate) async fn summary(mysql: &MySql, number: i64, written: &WriteToken) -> Result<Summary, Error> {
     let (customer, articles, cents) = sqlx::query_as(
         "select customer, cast(sum(quantity) as signed), cast(sum(quantity * cents) as signed)
          from shop_order join shop_order_line on order_number = number
@@ -53,7 +54,7 @@ pub(crate) async fn summary(mysql: &MySql, number: i64) -> Result<Summary, Error
          group by number, customer",
     )
     .bind(number)
-    .fetch_one(mysql)
+    .fetch_one(&mysql.read_after(written))
     .await?;
     Ok(Summary {
         customer,

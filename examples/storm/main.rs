@@ -18,6 +18,7 @@
     reason = "an example says what it found"
 )]
 
+mod panel;
 mod plot;
 mod simulation;
 

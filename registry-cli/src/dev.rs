@@ -5,13 +5,14 @@ mod names;
 mod plan;
 mod progress;
 mod servers;
+mod values;
 mod variables;
 
 use crate::check::{complain, has_errors};
 use crate::exit;
 use crate::source::{FILE, Source};
 use clap::Args;
-use plan::Plan;
+use plan::{Form, Plan};
 use progress::Progress;
 use registry_config::load;
 use registry_dev::Kind;
@@ -24,11 +25,15 @@ use std::path::PathBuf;
 /// Starts a server for each backend that has connections, with a database and a user of its own for each connection,
 /// and runs the command with the variables that lead the connections there: DBREG_MYSQL__MAIN__HOST, …__PASSWORD and
 /// so on, which take the place of what the file says. Servers and data are gone when the command ends.
+///
+/// A connection of several hosts gets several servers: MySQL servers that replicate, a memcached server for each host.
+/// Roles and weights, which no variable holds, are in a file of values that DBREG_CONFIG names.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   dbreg dev -- cargo run
   dbreg dev --install -- cargo test
+  dbreg dev --profile fleet -- cargo run
   dbreg dev --file config/databases.toml --prefix SHOP -- ./server --port 8080
   dbreg dev -- env                    # shows the variables
 
@@ -44,6 +49,9 @@ pub(crate) struct Arguments {
     /// The file that names the connections
     #[arg(long, value_name = "PATH", default_value = FILE)]
     file: PathBuf,
+    /// The profile: its values are planned for, and the command gets it as DBREG_PROFILE
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
     /// The first word of the variables: what `#[registry(env = "…")]` says
     #[arg(long, default_value = "DBREG")]
     prefix: String,
@@ -87,11 +95,23 @@ fn prepare(arguments: &Arguments) -> Result<Plan, Failure> {
     if has_errors(&loaded) {
         return Err(Failure(exit::CONFIG, None));
     }
-    let profile = std::env::var(format!("{}_PROFILE", arguments.prefix))
-        .ok()
-        .filter(|name| !name.is_empty());
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let profile = arguments.profile.clone();
+    let profile = profile.or_else(|| variable(&format!("{}_PROFILE", arguments.prefix)));
     let plan = Plan::new(&loaded.shape, &arguments.prefix, profile.as_deref());
     let plan = plan.map_err(|message| Failure(exit::CONFIG, Some(message)))?;
+    let by_values = plan
+        .connections
+        .iter()
+        .find(|planned| planned.form == Form::Values);
+    if let (Some(planned), Some(_)) = (by_values, variable(&plan.config)) {
+        let message = format!(
+            "[{}] has hosts with roles or weights, which the command learns from a file of values, and `{}` names \
+             another one; unset it",
+            planned.title, plan.config
+        );
+        return Err(Failure(exit::CONFIG, Some(message)));
+    }
     let kinds = plan.kinds();
     if arguments.install {
         registry_dev::install(&kinds, &mut std::io::stderr())?;
@@ -141,7 +161,12 @@ async fn start_and_run(plan: &Plan, arguments: &Arguments) -> u8 {
         signal = signals.next() => return exit::SIGNAL + signal.number(),
     };
     match started {
-        Ok(servers) => command::run(&arguments.command, servers.variables(), plan, &mut signals).await,
+        Ok(servers) => {
+            let mut variables = servers.variables().to_vec();
+            let profile = arguments.profile.iter();
+            variables.extend(profile.map(|name| (format!("{}_PROFILE", arguments.prefix), name.clone())));
+            command::run(&arguments.command, &variables, plan, &mut signals).await
+        }
         Err(failure) => failure.tell(),
     }
 }

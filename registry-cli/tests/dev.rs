@@ -99,6 +99,52 @@ fn the_command_finds_a_server_for_each_connection_and_they_end_with_it() {
 }
 
 #[test]
+fn a_fleet_has_a_server_for_each_host_and_mysql_replicates() {
+    let script = r#"
+        set -e
+        export MYSQL_PWD="$DBREG_MYSQL__MAIN__PASSWORD"
+        ports=$(sed -n 's/.*port = \([0-9]*\).*/\1/p' "$DBREG_CONFIG" | head -n 2)
+        sql() { mariadb --no-defaults --protocol=tcp -h 127.0.0.1 -P "$1" -u "$DBREG_MYSQL__MAIN__USERNAME" \
+            -N -e "$2" "$DBREG_MYSQL__MAIN__DB"; }
+        set -- $ports
+        sql "$1" 'create table t (n int); insert into t values (41), (42)'
+        tries=0
+        until [ "$(sql "$2" 'select max(n) from t' 2>/dev/null)" = 42 ]; do tries=$((tries + 1)); [ $tries -lt 500 ]; done
+        sql "$2" 'insert into t values (43)' 2>&1 | grep -o read-only
+        cat "$DBREG_CONFIG"
+        env
+    "#;
+    let mut command = dbreg(&["dev", "--file", "fleet.toml", "--profile", "fleet"]);
+    let output = command.args(["--", "/bin/sh", "-c", script]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let stdout = String::from_utf8(output.stdout.clone()).unwrap();
+    assert!(stdout.starts_with("read-only\n[mysql.main]\n"), "{stdout}");
+    assert!(stdout.contains(", role = \"replica\" }"), "{stdout}");
+    assert!(stdout.contains("DBREG_PROFILE=fleet\n"), "{stdout}");
+    let variables = variables(&output.stdout);
+    assert!(!variables.contains_key("DBREG_MYSQL__MAIN__CONNECTIONS"));
+    let caches = &variables["DBREG_MEMCACHED__CACHE__CONNECTIONS"];
+    assert_eq!(caches.split(',').count(), 3, "{caches}");
+    // One server stands for both seeds.
+    let seeds = &variables["DBREG_MONGODB__LOGS__CONNECTIONS"];
+    assert!(!seeds.contains(','), "{seeds}");
+    let config = stdout.lines().find_map(|line| line.strip_prefix("DBREG_CONFIG="));
+    assert!(!Path::new(config.unwrap()).exists());
+}
+
+#[test]
+fn another_file_of_values_is_no_place_for_roles() {
+    let mut command = dbreg(&["dev", "--file", "fleet.toml", "--profile", "fleet", "--", "env"]);
+    let output = command.env("DBREG_CONFIG", "/etc/shop.toml").output().unwrap();
+    assert_eq!(output.status.code(), Some(78));
+    let said = said(&output);
+    assert!(
+        said.contains("[mysql.main]") && said.contains("`DBREG_CONFIG`"),
+        "{said}"
+    );
+}
+
+#[test]
 fn the_exit_status_is_the_commands() {
     assert_eq!(dev("cache.toml", "exit 7").status.code(), Some(7));
     assert_eq!(dev("cache.toml", "kill -TERM $$").status.code(), Some(128 + 15));

@@ -34,6 +34,13 @@ impl Backoff {
         }
     }
 
+    /// The pauses of a connection that was there, or is in use: 50 to 750 ms, so that it is back within a second of its
+    /// server.
+    #[must_use]
+    pub const fn lost() -> Self {
+        Self::new(Duration::from_millis(50), Duration::from_millis(750))
+    }
+
     /// The pause after one more failure, with the process's own source of randomness.
     pub fn next_pause(&mut self) -> Duration {
         self.next_with(fastrand::f64)

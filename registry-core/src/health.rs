@@ -22,9 +22,6 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{broadcast, watch};
 use tokio::task::AbortHandle;
 
-/// Pauses of the keeper of a connection that was there, or is in use: it is back within a second of its server.
-const LOST: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(750));
-
 /// Pauses of the keeper where nobody waits, or where haste does harm: an optional connection that was never there, and
 /// a refusal that only a person can mend (an account may be locked for asking too often).
 const AWAY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(30));
@@ -216,7 +213,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 async fn keep(first: Arc<dyn Connection>) {
     let base = Arc::downgrade(first.base());
     let mut connection = Some(first);
-    let (mut lost, mut away) = (Backoff::new(LOST.0, LOST.1), Backoff::new(AWAY.0, AWAY.1));
+    let (mut lost, mut away) = (Backoff::lost(), Backoff::new(AWAY.0, AWAY.1));
     loop {
         let held = match connection.take() {
             Some(first) => first,

@@ -86,6 +86,7 @@ fn steps(root: &Path) -> Vec<Step> {
         "run --quiet --example quickstart --features sqlite",
     ));
     all.push(step("demo", "demo").with_servers());
+    all.push(step("demo", "demo --fleet").with_servers());
     all
 }
 
@@ -125,7 +126,10 @@ fn main() -> ExitCode {
     let start = Instant::now();
     if steps.iter().any(|step| step.servers) {
         println!("== servers");
-        if let Err(error) = registry_dev::install(&registry_dev::Kind::ALL, &mut std::io::stdout()) {
+        let out = &mut std::io::stdout();
+        let installed = registry_dev::install(&registry_dev::Kind::ALL, out)
+            .and_then(|()| registry_dev::install_engines(&registry_dev::Engine::ALL, out));
+        if let Err(error) = installed {
             eprintln!("verify: {error}");
             return ExitCode::from(69);
         }

@@ -1,6 +1,6 @@
 //! What can go wrong while a server is started.
 
-use crate::{Kind, Missing};
+use crate::{Engine, Kind, Missing};
 use std::path::PathBuf;
 use std::{fmt, io};
 
@@ -10,6 +10,13 @@ use std::{fmt, io};
 pub enum Error {
     /// Neither the server's program nor a replacement is installed. The message holds the command that installs it.
     Missing(Missing),
+    /// An engine is not installed.
+    NotInstalled {
+        /// Which engine.
+        engine: Engine,
+        /// The command that installs it, where this system has a package of it.
+        command: Option<String>,
+    },
     /// This user may not install what is missing.
     Refused {
         /// The command to type.
@@ -60,6 +67,19 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing(missing) => missing.fmt(f),
+            Self::NotInstalled {
+                engine,
+                command: Some(command),
+            } => write!(f, "{engine} is not installed; install it with: {command}"),
+            Self::NotInstalled {
+                engine,
+                command: None,
+            } => {
+                write!(
+                    f,
+                    "{engine} is not installed, and this system has no package of it"
+                )
+            }
             Self::Refused { command } => write!(f, "this user may not install servers; run: {command}"),
             Self::Start {
                 kind,

@@ -3,6 +3,7 @@
 use crate::missing::{install_command, is_installed};
 use crate::packages::{self, Installer};
 use crate::{Error, Kind, cache, nx};
+use std::fs::File;
 use std::io::Write;
 
 /// Installs those of these servers that this machine cannot run yet: system packages with apt-get as root or with
@@ -24,25 +25,11 @@ pub fn install(kinds: &[Kind], out: &mut dyn Write) -> Result<(), Error> {
     if missing(kinds).is_empty() {
         return Ok(());
     }
-    let cache = cache::folder();
-    std::fs::create_dir_all(&cache).map_err(Error::io(format!("create {}", cache.display())))?;
-    let _lock = cache::lock(&cache.join("install.lock"))?;
+    let _turn = turn()?;
     let kinds = missing(kinds);
     let packages = packages::needed(&kinds);
     if !packages.is_empty() {
-        let refused = || Error::Refused {
-            command: install_command(&kinds),
-        };
-        let installer = Installer::find()
-            .filter(|installer| installer.may())
-            .ok_or_else(refused)?;
-        let with = if installer == Installer::Apt {
-            "apt-get, starting no service"
-        } else {
-            "brew"
-        };
-        say(out, &format!("installing {} with {with}", packages.join(", ")))?;
-        packages::install(installer, &packages)?;
+        install_packages(&packages, || install_command(&kinds), out)?;
     }
     if kinds.contains(&Kind::MongoDb) {
         let none = || {
@@ -69,6 +56,32 @@ pub fn install(kinds: &[Kind], out: &mut dyn Write) -> Result<(), Error> {
             format!("the {kind} server is still not found"),
         )),
     }
+}
+
+/// Ours, for as long as it is held: two installations wait for each other.
+pub(crate) fn turn() -> Result<File, Error> {
+    let cache = cache::folder();
+    std::fs::create_dir_all(&cache).map_err(Error::io(format!("create {}", cache.display())))?;
+    cache::lock(&cache.join("install.lock"))
+}
+
+/// Installs system packages, or refuses with the command that a user with more rights would type.
+pub(crate) fn install_packages(
+    packages: &[&str],
+    command: impl FnOnce() -> String,
+    out: &mut dyn Write,
+) -> Result<(), Error> {
+    let refused = || Error::Refused { command: command() };
+    let installer = Installer::find()
+        .filter(|installer| installer.may())
+        .ok_or_else(refused)?;
+    let with = if installer == Installer::Apt {
+        "apt-get, starting no service"
+    } else {
+        "brew"
+    };
+    say(out, &format!("installing {} with {with}", packages.join(", ")))?;
+    packages::install(installer, packages)
 }
 
 fn say(out: &mut dyn Write, line: &str) -> Result<(), Error> {

@@ -18,6 +18,7 @@
 
 mod cache;
 mod docker;
+mod engine;
 mod error;
 mod find;
 mod folder;
@@ -38,6 +39,7 @@ mod run;
 mod server;
 mod template;
 
+pub use engine::{Engine, install_engines};
 pub use error::Error;
 pub use install::install;
 pub use kind::{Kind, Provider};
@@ -45,6 +47,7 @@ pub use memcached::{MemcachedOptions, MemcachedServer, memcached, memcached_with
 pub use missing::{Missing, install_command, is_installed, missing};
 pub use mongodb::{MongoDbServer, mongodb};
 pub use mysql::{MySqlOptions, MySqlServer, mysql, mysql_with};
+pub use port::Port;
 pub use proxy::{Mode, Proxy};
 pub use replication::{MySqlReplicated, mysql_replicated};
 pub use server::Server;

@@ -22,9 +22,9 @@ fi
 apt-get -q -o DPkg::Lock::Timeout=300 update
 apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends "$@"
 for package; do
-    if [ "$package" = memcached ] && [ -d /run/systemd/system ]; then
-        systemctl disable --now memcached
-    fi
+    case $package in
+        memcached | nutcracker) [ ! -d /run/systemd/system ] || systemctl disable --now "$package" ;;
+    esac
 done
 "#;
 

@@ -10,15 +10,18 @@ use std::net::{Ipv4Addr, TcpListener};
 const RANGE: std::ops::Range<u16> = 20_000..32_000;
 
 /// A port that belongs to this claim as long as it lives, also while nothing listens there.
+///
+/// The servers of this crate claim theirs; a test that starts a program of its own claims one for it.
 #[derive(Debug)]
-pub(crate) struct Port {
+pub struct Port {
     pub(crate) number: u16,
     /// Locked; the system unlocks it with the process.
     _claim: File,
 }
 
 impl Port {
-    pub(crate) fn claim() -> Result<Self, Error> {
+    /// Claims a port that is free now, and that no other process that asks here gets before this value is dropped.
+    pub fn claim() -> Result<Self, Error> {
         let user = rustix::process::getuid().as_raw();
         let folder = std::env::temp_dir().join(format!("dbreg-ports-{user}"));
         std::fs::create_dir_all(&folder).map_err(Error::io(format!("create {}", folder.display())))?;
@@ -46,6 +49,12 @@ impl Port {
             doing: format!("find a free port in {}..{}", RANGE.start, RANGE.end),
             source,
         })
+    }
+
+    /// Its number.
+    #[must_use]
+    pub fn number(&self) -> u16 {
+        self.number
     }
 }
 

@@ -1,13 +1,15 @@
 //! What each connection of the file gets.
 
 use super::names::Names;
-use registry_config::{ConnectionShape, ConnectionUrl, Settings, Shape, Value, backend, resolve};
+use registry_config::{ConnectionShape, ConnectionUrl, Host, Role, Settings, Shape, Value, backend, resolve};
 use registry_dev::Kind;
 
 /// The connections of the file, each with its place on a throw-away server.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) connections: Vec<Planned>,
+    /// The variable that names a file of values: `DBREG_CONFIG`.
+    pub(crate) config: String,
 }
 
 /// One connection.
@@ -21,6 +23,22 @@ pub(crate) struct Planned {
     pub(crate) target: Target,
     /// How its address is given.
     pub(crate) form: Form,
+    /// What each of its servers is for, in the order of the file; one at least.
+    pub(crate) parts: Vec<Part>,
+}
+
+/// One of the hosts of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Part {
+    pub(crate) role: Role,
+    pub(crate) weight: u32,
+}
+
+impl Part {
+    const ONLY: Self = Self {
+        role: Role::Primary,
+        weight: 1,
+    };
 }
 
 /// What it is led to.
@@ -48,6 +66,8 @@ pub(crate) enum Form {
     Host,
     /// The list, for connections of several hosts.
     Hosts,
+    /// The list in a file of values: no variable holds a role or a weight.
+    Values,
 }
 
 impl Plan {
@@ -72,7 +92,8 @@ impl Plan {
             })?;
             connections.push(planner.plan(connection, &settings, prefix)?);
         }
-        Ok(Self { connections })
+        let config = format!("{prefix}_CONFIG");
+        Ok(Self { connections, config })
     }
 
     /// The servers that it takes.
@@ -146,9 +167,10 @@ impl Planner {
         let form = match settings.value("url") {
             Some(_) => Form::Url,
             None if login => Form::Url,
-            None if settings.hosts().len() > 1 => Form::Hosts,
+            None if settings.hosts().len() > 1 => list(settings.hosts()),
             None => Form::Host,
         };
+        let parts = parts(connection.backend, settings.hosts());
         let upper = |name: &str| name.to_ascii_uppercase();
         let stem = format!("{prefix}_{}__{}__", upper(connection.backend), upper(field));
         Ok(Planned {
@@ -157,6 +179,7 @@ impl Planner {
             stem,
             target,
             form,
+            parts,
         })
     }
 
@@ -195,6 +218,29 @@ fn refuse(settings: &Settings, title: &str) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// As what several hosts are given.
+fn list(hosts: &[Host]) -> Form {
+    let plain = |host: &Host| (host.role, host.weight) == (Part::ONLY.role, Part::ONLY.weight);
+    if hosts.iter().all(plain) {
+        Form::Hosts
+    } else {
+        Form::Values
+    }
+}
+
+/// A server for each host where the connection is a fleet of its own. One MongoDB server stands for all seeds: the
+/// driver learns the members of a set from whichever it reaches.
+fn parts(backend: &str, hosts: &[Host]) -> Vec<Part> {
+    if hosts.is_empty() || backend == "mongodb" {
+        return vec![Part::ONLY];
+    }
+    let part = |host: &Host| Part {
+        role: host.role,
+        weight: host.weight,
+    };
+    hosts.iter().map(part).collect()
 }
 
 /// The URL, where it is written in the file.
@@ -259,6 +305,43 @@ mod tests {
             .collect();
         insta::assert_snapshot!(lines.join("\n"));
         assert_eq!(plan.kinds(), Kind::ALL);
+    }
+
+    #[test]
+    fn a_fleet_has_a_part_for_each_host_and_a_file_where_variables_do_not_suffice() {
+        let plan = plan(
+            r#"
+            [mysql.roles]
+            connections = [{ host = "a" }, { host = "b", role = "replica", weight = 3 }]
+            db = "shop"
+            [mysql.failover]
+            connections = [{ host = "a" }, { host = "b" }]
+            db = "shop"
+            [memcached.plain]
+            connections = [{ host = "a" }, { host = "b" }, { host = "c" }]
+            [memcached.weights]
+            connections = [{ host = "a" }, { host = "b", weight = 2 }]
+            [mongodb.logs]
+            connections = [{ host = "m1" }, { host = "m2" }]
+            db = "logs"
+            "#,
+        );
+        let plan = plan.unwrap();
+        let found: Vec<(&str, Form, usize)> = plan
+            .connections
+            .iter()
+            .map(|c| (c.title.as_str(), c.form, c.parts.len()))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                ("mysql.roles", Form::Values, 2),
+                ("mysql.failover", Form::Hosts, 2),
+                ("mongodb.logs", Form::Hosts, 1),
+                ("memcached.plain", Form::Hosts, 3),
+                ("memcached.weights", Form::Values, 2),
+            ]
+        );
     }
 
     #[test]

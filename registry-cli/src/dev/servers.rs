@@ -2,38 +2,53 @@
 
 use super::Failure;
 use super::names::password;
-use super::plan::{Plan, Planned, Target};
+use super::plan::{Form, Plan, Planned, Target};
 use super::progress::Progress;
+use super::values;
 use super::variables::{self, Address};
 use crate::exit;
-use registry_dev::{Error, MemcachedServer, MongoDbServer, MySqlServer, Server};
+use registry_dev::{Error, MemcachedServer, MongoDbServer, MySqlReplicated, MySqlServer, Server};
+use std::net::SocketAddr;
 use tempfile::TempDir;
 
 /// Running servers, and the variables that lead there. All end with this value.
 pub(crate) struct Servers {
     variables: Vec<(String, String)>,
-    _mysql: Option<MySqlServer>,
+    _mysql: Option<MySql>,
     _mongodb: Option<MongoDbServer>,
-    _memcached: Vec<MemcachedServer>,
+    _memcached: Vec<Vec<MemcachedServer>>,
     _folder: TempDir,
+}
+
+/// One server for all, or as many that replicate as the connection with the most hosts has.
+enum MySql {
+    One(MySqlServer),
+    Many(MySqlReplicated),
+}
+
+impl MySql {
+    fn servers(&self) -> Vec<&MySqlServer> {
+        match self {
+            Self::One(server) => vec![server],
+            Self::Many(group) => group.servers().collect(),
+        }
+    }
 }
 
 impl Servers {
     pub(crate) async fn start(plan: &Plan, progress: Progress) -> Result<Self, Failure> {
         let what: Vec<String> = plan.kinds().iter().map(ToString::to_string).collect();
         progress.starting(&what);
-        let failed =
-            |error: std::io::Error| Failure(exit::UNAVAILABLE, Some(format!("cannot prepare: {error}")));
         let folder = tempfile::Builder::new()
             .prefix("dbreg-dev-")
             .tempdir()
-            .map_err(failed)?;
+            .map_err(unprepared)?;
         let passwords = plan
             .connections
             .iter()
             .map(|_| password())
             .collect::<Result<Vec<_>, _>>()
-            .map_err(failed)?;
+            .map_err(unprepared)?;
         let of = |backend: &'static str| -> Vec<(&Planned, &str)> {
             let all = plan.connections.iter().zip(passwords.iter().map(String::as_str));
             all.filter(|(planned, _)| planned.backend == backend).collect()
@@ -45,23 +60,35 @@ impl Servers {
         )?;
         let mut caches = memcached.iter();
         let mut variables = Vec::new();
+        let mut file = String::new();
         for (planned, password) in plan.connections.iter().zip(&passwords) {
-            let server: Option<&Server> = match &planned.target {
-                Target::MySql { .. } => mysql.as_deref(),
-                Target::MongoDb { .. } => mongodb.as_deref(),
-                Target::Memcached => caches.next().map(|server| &**server),
-                Target::Sqlite { .. } | Target::Memory => None,
+            let servers: Vec<SocketAddr> = match &planned.target {
+                Target::MySql { .. } => {
+                    let all = mysql.iter().flat_map(MySql::servers);
+                    let all = all.map(|server| server.address());
+                    all.take(planned.parts.len()).collect()
+                }
+                Target::MongoDb { .. } => mongodb.iter().map(|server| server.address()).collect(),
+                Target::Memcached => {
+                    let fleet = caches.next().into_iter().flatten();
+                    fleet.map(|server| server.address()).collect()
+                }
+                Target::Sqlite { .. } | Target::Memory => Vec::new(),
             };
-            let (host, port) = server.map_or(("", 0), |server| (server.host(), server.port()));
-            variables.extend(variables::of(
-                planned,
-                &Address {
-                    host,
-                    port,
-                    password,
-                    folder: folder.path(),
-                },
-            ));
+            let address = Address {
+                servers: &servers,
+                password,
+                folder: folder.path(),
+            };
+            variables.extend(variables::of(planned, &address));
+            if planned.form == Form::Values {
+                file.push_str(&values::table(planned, &servers));
+            }
+        }
+        if !file.is_empty() {
+            let path = folder.path().join("values.toml");
+            std::fs::write(&path, file).map_err(unprepared)?;
+            variables.push((plan.config.clone(), path.display().to_string()));
         }
         progress.done(&what);
         Ok(Self {
@@ -79,21 +106,37 @@ impl Servers {
     }
 }
 
+fn unprepared(error: std::io::Error) -> Failure {
+    Failure(exit::UNAVAILABLE, Some(format!("cannot prepare: {error}")))
+}
+
 async fn start_mysql(
     connections: Vec<(&Planned, &str)>,
     progress: &Progress,
-) -> Result<Option<MySqlServer>, Error> {
-    if connections.is_empty() {
+) -> Result<Option<MySql>, Error> {
+    let Some(most) = connections.iter().map(|(planned, _)| planned.parts.len()).max() else {
         return Ok(None);
-    }
-    let server = registry_dev::mysql().await?;
+    };
+    let mysql = match most {
+        1 => MySql::One(registry_dev::mysql().await?),
+        most => MySql::Many(registry_dev::mysql_replicated(most).await?),
+    };
     for (planned, password) in &connections {
-        if let Target::MySql { db, user } = &planned.target {
-            server.create_database(db, user, password).await?;
+        let Target::MySql { db, user } = &planned.target else {
+            continue;
+        };
+        match &mysql {
+            MySql::One(server) => server.create_database(db, user, password).await?,
+            MySql::Many(group) => group.create_database(db, user, password).await?,
         }
     }
-    tell(progress, &server, &connections);
-    Ok(Some(server))
+    for (index, server) in mysql.servers().into_iter().enumerate() {
+        let here = connections
+            .iter()
+            .filter(|(planned, _)| planned.parts.len() > index);
+        tell(progress, server, here);
+    }
+    Ok(Some(mysql))
 }
 
 async fn start_mongodb(
@@ -108,23 +151,31 @@ async fn start_mongodb(
     Ok(Some(server))
 }
 
-/// One for each connection: memcached has no databases that would keep them apart.
+/// One for each host of each connection: memcached has no databases that would keep them apart.
 async fn start_memcached(
     connections: Vec<(&Planned, &str)>,
     progress: &Progress,
-) -> Result<Vec<MemcachedServer>, Error> {
-    let mut servers = Vec::new();
-    for connection in connections {
-        let server = registry_dev::memcached().await?;
-        tell(progress, &server, &[connection]);
-        servers.push(server);
+) -> Result<Vec<Vec<MemcachedServer>>, Error> {
+    let mut fleets = Vec::new();
+    for connection in &connections {
+        let mut fleet = Vec::new();
+        for _ in &connection.0.parts {
+            let server = registry_dev::memcached().await?;
+            tell(progress, &server, [connection]);
+            fleet.push(server);
+        }
+        fleets.push(fleet);
     }
-    Ok(servers)
+    Ok(fleets)
 }
 
-fn tell(progress: &Progress, server: &Server, connections: &[(&Planned, &str)]) {
+fn tell<'a>(
+    progress: &Progress,
+    server: &Server,
+    connections: impl IntoIterator<Item = &'a (&'a Planned, &'a str)>,
+) {
     let titles: Vec<&str> = connections
-        .iter()
+        .into_iter()
         .map(|(planned, _)| planned.title.as_str())
         .collect();
     progress.ready(&server.kind().to_string(), &server.address().to_string(), &titles);

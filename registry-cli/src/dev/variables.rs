@@ -1,6 +1,7 @@
-//! The variables that lead a connection to its server.
+//! The variables that lead a connection to its servers.
 
 use super::plan::{Form, Planned, Target};
+use std::net::SocketAddr;
 use std::path::Path;
 
 /// The keys that say where a connection leads. Those that the environment has already would contradict ours.
@@ -19,8 +20,8 @@ pub(crate) const PLACE: [&str; 10] = [
 
 /// Where a connection leads.
 pub(crate) struct Address<'a> {
-    pub(crate) host: &'a str,
-    pub(crate) port: u16,
+    /// One for each of its parts.
+    pub(crate) servers: &'a [SocketAddr],
     pub(crate) password: &'a str,
     /// For files.
     pub(crate) folder: &'a Path,
@@ -29,11 +30,13 @@ pub(crate) struct Address<'a> {
 /// Names and values.
 pub(crate) fn of(planned: &Planned, address: &Address<'_>) -> Vec<(String, String)> {
     let Address {
-        host,
-        port,
+        servers,
         password,
         folder,
     } = *address;
+    // The first is the primary, and the only one where a connection has one. Files have none.
+    let first = servers.first();
+    let (host, port) = first.map_or_else(Default::default, |at| (at.ip().to_string(), at.port()));
     let mut all: Vec<(&str, String)> = Vec::new();
     match &planned.target {
         Target::MySql { db, user } if planned.form == Form::Url => {
@@ -46,10 +49,13 @@ pub(crate) fn of(planned: &Planned, address: &Address<'_>) -> Vec<(String, Strin
         Target::Sqlite { file } => all.push(("PATH", folder.join(file).display().to_string())),
         Target::Memory => {}
         target => {
-            if planned.form == Form::Hosts {
-                all.push(("CONNECTIONS", format!("{host}:{port}")));
-            } else {
-                all.extend([("HOST", host.to_owned()), ("PORT", port.to_string())]);
+            match planned.form {
+                Form::Hosts => {
+                    let list: Vec<String> = servers.iter().map(ToString::to_string).collect();
+                    all.push(("CONNECTIONS", list.join(",")));
+                }
+                Form::Values => {}
+                _ => all.extend([("HOST", host), ("PORT", port.to_string())]),
             }
             match target {
                 Target::MySql { db, user } => {
@@ -120,9 +126,9 @@ mod tests {
         for profile in [None, Some("production")] {
             let plan = Plan::new(&loaded.shape, "DBREG", profile).unwrap();
             let folder = Path::new("/tmp/x");
+            let servers = [SocketAddr::from(([127, 0, 0, 1], 20_001))];
             let address = Address {
-                host: "127.0.0.1",
-                port: 20_001,
+                servers: &servers,
                 password: "0123456789ab",
                 folder,
             };
