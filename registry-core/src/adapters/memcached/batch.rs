@@ -60,11 +60,9 @@ impl Batch {
     /// Speaks it: the commands that change something first, in the order of the calls, then all keys in one command.
     pub(super) async fn speak(&mut self, session: &mut Session) -> io::Result<()> {
         let stream = &mut session.stream;
-        stream.cork(true);
         for (write, _) in &self.writes {
-            write.put(stream).await?;
+            write.put(stream);
         }
-        stream.cork(false);
         let single = self.gets.iter().map(|(key, _)| key.as_str());
         let several = self.multis.iter().flat_map(|(keys, _)| keys).map(String::as_str);
         let mut keys: Vec<&str> = single.chain(several).collect();

@@ -80,12 +80,8 @@ impl Answer {
             _ if is_in_step(text) => Self::Refused(String::from_utf8_lossy(text).into_owned()),
             _ => {
                 refusal(text)?;
-                // A number may have blanks behind it.
-                let digits = text.trim_ascii_end();
-                let number = std::str::from_utf8(digits)
-                    .ok()
-                    .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
-                    .and_then(|text| text.parse().ok());
+                // It may have blanks behind it.
+                let number = number(text.trim_ascii_end());
                 Self::Number(number.ok_or_else(unexpected)?)
             }
         })
@@ -133,16 +129,29 @@ pub(super) fn check(line: &[u8], max_value: usize) -> io::Result<Option<usize>> 
     }
 }
 
-/// `VALUE key flags size [token]`
+/// `VALUE key flags size [token]`. By bytes: this is looked at for every value that comes.
 fn size(header: &[u8]) -> Option<usize> {
-    let mut parts = std::str::from_utf8(header).ok()?.split(' ');
+    let mut parts = header.split(|byte| *byte == b' ');
     let (_, key, flags, size) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
     let (_token, none) = (parts.next(), parts.next());
-    flags.parse::<u64>().ok()?;
-    // `parse` takes a plus sign, which is no part of a number here.
-    let digits = size.bytes().all(|byte| byte.is_ascii_digit());
-    (digits && !key.is_empty() && none.is_none()).then_some(())?;
-    size.parse().ok()
+    number(flags)?;
+    let size = number(size)?;
+    (!key.is_empty() && none.is_none()).then_some(())?;
+    usize::try_from(size).ok()
+}
+
+/// A number in decimal digits and nothing else.
+fn number(digits: &[u8]) -> Option<u64> {
+    let add = |sum: u64, digit: &u8| {
+        let digit = digit.wrapping_sub(b'0');
+        (digit < 10).then_some(())?;
+        sum.checked_mul(10)?.checked_add(digit.into())
+    };
+    if digits.is_empty() {
+        None
+    } else {
+        digits.iter().try_fold(0, add)
+    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! memcached: a client of our own on the protocol of `memcache-async`.
 //!
-//! The crate speaks `get`, `set`, `append`, `delete`, `version` and `flush_all`. It does so over a stream of ours that
-//! makes it safe: `set`, `append` and `delete` are acknowledged (the crate asks for no answer and reports success for what
-//! was not stored), lines and values have limits before anything is allocated, and a session that ended badly is never
-//! used again. Our own, on the same stream, are the commands that the crate lacks, does wrong, or cannot gather.
+//! The crate speaks what is read: `get`, `version` and `flush_all`. It does so over a stream of ours that makes it safe:
+//! lines and values have limits before anything is allocated, and a session that ended badly is never used again. Our own,
+//! on the same stream, are the commands that it lacks, and those that change something: it asks for no answer to `set`,
+//! `append` and `delete`, reports success for what was not stored, and waits for each of the others alone.
 //!
 //! From a call to its server and back:
 //!

@@ -4,6 +4,7 @@
 use super::frame::{self, Answer, LINE_LIMIT, garbled};
 use futures_util::io::{AsyncRead, AsyncWrite};
 use socket2::SockRef;
+use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
@@ -44,10 +45,6 @@ pub(crate) struct Stream {
     values: usize,
     outbox: Vec<u8>,
     sent: usize,
-    /// While it is set, a flush sends nothing: further commands follow.
-    corked: bool,
-    /// Whether the next command line is one that the protocol wants no acknowledgement of.
-    claims: bool,
     /// How many commands are to be answered by one line each, which never reaches the protocol.
     owed: usize,
     answers: Vec<Answer>,
@@ -74,8 +71,6 @@ impl Stream {
             values: 0,
             outbox: Vec::new(),
             sent: 0,
-            corked: false,
-            claims: false,
             owed: 0,
             answers: Vec::new(),
             ending: None,
@@ -101,21 +96,14 @@ impl Stream {
         self.received
     }
 
-    /// While corked, commands are gathered and a flush sends nothing.
-    pub(super) fn cork(&mut self, corked: bool) {
-        self.corked = corked;
-    }
-
-    /// Claims the acknowledgement of the next command, which the protocol writes with `noreply`. No other command is
-    /// looked at for the word: `noreply` is a key like any other.
-    pub(super) fn claim_acknowledgement(&mut self) {
-        self.claims = true;
-    }
-
-    /// Writes a command that is answered by one line.
-    pub(super) fn write_line(&mut self, parts: [&[u8]; 3]) {
-        for part in parts {
-            self.outbox.extend_from_slice(part);
+    /// Puts in a command that is answered by one line, with its value. Sent is it with the next flush.
+    pub(super) fn write_line(&mut self, line: fmt::Arguments<'_>, value: Option<&[u8]>) {
+        use std::io::Write as _;
+        // Writing to a `Vec` cannot fail.
+        let _ = self.outbox.write_fmt(line);
+        if let Some(value) = value {
+            self.outbox.extend_from_slice(value);
+            self.outbox.extend_from_slice(b"\r\n");
         }
         self.owed += 1;
     }
@@ -147,8 +135,6 @@ impl Stream {
     }
 
     fn reset(&mut self) {
-        self.corked = false;
-        self.claims = false;
         self.values = 0;
         self.answers.clear();
     }
@@ -176,7 +162,6 @@ impl Stream {
 
     /// Sends what is left of a command whose caller has gone, and reads its answer away.
     pub(super) async fn drain(&mut self) -> io::Result<()> {
-        self.corked = false;
         poll_fn(|cx| Pin::new(&mut *self).poll_flush(cx)).await?;
         poll_fn(|cx| self.poll_owed(cx)).await?;
         let mut away = [0; 4096];
@@ -344,29 +329,14 @@ impl AsyncRead for Stream {
 }
 
 impl AsyncWrite for Stream {
-    /// Gathers. The protocol writes a command line in one piece, and asks for no acknowledgement of some: the word that
-    /// says so is left out, and the acknowledgement is owed.
+    /// Gathers: a command is one packet, and so is a batch of them.
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        const NOREPLY: &[u8] = b" noreply\r\n";
-        let this = self.get_mut();
-        match bytes.strip_suffix(NOREPLY) {
-            // A value may end in the same letters; it is never the first thing of a command.
-            Some(line) if this.claims => {
-                this.outbox.extend_from_slice(line);
-                this.outbox.extend_from_slice(b"\r\n");
-                this.owed += 1;
-            }
-            _ => this.outbox.extend_from_slice(bytes),
-        }
-        this.claims = false;
+        self.get_mut().outbox.extend_from_slice(bytes);
         Poll::Ready(Ok(bytes.len()))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.corked {
-            return Poll::Ready(Ok(()));
-        }
         while this.sent < this.outbox.len() {
             let count = ready!(Pin::new(&mut this.tcp).poll_write(cx, &this.outbox[this.sent..]))?;
             if count == 0 {

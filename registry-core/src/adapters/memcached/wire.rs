@@ -74,9 +74,7 @@ pub(super) async fn gets(stream: &mut Stream, key: &str) -> io::Result<Option<(V
 
 /// Carries out one command that changes something; its answer fits it.
 pub(super) async fn write(stream: &mut Stream, write: &Write<'_>) -> io::Result<Answer> {
-    stream.cork(true);
-    write.put(stream).await?;
-    stream.cork(false);
+    write.put(stream);
     stream.finish_lines().await?;
     let answer = stream.take_answers().pop().ok_or_else(unexpected)?;
     if write.verb.takes(&answer) {
@@ -94,8 +92,11 @@ pub(super) async fn cas(
     expiry: u32,
     token: u64,
 ) -> io::Result<super::CasOutcome> {
-    let header = format!("cas {key} 0 {expiry} {} {token}\r\n", value.len());
-    stream.write_line([header.as_bytes(), value, b"\r\n"]);
+    let length = value.len();
+    stream.write_line(
+        format_args!("cas {key} 0 {expiry} {length} {token}\r\n"),
+        Some(value),
+    );
     stream.finish_lines().await?;
     match stream.take_answers().pop() {
         Some(Answer::Stored) => Ok(super::CasOutcome::Stored),

@@ -2,9 +2,7 @@
 
 use super::frame::Answer;
 use super::stream::Stream;
-use memcache_async::ascii::Protocol;
 use std::borrow::Cow;
-use std::io;
 
 /// What is done to a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,8 +68,9 @@ impl Write<'_> {
         }
     }
 
-    /// Writes it into the stream, which is corked or gathers. The protocol speaks those that it knows.
-    pub(super) async fn put(&self, stream: &mut Stream) -> io::Result<()> {
+    /// Puts it into the stream. Not by the protocol, which asks for no answer to `set`, `append` and `delete`, waits for
+    /// that of `incr` and `decr` alone, and does not know the others.
+    pub(super) fn put(&self, stream: &mut Stream) {
         let Self {
             verb,
             key,
@@ -80,28 +79,13 @@ impl Write<'_> {
         } = self;
         let word = verb.word();
         match verb {
-            Verb::Set => {
-                // The expiry is a number of 32 bits, as the protocol has it.
-                let expiry = u32::try_from(*number).unwrap_or(0);
-                stream.claim_acknowledgement();
-                Protocol::new(stream).set(key, value, expiry).await
-            }
-            Verb::Append => {
-                stream.claim_acknowledgement();
-                Protocol::new(stream).append(key, value).await
-            }
-            Verb::Delete => {
-                stream.claim_acknowledgement();
-                Protocol::new(stream).delete(key).await
-            }
+            Verb::Delete => stream.write_line(format_args!("{word} {key}\r\n"), None),
             Verb::Touch | Verb::Incr | Verb::Decr => {
-                stream.write_line([format!("{word} {key} {number}\r\n").as_bytes(), b"", b""]);
-                Ok(())
+                stream.write_line(format_args!("{word} {key} {number}\r\n"), None);
             }
-            Verb::Add | Verb::Replace | Verb::Prepend => {
-                let header = format!("{word} {key} 0 {number} {}\r\n", value.len());
-                stream.write_line([header.as_bytes(), value, b"\r\n"]);
-                Ok(())
+            Verb::Set | Verb::Add | Verb::Replace | Verb::Append | Verb::Prepend => {
+                let length = value.len();
+                stream.write_line(format_args!("{word} {key} 0 {number} {length}\r\n"), Some(value));
             }
         }
     }
