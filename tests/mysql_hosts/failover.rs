@@ -1,6 +1,6 @@
 //! A list without roles: the first that is writable is used, then the next, and the first again only when told to.
 
-use crate::servers::{PATIENCE, number, servers, until, without_roles};
+use crate::servers::{App, AppRegistry, PATIENCE, number, servers, until, without_roles};
 use dbreg::{ErrorKind, State, sqlx};
 use std::time::Instant;
 
@@ -101,9 +101,8 @@ async fn whoever_works_in_transactions_of_the_driver_is_led_to_the_new_primary()
     db.close().await.unwrap();
 }
 
-#[tokio::test]
-async fn the_first_host_that_returns_is_left_alone_until_a_reload() {
-    // Two primaries that know nothing of each other: whichever answers is writable.
+/// Two servers that know nothing of each other, so that whichever answers is writable, and their application.
+async fn two_primaries() -> (registry_dev::MySqlServer, registry_dev::MySqlServer, AppRegistry) {
     let (first, second) = tokio::join!(registry_dev::mysql(), registry_dev::mysql());
     let (first, second) = (first.unwrap(), second.unwrap());
     for (server, n) in [(&first, 1), (&second, 2)] {
@@ -114,12 +113,34 @@ async fn the_first_host_that_returns_is_left_alone_until_a_reload() {
         server.sql(format!("set global server_id = {n}")).await.unwrap();
     }
     let list = format!("127.0.0.1:{},127.0.0.1:{}", first.port(), second.port());
-    let db = crate::servers::App::builder()
+    let builder = App::builder()
         .variable("DBREG_MYSQL__MAIN__CONNECTIONS", list)
-        .variable("DBREG_MYSQL__MAIN__PASSWORD", "a password")
-        .connect()
-        .await
-        .unwrap();
+        .variable("DBREG_MYSQL__MAIN__PASSWORD", "a password");
+    (first, second, builder.connect().await.unwrap())
+}
+
+#[tokio::test]
+async fn a_host_that_hangs_is_left_for_another_that_is_writable() {
+    let (first, _second, db) = two_primaries().await;
+    assert_eq!(number(&db.mysql.main).await.unwrap(), 0);
+    first.pause().await.unwrap();
+    // The call that is at work there ends at its deadline; it makes somebody look.
+    until("the next host", async || {
+        number(&db.mysql.main).await.is_ok_and(|found| found == 1)
+    })
+    .await;
+    first.resume().await.unwrap();
+    for _ in 0..50 {
+        assert_eq!(number(&db.mysql.main).await.unwrap(), 1);
+    }
+    db.mysql.main.return_to_first_host().await.unwrap();
+    assert_eq!(number(&db.mysql.main).await.unwrap(), 0);
+    db.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_first_host_that_returns_is_left_alone_until_a_reload() {
+    let (first, second, db) = two_primaries().await;
     assert_eq!(number(&db.mysql.main).await.unwrap(), 0);
     first.kill().await.unwrap();
     until("the next host", async || {
