@@ -65,7 +65,7 @@ async fn run(verb: &'static str, seed: u64, bad: Bad) {
     let port = fake::start(verb, bad.clone()).await;
     let cache = open_handle(
         port,
-        "pool = { max = 1 }\nconnect_timeout = \"2s\"\ntimeout = \"500ms\"\n",
+        "pool = { max = 1 }\nconnect_timeout = \"5s\"\ntimeout = \"2s\"\n",
     );
     let call = async {
         // What a bent reply says may be anything; that it ends is what counts.
@@ -80,6 +80,7 @@ async fn run(verb: &'static str, seed: u64, bad: Bad) {
     assert!(ended.is_ok(), "seed {seed}: {bad:?}");
     for key in ["bob", "alice"] {
         let found = cache.get(key).await;
+        assert!(found.is_ok(), "seed {seed}: {bad:?}: {found:?}");
         assert_eq!(
             found.unwrap().as_deref(),
             Some(key.as_bytes()),
