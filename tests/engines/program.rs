@@ -9,8 +9,8 @@ use tempfile::TempDir;
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Runs the program until it reads a word, or the end of its input, which comes with the end of the test's process. The
-/// program's own output is the log.
+/// Runs the program until it reads a word, or the end of its input, which comes with the end of the test's process: then
+/// nobody else is left to remove the folder. The program's own output is the log.
 const GUARD: &str = r#"
 trap '' INT TERM HUP QUIT
 folder=$1; shift
@@ -20,6 +20,7 @@ exec 2>/dev/null
 read -r word
 [ "$word" = stop ] && kill -TERM "$pid" || kill -KILL "$pid"
 wait "$pid"
+[ -n "$word" ] || rm -rf -- "$folder"
 "#;
 
 /// A program with a folder of its own. It is killed with this value, and with the process of the test.
