@@ -1,0 +1,261 @@
+//! memcached: dbreg beside every client of its protocol, in one run.
+//!
+//! `cargo bench -p registry-bench --bench memcached`, with a word of the names below after `--` for a part of it. The
+//! server is memcached with two threads, on the same cores as the clients. The baseline is memcache-async behind a
+//! deadpool of 8 connections with TCP_NODELAY; each peer has 8 connections, and dbreg what its defaults give. Every
+//! value holds its key, and every answer is looked at.
+
+#![expect(clippy::print_stdout, reason = "a program for people")]
+
+mod native;
+mod peers;
+mod workload;
+
+use dbreg::{DbRegistry, Memcached};
+use native::Native;
+use peers::{AsyncMemcached, MemcacheAsyncFace, MemcacheBlocking, Pooled};
+use registry_bench::{Arena, Case, Entrant, Goal, Outcome};
+use registry_dev::MemcachedOptions;
+use std::sync::Arc;
+use std::time::Duration;
+use workload::{Workload, gets, gets_cancelled, multis, sets, sets_without_reply};
+
+const BENCH: &str = "memcached";
+const OURS: &str = "dbreg";
+const BASELINE: &str = "memcache-async, deadpool of 8";
+const SHOPIFY: &str = "async-memcached, deadpool of 8";
+const ASYNC_FACE: &str = "memcache, async face";
+const BLOCKING: &str = "memcache in spawn_blocking";
+
+const ARENA: Arena = Arena {
+    window: Duration::from_millis(200),
+    rounds: 7,
+};
+
+#[derive(DbRegistry)]
+#[registry(toml = "[memcached.cache]\nhost = \"127.0.0.1\"\ntimeout = \"10s\"")]
+struct App;
+
+/// Everyone who takes part.
+struct Clients {
+    port: u16,
+    ours: Memcached,
+    pooled: Pooled,
+    async_memcached: AsyncMemcached,
+    async_face: MemcacheAsyncFace,
+    blocking: MemcacheBlocking,
+    native: Option<Native>,
+}
+
+impl Clients {
+    fn gets(&self, load: &Arc<Workload>) -> Vec<Entrant> {
+        let mut all = vec![
+            gets(OURS, self.ours.clone(), load),
+            gets(BASELINE, self.pooled.clone(), load),
+            gets(SHOPIFY, self.async_memcached.clone(), load),
+            gets(ASYNC_FACE, self.async_face.clone(), load),
+            gets(BLOCKING, self.blocking.clone(), load),
+        ];
+        all.extend(
+            self.native
+                .iter()
+                .map(|native| native.entrant(self.port, "get", load)),
+        );
+        all
+    }
+
+    fn sets(&self, load: &Arc<Workload>) -> Vec<Entrant> {
+        let mut all = vec![
+            sets(OURS, self.ours.clone(), load),
+            sets(BASELINE, self.pooled.clone(), load),
+            sets_without_reply("the same, noreply", self.pooled.clone(), load),
+            sets(SHOPIFY, self.async_memcached.clone(), load),
+            sets(ASYNC_FACE, self.async_face.clone(), load),
+            sets(BLOCKING, self.blocking.clone(), load),
+        ];
+        all.extend(
+            self.native
+                .iter()
+                .map(|native| native.entrant(self.port, "set", load)),
+        );
+        all
+    }
+
+    fn multis(&self, load: &Arc<Workload>) -> Vec<Entrant> {
+        let mut all = vec![
+            multis(OURS, self.ours.clone(), load),
+            multis(BASELINE, self.pooled.clone(), load),
+            multis(SHOPIFY, self.async_memcached.clone(), load),
+            multis(ASYNC_FACE, self.async_face.clone(), load),
+            multis(BLOCKING, self.blocking.clone(), load),
+        ];
+        all.extend(
+            self.native
+                .iter()
+                .map(|native| native.entrant(self.port, "multi", load)),
+        );
+        all
+    }
+
+    fn cancelled(&self, load: &Arc<Workload>, per_thousand: u64) -> Vec<Entrant> {
+        vec![
+            gets_cancelled(OURS, self.ours.clone(), load, per_thousand),
+            // For the figure without cancellation, in the same run.
+            gets("dbreg, none cancelled", self.ours.clone(), load),
+            // A pool of its own each time: what a wrong answer leaves behind is not for the next contest.
+            gets_cancelled(
+                "memcache-async, deadpool as it is",
+                Pooled::naive(self.port),
+                load,
+                per_thousand,
+            ),
+            gets_cancelled(
+                "memcache-async, deadpool with a guard",
+                self.pooled.clone(),
+                load,
+                per_thousand,
+            ),
+            gets_cancelled(SHOPIFY, self.async_memcached.clone(), load, per_thousand),
+            gets_cancelled(ASYNC_FACE, self.async_face.clone(), load, per_thousand),
+        ]
+    }
+}
+
+#[tokio::main]
+async fn main() {
+    // Cargo adds `--bench`.
+    let words: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|word| !word.starts_with('-'))
+        .collect();
+    let wanted = |part: &str| words.is_empty() || words.iter().any(|word| word == part);
+
+    let options = MemcachedOptions::default()
+        .arg("-t")
+        .arg("2")
+        .arg("-m")
+        .arg("256");
+    let server = registry_dev::memcached_with(options)
+        .await
+        .expect("memcached starts");
+    let port = server.address().port();
+    let builder = App::builder().variable("DBREG_MEMCACHED__CACHE__PORT", port);
+    let db = builder.connect().await.expect("dbreg connects");
+    let native = Native::compile();
+    if let Err(words) = &native {
+        println!("{words}");
+    }
+    let clients = Clients {
+        port,
+        ours: db.memcached.cache.clone(),
+        pooled: Pooled::guarded(port),
+        async_memcached: AsyncMemcached::new(port),
+        async_face: MemcacheAsyncFace::new(port).await,
+        blocking: MemcacheBlocking::new(port),
+        native: native.ok(),
+    };
+    let (small, large) = (Workload::new(100), Workload::new(10 * 1024));
+    small.fill(&clients.ours).await;
+    large.fill(&clients.ours).await;
+
+    for (operation, entrants) in [("get", clients.gets(&small)), ("set", clients.sets(&small))] {
+        if !wanted(operation) {
+            continue;
+        }
+        let mut outcome = Outcome::default();
+        for tasks in [1, 2, 4, 8, 16, 64, 512] {
+            let case = ARENA
+                .contest(title(operation, "100 B", tasks), tasks, &entrants)
+                .await;
+            outcome.goals.extend(goals(operation, tasks, &case));
+            outcome.cases.push(case);
+        }
+        finish(outcome);
+    }
+    if wanted("large") {
+        let mut outcome = Outcome::default();
+        for (operation, entrants) in [("get", clients.gets(&large)), ("set", clients.sets(&large))] {
+            let case = ARENA.contest(title(operation, "10 KiB", 64), 64, &entrants).await;
+            let what = format!("{operation} 10 KiB, 64 tasks, against the pool of 8");
+            outcome
+                .goals
+                .push(Goal::at_least(BENCH, what, 3.0, case.ratio(OURS, BASELINE)));
+            outcome.cases.push(case);
+        }
+        finish(outcome);
+    }
+    if wanted("multi") {
+        let mut outcome = Outcome::default();
+        let entrants = clients.multis(&small);
+        for tasks in [1, 8] {
+            let title = title("get_multi of 64 keys", "100 B", tasks);
+            outcome.cases.push(ARENA.contest(title, tasks, &entrants).await);
+        }
+        finish(outcome);
+    }
+    if wanted("cancelled") {
+        let mut outcome = Outcome::default();
+        for (per_thousand, words) in [(10, "1 %"), (100, "10 %")] {
+            let title = format!("get 100 B, 64 tasks, {words} of the calls cancelled");
+            let entrants = clients.cancelled(&small, per_thousand);
+            let case = ARENA.contest(title, 64, &entrants).await;
+            if per_thousand == 10 {
+                let what = "get 100 B, 64 tasks, 1 % of the calls cancelled, against none";
+                let found = case.ratio(OURS, "dbreg, none cancelled");
+                outcome.goals.push(Goal::at_least(BENCH, what, 0.9, found));
+            }
+            outcome
+                .goals
+                .push(nothing_wrong(&case, &format!(", {words} cancelled")));
+            outcome.cases.push(case);
+        }
+        finish(outcome);
+    }
+    db.close().await.expect("nothing is at work");
+}
+
+fn title(operation: &str, size: &str, tasks: usize) -> String {
+    let plural = if tasks == 1 { "" } else { "s" };
+    format!("{operation} {size}, {tasks} task{plural}")
+}
+
+/// What the contest of an operation with 100 B was to reach.
+fn goals(operation: &str, tasks: usize, case: &Case) -> Vec<Goal> {
+    let ours = case.row(OURS).median;
+    let best = case.best_but(OURS);
+    let plural = title(operation, "100 B", tasks);
+    let mut goals = Vec::new();
+    if tasks == 1 {
+        let what = format!("{plural}, against the best peer");
+        goals.push(Goal::at_least(BENCH, what, 0.95, ours / best.median));
+    }
+    if tasks == 64 {
+        let what = format!("{plural}, against the pool of 8");
+        goals.push(Goal::at_least(BENCH, what, 6.0, case.ratio(OURS, BASELINE)));
+        let what = format!("{plural}, against the best peer ({})", best.name);
+        goals.push(Goal::at_least(BENCH, what, 1.0, ours / best.median));
+        if operation == "set" {
+            let what = format!("{plural}, acknowledged, against async-memcached");
+            goals.push(Goal::at_least(BENCH, what, 4.0, case.ratio(OURS, SHOPIFY)));
+        }
+        goals.push(nothing_wrong(case, &format!(", {operation}")));
+    }
+    goals
+}
+
+fn nothing_wrong(case: &Case, which: &str) -> Goal {
+    let row = case.row(OURS);
+    let wrong = (row.wrong + row.failed) as f64;
+    Goal::number(
+        BENCH,
+        format!("wrong values and failed calls, 64 tasks{which}"),
+        0.0,
+        wrong,
+        "",
+    )
+}
+
+fn finish(outcome: Outcome) {
+    outcome.print_goals();
+    outcome.save(BENCH).expect("cargo's folder can be written to");
+}
