@@ -39,7 +39,12 @@ impl Cache for dbreg::Memcached {
     }
 
     async fn get_multi(&self, keys: &[String]) -> Got<HashMap<String, Vec<u8>>> {
-        Self::get_multi(self, keys).await.map_err(drop)
+        let found = Self::get_multi(self, keys).await.map_err(drop)?;
+        if found.is_complete() {
+            Ok(found.into_map())
+        } else {
+            Err(())
+        }
     }
 }
 

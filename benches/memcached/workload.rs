@@ -4,6 +4,7 @@ use crate::peers::{Cache, Pooled};
 use registry_bench::{Answer, Entrant};
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How many keys there are. Few enough for the server's own caches: the clients are what is measured.
 pub(crate) const KEYS: usize = 1_000;
@@ -36,6 +37,13 @@ impl Workload {
         for (key, value) in self.keys.iter().zip(&self.values) {
             cache.set(key, value).await.expect("the server stores it");
         }
+    }
+
+    /// The first key of which something is true, with its value.
+    pub(crate) fn find(&self, wanted: impl Fn(&str) -> bool) -> (&str, &[u8]) {
+        let at = self.keys.iter().position(|key| wanted(key));
+        let at = at.expect("every host has keys");
+        (&self.keys[at], &self.values[at])
     }
 
     fn at(&self, number: u64) -> (&str, &[u8]) {
@@ -76,6 +84,34 @@ pub(crate) fn gets_cancelled<C: Cache>(
                 Some(Ok(Some(value))) => load.judge(key, &value),
                 Some(_) => Answer::Failed,
             }
+        }
+    })
+}
+
+/// `get` of those keys of which something is true; after each a pause, where one is given.
+pub(crate) fn gets_where<C: Cache>(
+    name: &str,
+    cache: C,
+    load: &Arc<Workload>,
+    wanted: impl Fn(&str) -> bool,
+    pause: Option<Duration>,
+) -> Entrant {
+    let numbers = (0..KEYS as u64).filter(|number| wanted(load.at(*number).0));
+    let numbers: Arc<Vec<u64>> = Arc::new(numbers.collect());
+    let load = Arc::clone(load);
+    Entrant::new(name, cache, move |cache: C, number| {
+        let (load, numbers) = (Arc::clone(&load), Arc::clone(&numbers));
+        async move {
+            let at = usize::try_from(number).unwrap_or(0) % numbers.len();
+            let (key, _) = load.at(numbers[at]);
+            let answer = match cache.get(key).await {
+                Ok(Some(value)) => load.judge(key, &value),
+                _ => Answer::Failed,
+            };
+            if let Some(pause) = pause {
+                tokio::time::sleep(pause).await;
+            }
+            answer
         }
     })
 }

@@ -99,6 +99,13 @@ impl Entrant {
     }
 }
 
+impl Entrant {
+    /// One round: so many tasks at once, for so long.
+    pub async fn round(&self, tasks: usize, window: Duration) -> Tally {
+        (self.round)(tasks, window).await
+    }
+}
+
 /// One round: so many tasks, each calling again and again until the time is over.
 async fn round<C, F, Fut>(client: C, call: F, tasks: usize, window: Duration) -> Tally
 where
@@ -161,7 +168,6 @@ pub struct Arena {
 
 impl Arena {
     /// Lets the entrants take turns, each called by `tasks` tasks at once, and prints what they reached.
-    #[expect(clippy::print_stdout, reason = "a bench says what it found")]
     pub async fn contest(self, title: impl Into<String>, tasks: usize, entrants: &[Entrant]) -> Case {
         let title = title.into();
         let mut tallies = vec![Vec::new(); entrants.len()];
@@ -169,39 +175,27 @@ impl Arena {
             for turn in 0..entrants.len() {
                 // Another one begins each time: whoever comes after a busy neighbour is not always the same.
                 let index = (turn + round) % entrants.len();
-                let tally = (entrants[index].round)(tasks, self.window).await;
+                let tally = entrants[index].round(tasks, self.window).await;
                 if round > 0 {
                     tallies[index].push(tally);
                 }
             }
         }
         let rows = entrants.iter().zip(&tallies);
-        let rows: Vec<Row> = rows
-            .map(|(entrant, tallies)| row(&entrant.name, tallies))
-            .collect();
-        println!("{title} ({} rounds of {:?})", self.rounds, self.window);
-        let ours = rows[0].median;
-        for row in &rows {
-            println!(
-                "  {:<44} {:>9.0} ops/s  ours is {:>6.2} x  p50 {:>7.0} us  p99 {:>7.0} us  wrong {}  failed {}",
-                row.name,
-                row.median,
-                ours / row.median,
-                row.p50.unwrap_or(f64::NAN),
-                row.p99.unwrap_or(f64::NAN),
-                row.wrong,
-                row.failed
-            );
-        }
-        Case {
+        let rows = rows.map(|(entrant, tallies)| row(&entrant.name, tallies));
+        let case = Case {
             title,
             unit: "ops/s".to_owned(),
-            rows,
-        }
+            rows: rows.collect(),
+        };
+        case.print();
+        case
     }
 }
 
-fn row(name: &str, tallies: &[Tally]) -> Row {
+/// What the rounds of an entrant come to.
+#[must_use]
+pub fn row(name: &str, tallies: &[Tally]) -> Row {
     let median = |mut values: Vec<f64>| {
         values.sort_unstable_by(f64::total_cmp);
         values.get(values.len() / 2).copied()

@@ -73,6 +73,27 @@ impl Case {
         self.row(name).median / self.row(other).median
     }
 
+    /// Prints a line per entrant of a contest of throughput.
+    #[expect(clippy::print_stdout, reason = "a bench says what it found")]
+    pub fn print(&self) {
+        println!("{}", self.title);
+        let ours = self.rows[0].median;
+        for row in &self.rows {
+            let Row {
+                name,
+                median,
+                wrong,
+                failed,
+                ..
+            } = row;
+            let (p50, p99) = (row.p50.unwrap_or(f64::NAN), row.p99.unwrap_or(f64::NAN));
+            let ratio = ours / median;
+            println!(
+                "  {name:<38} {median:>9.0} /s   ours {ratio:>6.2} x   p50 {p50:>6.0} us   p99 {p99:>6.0} us   wrong {wrong}  failed {failed}"
+            );
+        }
+    }
+
     /// The highest median of those who are not called `name`.
     #[must_use]
     pub fn best_but(&self, name: &str) -> &Row {
