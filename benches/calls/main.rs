@@ -16,6 +16,8 @@ use registry_dev::{Mode, Proxy};
 use std::time::Duration;
 
 const BENCH: &str = "calls";
+/// How often everything is connected anew.
+const BLOCKS: usize = 6;
 const MICROSECONDS: (&str, Duration) = ("us", Duration::from_micros(1));
 
 #[derive(DbRegistry)]
@@ -75,6 +77,11 @@ async fn process_fetch(on: &MySql) {
     assert_eq!(one, 1);
 }
 
+async fn process_execute(on: &MySql) {
+    let done = on.process(async |pool| Ok(sqlx::query("select 1").execute(&pool).await?));
+    done.await.expect("the server answers");
+}
+
 async fn process_find(on: &MongoDb) {
     let found = on.process(async |database| {
         let things = database.collection::<Document>("things");
@@ -100,49 +107,52 @@ async fn bare(port: u16) -> MySqlPool {
     pool.await.expect("the server is there")
 }
 
+async fn connect(mysql: u16, mongodb: u16) -> AppRegistry {
+    let builder = App::builder()
+        .variable("DBREG_MYSQL__MAIN__PORT", mysql)
+        .variable("DBREG_MONGODB__LOGS__PORT", mongodb);
+    builder.connect().await.expect("dbreg connects")
+}
+
 #[tokio::main]
 async fn main() {
     let mysql = registry_dev::mysql().await.expect("MySQL starts");
     let mongodb = registry_dev::mongodb().await.expect("MongoDB starts");
     let proxy = Proxy::to(mysql.address()).await.expect("a proxy starts");
     let port = mysql.address().port();
-    let builder = App::builder()
-        .variable("DBREG_MYSQL__MAIN__PORT", port)
-        .variable("DBREG_MONGODB__LOGS__PORT", mongodb.address().port());
-    let db = builder.connect().await.expect("dbreg connects");
+    let db = connect(port, mongodb.address().port()).await;
     let mut outcome = Outcome::default();
 
-    let handle = db.mysql.main.clone();
-    let pool = bare(port).await;
-    for (what, entrants) in [
-        (
-            "select 1, fetch_one",
-            [
-                ("through the handle", batch!(handle, fetch(handle).await)),
-                ("through process", batch!(handle, process_fetch(handle).await)),
-                ("the bare pool", batch!(pool, fetch(pool).await)),
-            ],
-        ),
-        (
-            "select 1, execute",
-            [
-                ("through the handle", batch!(handle, execute(handle).await)),
-                ("through process", batch!(handle, process_fetch(handle).await)),
-                ("the bare pool", batch!(pool, execute(pool).await)),
-            ],
-        ),
-    ] {
-        let contest = Contest::race(what, 300, 50, &entrants).await;
+    for (what, prepared) in [("select 1, fetch_one", true), ("select 1, execute", false)] {
+        let mut contest = Contest::new(what, &["through the handle", "through process", "the bare pool"]);
+        // Sessions of their own in each block: which processor the server's thread of a session is on is luck, and lasts.
+        for _ in 0..BLOCKS {
+            let (fresh, pool) = (connect(port, mongodb.address().port()).await, bare(port).await);
+            let handle = fresh.mysql.main.clone();
+            let batches = if prepared {
+                [
+                    batch!(handle, fetch(handle).await),
+                    batch!(handle, process_fetch(handle).await),
+                    batch!(pool, fetch(pool).await),
+                ]
+            } else {
+                [
+                    batch!(handle, execute(handle).await),
+                    batch!(handle, process_execute(handle).await),
+                    batch!(pool, execute(pool).await),
+                ]
+            };
+            contest.race(60, 50, &batches).await;
+            pool.close().await;
+            fresh.close().await.expect("nothing is at work");
+        }
         let case = contest.case(50.0, MICROSECONDS);
         contest.print(&case);
-        for through in ["through the handle", "through process"] {
-            // The handle by `execute` is another path than by `fetch_one`; `process` is the same in both.
-            if through == "through process" && what.ends_with("execute") {
-                continue;
-            }
+        for (index, through) in ["through the handle", "through process"].iter().enumerate() {
             let goal = format!("{what}, {through}, against the bare pool");
-            let ratio = case.ratio(through, "the bare pool");
-            outcome.goals.push(Goal::at_most(BENCH, goal, 1.02, ratio));
+            outcome
+                .goals
+                .push(Goal::at_most(BENCH, goal, 1.02, contest.ratio(index, 2)));
         }
         outcome.cases.push(case);
     }
@@ -156,18 +166,23 @@ async fn main() {
         .expect("it is stored");
     let logs = db.mongodb.logs.clone();
     let through = batch!(logs, find(&logs.collection("things")).await);
-    let entrants = [
-        ("through the handle", through),
-        ("through process", batch!(logs, process_find(logs).await)),
-        ("the bare driver", batch!(things, find(things).await)),
+    let mut contest = Contest::new(
+        "find_one",
+        &["through the handle", "through process", "the bare driver"],
+    );
+    let batches = [
+        through,
+        batch!(logs, process_find(logs).await),
+        batch!(things, find(things).await),
     ];
-    let contest = Contest::race("find_one", 200, 20, &entrants).await;
+    contest.race(300, 20, &batches).await;
     let case = contest.case(20.0, MICROSECONDS);
     contest.print(&case);
-    for through in ["through the handle", "through process"] {
+    for (index, through) in ["through the handle", "through process"].iter().enumerate() {
         let goal = format!("find_one, {through}, against the bare driver");
-        let ratio = case.ratio(through, "the bare driver");
-        outcome.goals.push(Goal::at_most(BENCH, goal, 1.02, ratio));
+        outcome
+            .goals
+            .push(Goal::at_most(BENCH, goal, 1.02, contest.ratio(index, 2)));
     }
     outcome.cases.push(case);
 
@@ -175,24 +190,24 @@ async fn main() {
         .set(Mode::Latency(Duration::from_millis(3)))
         .await
         .expect("the proxy obeys");
-    let builder = App::builder()
-        .variable("DBREG_MYSQL__MAIN__PORT", proxy.port())
-        .variable("DBREG_MONGODB__LOGS__PORT", mongodb.address().port());
-    let slow = builder.connect().await.expect("dbreg connects");
+    let slow = connect(proxy.port(), mongodb.address().port()).await;
     let handle = slow.mysql.main.clone();
     let pool = MySqlPool::connect_with(options(proxy.port()))
         .await
         .expect("the server is there");
-    let entrants = [
-        ("through the handle", batch!(handle, fetch(handle).await)),
-        ("a pool of sqlx's defaults", batch!(pool, fetch(pool).await)),
+    let names = ["through the handle", "a pool of sqlx's defaults"];
+    let mut contest = Contest::new("select 1 at a round trip of 6 ms", &names);
+    let batches = [
+        batch!(handle, fetch(handle).await),
+        batch!(pool, fetch(pool).await),
     ];
-    let contest = Contest::race("select 1 at a round trip of 6 ms", 9, 10, &entrants).await;
+    contest.race(9, 10, &batches).await;
     let case = contest.case(10.0, MICROSECONDS);
     contest.print(&case);
     let what = "select 1 at a round trip of 6 ms, faster than a pool of sqlx's defaults";
-    let ratio = case.ratio("a pool of sqlx's defaults", "through the handle");
-    outcome.goals.push(Goal::at_least(BENCH, what, 1.8, ratio));
+    outcome
+        .goals
+        .push(Goal::at_least(BENCH, what, 1.8, contest.ratio(1, 0)));
     outcome.cases.push(case);
 
     println!();

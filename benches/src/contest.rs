@@ -24,27 +24,19 @@ impl Contest {
         }
     }
 
-    /// Lets entrants run a batch of calls each, in turns; one round more than is counted goes before.
-    pub async fn race(
-        title: impl Into<String>,
-        rounds: usize,
-        calls: usize,
-        entrants: &[(&str, Batch)],
-    ) -> Self {
-        let names: Vec<&str> = entrants.iter().map(|(name, _)| *name).collect();
-        let mut contest = Self::new(title, &names);
+    /// Lets the entrants run a batch of calls each, in turns; one round more than is counted goes before.
+    pub async fn race(&mut self, rounds: usize, calls: usize, batches: &[Batch]) {
         for round in 0..=rounds {
-            for turn in 0..entrants.len() {
+            for turn in 0..batches.len() {
                 // Another one begins each time: whoever comes after a busy neighbour is not always the same.
-                let index = (turn + round) % entrants.len();
+                let index = (turn + round) % batches.len();
                 let began = Instant::now();
-                (entrants[index].1)(calls).await;
+                batches[index](calls).await;
                 if round > 0 {
-                    contest.took(index, began.elapsed());
+                    self.took(index, began.elapsed());
                 }
             }
         }
-        contest
     }
 
     /// Notes what an entrant took in this round.
@@ -60,13 +52,13 @@ impl Contest {
         rounds.get(rounds.len() / 2).copied().unwrap_or_default()
     }
 
-    /// The median over the rounds of the first's time by that of another in the same round: a drift of the machine
-    /// that spans a round is in both, and falls out.
+    /// The median over the rounds of one's time by another's in the same round: a drift of the machine is in both, and
+    /// falls out.
     #[must_use]
-    pub fn paired_ratio(&self, other: usize) -> f64 {
-        let pairs = self.entrants[0].1.iter().zip(&self.entrants[other].1);
+    pub fn ratio(&self, one: usize, other: usize) -> f64 {
+        let pairs = self.entrants[one].1.iter().zip(&self.entrants[other].1);
         let mut ratios: Vec<f64> = pairs
-            .map(|(ours, theirs)| ours.as_secs_f64() / theirs.as_secs_f64())
+            .map(|(one, other)| one.as_secs_f64() / other.as_secs_f64())
             .collect();
         ratios.sort_unstable_by(f64::total_cmp);
         ratios.get(ratios.len() / 2).copied().unwrap_or(f64::NAN)
