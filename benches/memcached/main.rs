@@ -1,6 +1,7 @@
 //! memcached: dbreg beside every client of its protocol, in one run.
 //!
-//! `cargo bench -p registry-bench --bench memcached`, with a word of the names below after `--` for a part of it. The
+//! `cargo bench -p registry-bench --bench memcached`, with `get`, `set`, `large`, `multi`, `cancelled` or `fleet` after
+//! `--` for a part of it, and `profile` for ours alone under a profiler. The
 //! server is memcached with two threads, on the same cores as the clients. The baseline is memcache-async behind a
 //! deadpool of 8 connections with TCP_NODELAY; each peer has 8 connections, and dbreg what its defaults give. Every
 //! value holds its key, and every answer is looked at.
@@ -218,6 +219,13 @@ async fn main() {
             outcome.cases.push(case);
         }
         finish(outcome);
+    }
+    // Only by its name, for a profiler: ours alone, for a while.
+    if words.iter().any(|word| word == "profile") {
+        let tally = gets(OURS, clients.ours.clone(), &small)
+            .round(64, Duration::from_secs(5))
+            .await;
+        println!("{:.0} gets/s at 64 tasks, without peers", tally.rate());
     }
     if wanted("fleet") {
         finish(fleet::measure(BENCH).await);
