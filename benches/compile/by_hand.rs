@@ -40,7 +40,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mongodb = mongodb::Client::with_uri_str("mongodb://127.0.0.1");
     let (mysql, mongodb) = tokio::join!(mysql.connect_with(options), mongodb);
     let (mysql, logs) = (mysql?, mongodb?.database("shop_logs"));
-    let cache = Pool::builder(Cache("127.0.0.1:11211".to_owned()))
+    let cache: Pool<Cache> = Pool::builder(Cache("127.0.0.1:11211".to_owned()))
         .max_size(8)
         .build()?;
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 /// One package.
 pub(crate) struct Scratch {
     folder: PathBuf,
+    target: PathBuf,
     source: String,
     edits: u32,
 }
@@ -51,6 +52,7 @@ impl Scratch {
             dependencies.join("\n")
         );
         let scratch = Self {
+            target: folder.join("target"),
             folder,
             source: source.to_owned(),
             edits: 0,
@@ -58,6 +60,12 @@ impl Scratch {
         scratch.file("Cargo.toml", &manifest);
         scratch.file("src/main.rs", source);
         scratch
+    }
+
+    /// The same, with what both need built once.
+    pub(crate) fn beside(self, other: &Self) -> Self {
+        let target = other.target.clone();
+        Self { target, ..self }
     }
 
     /// Writes a file.
@@ -81,7 +89,7 @@ impl Scratch {
         command
             .args(["build", "--quiet", "--offline"])
             .current_dir(&self.folder);
-        command.env("CARGO_TARGET_DIR", self.folder.join("target"));
+        command.env("CARGO_TARGET_DIR", &self.target);
         let (before, began) = (children(), Instant::now());
         let status = command.status().expect("cargo runs");
         assert!(status.success(), "{} does not build", self.folder.display());

@@ -110,25 +110,16 @@ impl Pooled {
         Ok(session)
     }
 
-    /// `set` as the crate has it: `noreply`, so that this returns when the bytes are written.
-    pub(crate) async fn set_without_reply(&self, key: &str, value: &[u8]) -> Got<()> {
+    /// `set` as the crate has it: `noreply`, so that this returns when the bytes are written. With `drained` it waits
+    /// until the server has carried out everything that was sent on this connection.
+    pub(crate) async fn set_without_reply(&self, key: &str, value: &[u8], drained: bool) -> Got<()> {
         let mut session = self.session().await?;
-        let answer = session.protocol.set(key, value, 0).await.map_err(drop);
+        let mut answer = session.protocol.set(key, value, 0).await;
+        if drained && answer.is_ok() {
+            answer = session.protocol.version().await.map(drop);
+        }
         session.busy = answer.is_err();
-        answer
-    }
-
-    /// Waits until the server has carried out everything that was written without asking for a reply.
-    pub(crate) async fn drain(&self) -> Got<()> {
-        let mut sessions = Vec::new();
-        for _ in 0..self.0.status().size {
-            sessions.push(self.session().await?);
-        }
-        for session in &mut sessions {
-            session.protocol.version().await.map_err(drop)?;
-            session.busy = false;
-        }
-        Ok(())
+        answer.map_err(drop)
     }
 }
 
