@@ -94,10 +94,13 @@ impl Case {
         }
     }
 
-    /// The highest median of those who are not called `name`.
+    /// The row with the highest median of those whose names are not among these.
+    ///
+    /// # Panics
+    /// When nobody else took part.
     #[must_use]
-    pub fn best_but(&self, name: &str) -> &Row {
-        let others = self.rows.iter().filter(|row| row.name != name);
+    pub fn best_but(&self, names: &[&str]) -> &Row {
+        let others = self.rows.iter().filter(|row| !names.contains(&row.name.as_str()));
         others
             .max_by(|one, other| one.median.total_cmp(&other.median))
             .expect("a contest has a peer")
