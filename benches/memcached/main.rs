@@ -198,7 +198,7 @@ async fn main() {
         let mut outcome = Outcome::default();
         let entrants = clients.multis(&small);
         for tasks in [1, 8] {
-            let title = title("get_multi of 64 keys", "100 B", tasks);
+            let title = title("get_multi of 64 keys of", "100 B", tasks);
             let case = ARENA.contest(title, tasks, &entrants).await;
             outcome.goals.push(nothing_wrong(&case));
             outcome.cases.push(case);
