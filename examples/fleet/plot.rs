@@ -16,17 +16,18 @@ pub(crate) fn svg(records: &[(Fleet, Record)]) -> String {
     let back = Panel {
         top: 110.0,
         height: 250.0,
-        seconds: (0.0, AFTER as f64),
+        across: (0.0, AFTER as f64),
         most: workers,
         logarithmic: false,
     };
+    let second = |second: f64| (second, format!("{second} s"));
     back.axes(
         &mut out,
         &format!(
             "Workers that work again, of {}, after the return",
             thousands(workers)
         ),
-        &[0.0, 15.0, 30.0, 45.0, 60.0, 75.0, 90.0],
+        &[0.0, 15.0, 30.0, 45.0, 60.0, 75.0, 90.0].map(second),
         &[0.0, 0.25, 0.5, 0.75, 1.0].map(|share| share * workers),
     );
     for (index, ((fleet, record), colour)) in records.iter().zip(COLOURS).enumerate() {

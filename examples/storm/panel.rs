@@ -1,4 +1,4 @@
-//! A panel of a plot: axes and lines, as SVG.
+//! A panel of a plot: axes and lines, as SVG. Every plot under `docs/` is drawn with it.
 
 use std::fmt::Write as _;
 
@@ -29,7 +29,8 @@ pub(crate) fn legend(out: &mut String, at: (f64, f64), colour: &str, name: &str)
 pub(crate) struct Panel {
     pub(crate) top: f64,
     pub(crate) height: f64,
-    pub(crate) seconds: (f64, f64),
+    /// The ends of the axis across.
+    pub(crate) across: (f64, f64),
     pub(crate) most: f64,
     pub(crate) logarithmic: bool,
 }
@@ -38,9 +39,9 @@ impl Panel {
     pub(crate) const LEFT: f64 = 70.0;
     const RIGHT: f64 = WIDTH - 20.0;
 
-    pub(crate) fn x(&self, second: f64) -> f64 {
-        let (from, to) = self.seconds;
-        Self::LEFT + (second - from) / (to - from) * (Self::RIGHT - Self::LEFT)
+    pub(crate) fn x(&self, at: f64) -> f64 {
+        let (from, to) = self.across;
+        Self::LEFT + (at - from) / (to - from) * (Self::RIGHT - Self::LEFT)
     }
 
     fn y(&self, value: f64) -> f64 {
@@ -52,7 +53,8 @@ impl Panel {
         self.top + self.height * (1.0 - share)
     }
 
-    pub(crate) fn axes(&self, out: &mut String, title: &str, seconds: &[f64], values: &[f64]) {
+    /// The axes with their labels: those across as they are given, those that go up as numbers.
+    pub(crate) fn axes(&self, out: &mut String, title: &str, across: &[(f64, String)], values: &[f64]) {
         let (left, right, top) = (Self::LEFT, Self::RIGHT, self.top);
         let bottom = top + self.height;
         let _ = writeln!(
@@ -70,11 +72,11 @@ impl Panel {
                 thousands(*value)
             );
         }
-        for second in seconds {
-            let x = self.x(*second);
+        for (at, label) in across {
+            let x = self.x(*at);
             let _ = writeln!(
                 out,
-                r#"<line x1="{x:.1}" y1="{bottom}" x2="{x:.1}" y2="{}" class="axis"/><text x="{x:.1}" y="{}" text-anchor="middle">{second} s</text>"#,
+                r#"<line x1="{x:.1}" y1="{bottom}" x2="{x:.1}" y2="{}" class="axis"/><text x="{x:.1}" y="{}" text-anchor="middle">{label}</text>"#,
                 bottom + 4.0,
                 bottom + 18.0
             );
@@ -84,9 +86,9 @@ impl Panel {
 
     pub(crate) fn line(&self, out: &mut String, colour: &str, points: impl Iterator<Item = (f64, f64)>) {
         let mut path = String::new();
-        for (index, (second, value)) in points.enumerate() {
+        for (index, (at, value)) in points.enumerate() {
             let letter = if index == 0 { 'M' } else { 'L' };
-            let _ = write!(path, "{letter}{:.1} {:.1}", self.x(second), self.y(value));
+            let _ = write!(path, "{letter}{:.1} {:.1}", self.x(at), self.y(value));
         }
         let _ = writeln!(out, r#"<path d="{path}" class="line" stroke="{colour}"/>"#);
     }

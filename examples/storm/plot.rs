@@ -17,10 +17,11 @@ pub(crate) fn svg(records: &[(Policy, Record)], storm: Storm) -> String {
     let attempts = Panel {
         top: 60.0,
         height: 210.0,
-        seconds: (0.0, (returns + AFTER) as f64),
+        across: (0.0, (returns + AFTER) as f64),
         most: 100_000.0,
         logarithmic: true,
     };
+    let second = |second: f64| (second, format!("{second} s"));
     let workers = storm.workers;
     attempts.axes(
         &mut out,
@@ -28,13 +29,13 @@ pub(crate) fn svg(records: &[(Policy, Record)], storm: Storm) -> String {
             "Attempts per second (log scale, {BIN} s mean), {} workers",
             thousands(workers as f64)
         ),
-        &[0.0, 120.0, 240.0, 360.0, 480.0, 600.0, 660.0],
+        &[0.0, 120.0, 240.0, 360.0, 480.0, 600.0, 660.0].map(second),
         &[1.0, 10.0, 100.0, 1_000.0, 10_000.0, 100_000.0],
     );
     let back = Panel {
         top: 350.0,
         height: 200.0,
-        seconds: (0.0, AFTER as f64),
+        across: (0.0, AFTER as f64),
         most: workers as f64,
         logarithmic: false,
     };
@@ -44,7 +45,7 @@ pub(crate) fn svg(records: &[(Policy, Record)], storm: Storm) -> String {
             "Workers back after the return of a database that opens {} sessions/s",
             storm.sessions
         ),
-        &[0.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0],
+        &[0.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0].map(second),
         &[0.0, 0.25, 0.5, 0.75, 1.0].map(|share| share * workers as f64),
     );
     let mark = attempts.x(returns as f64);

@@ -184,7 +184,8 @@ pub(crate) async fn close(connection: &dyn Connection) -> Result<(), Error> {
     connection.base().close(connection.shutdown()).await
 }
 
-/// The method set that is the same on every handle, written once. `$client` is what `process` and `instance` give.
+/// The method set that is the same on every handle, written once. `$client` is what `process` and `instance` give. With
+/// `own instance` the handle brings `of` and `native` itself.
 #[cfg(any(
     feature = "mysql",
     feature = "mongodb",
@@ -193,13 +194,27 @@ pub(crate) async fn close(connection: &dyn Connection) -> Result<(), Error> {
 ))]
 macro_rules! method_set {
     ($handle:ident, $client:ty, $instance:literal) => {
+        $crate::connection::method_set!($handle, $client, $instance, own instance);
+
+        impl $handle {
+            fn of(inner: ::std::sync::Arc<Inner>) -> Self {
+                Self { inner }
+            }
+
+            fn native(&self) -> $client {
+                self.client()
+                    .expect("a handle is given out only when its values gave a client")
+            }
+        }
+    };
+    ($handle:ident, $client:ty, $instance:literal, own instance) => {
         impl $handle {
             /// How the keeper finds the connection as long as a handle of it lives.
             pub(crate) fn revive(&self) -> $crate::health::Revive {
                 let inner = ::std::sync::Arc::downgrade(&self.inner);
                 Box::new(move || {
                     let inner = inner.upgrade()?;
-                    Some(::std::sync::Arc::new(Self { inner }))
+                    Some(::std::sync::Arc::new(Self::of(inner)))
                 })
             }
 
@@ -237,9 +252,9 @@ macro_rules! method_set {
             /// On a handle of an optional connection that never became available and was kept by other means than
             /// [`Optional::available`](crate::Optional::available), when its values gave no client.
             #[must_use]
+            #[inline]
             pub fn instance(&self) -> $client {
-                self.client()
-                    .expect("a handle is given out only when its values gave a client")
+                self.native()
             }
 
             /// One round trip to the server; gives its time.

@@ -23,6 +23,7 @@ mod gate;
 mod generations;
 mod health;
 mod kind;
+mod names;
 mod registry;
 mod report;
 #[cfg(any(feature = "mysql", feature = "mongodb"))]

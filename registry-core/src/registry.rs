@@ -3,6 +3,7 @@
 use crate::connection::{self, AnyConnection, Connection};
 use crate::error::Error;
 use crate::kind::ErrorKind;
+use crate::names::{Names, Numbers};
 use crate::report::Report;
 use crate::status::StateChange;
 use crate::watch::{WATCH_CAPACITY, Watch};
@@ -16,6 +17,7 @@ pub struct Registry(Arc<Shared>);
 
 struct Shared {
     connections: Vec<Arc<dyn Connection>>,
+    names: Names,
     report: Report,
     changes: broadcast::Sender<StateChange>,
 }
@@ -24,7 +26,8 @@ struct Shared {
 #[derive(Clone, Copy, Debug)]
 pub struct Backend<'a> {
     registry: &'a Registry,
-    name: &'a str,
+    name: &'static str,
+    numbers: &'a Numbers,
 }
 
 impl Registry {
@@ -33,7 +36,9 @@ impl Registry {
         for connection in &connections {
             connection.base().health().tell(changes.clone());
         }
+        let names = connections.iter().map(|c| (c.base().backend(), c.base().name()));
         Self(Arc::new(Shared {
+            names: Names::new(names),
             connections,
             report,
             changes,
@@ -44,12 +49,22 @@ impl Registry {
     ///
     /// # Errors
     /// `Config` when this registry has none; it proposes the nearest name.
-    pub fn backend<'a>(&'a self, name: &'a str) -> Result<Backend<'a>, Error> {
-        if self.0.connections.iter().any(|c| c.base().backend() == name) {
-            return Ok(Backend { registry: self, name });
+    #[inline]
+    pub fn backend(&self, name: &str) -> Result<Backend<'_>, Error> {
+        match self.0.names.backend(name) {
+            Some((name, numbers)) => Ok(Backend {
+                registry: self,
+                name,
+                numbers,
+            }),
+            None => Err(self.no_backend(name)),
         }
+    }
+
+    #[cold]
+    fn no_backend(&self, name: &str) -> Error {
         let known = self.0.connections.iter().map(|c| c.base().backend());
-        Err(not_found(&format!("backend `{name}`"), name, known))
+        not_found(&format!("backend `{name}`"), name, known)
     }
 
     /// Every connection, in the order of the report.
@@ -150,26 +165,20 @@ impl Backend<'_> {
     ///
     /// # Errors
     /// `Config` when this backend has none of this name; it proposes the nearest.
+    #[inline]
     pub fn get(&self, name: &str) -> Result<AnyConnection, Error> {
-        let mine = || {
-            self.registry
-                .0
-                .connections
-                .iter()
-                .filter(|c| c.base().backend() == self.name)
-        };
-        let field = |name: &str| name.to_ascii_lowercase().replace('-', "_");
-        let found = mine()
-            .find(|c| c.base().name() == name)
-            .or_else(|| mine().find(|c| field(c.base().name()) == name));
-        match found {
-            Some(connection) => Ok(AnyConnection(Arc::clone(connection))),
-            None => Err(not_found(
-                &format!("connection `{}.{name}`", self.name),
-                name,
-                mine().map(|c| c.base().name()),
-            )),
+        match self.numbers.number(name) {
+            Some(number) => Ok(AnyConnection(Arc::clone(&self.registry.0.connections[number]))),
+            None => Err(self.no_connection(name)),
         }
+    }
+
+    #[cold]
+    fn no_connection(&self, name: &str) -> Error {
+        let connections = self.registry.0.connections.iter();
+        let mine = connections.filter(|c| c.base().backend() == self.name);
+        let known = mine.map(|c| c.base().name());
+        not_found(&format!("connection `{}.{name}`", self.name), name, known)
     }
 
     /// Every connection of this backend.

@@ -30,6 +30,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 mod token;
+mod watcher;
 mod way;
 
 use crate::adapters::sql;
@@ -49,6 +50,7 @@ use sqlx::mysql::MySqlPool;
 use std::sync::{Arc, OnceLock};
 use target::Target;
 pub use token::WriteToken;
+use watcher::Watcher;
 
 /// A MySQL connection: `db.mysql.main`. Cheap to clone.
 ///
@@ -62,6 +64,8 @@ pub use token::WriteToken;
 #[derive(Clone)]
 pub struct MySql {
     inner: Arc<Inner>,
+    /// The pool of `inner`, here so that [`instance`](Self::instance) costs what a field of one's own costs.
+    pool: MySqlPool,
 }
 
 struct Inner {
@@ -70,6 +74,8 @@ struct Inner {
     hosts: String,
     /// Made at the first read through a reader.
     router: OnceLock<Router>,
+    /// Where a secret comes from a file.
+    watcher: OnceLock<Watcher>,
 }
 
 impl MySql {
@@ -80,14 +86,32 @@ impl MySql {
             Ok(settings) => (Ok(Target::new(&base, settings)), shown(settings)),
             Err(error) => (Err(error.clone()), String::new()),
         };
-        Self {
-            inner: Arc::new(Inner {
-                base,
-                target,
-                hosts,
-                router: OnceLock::new(),
-            }),
+        let inner = Arc::new(Inner {
+            base,
+            target,
+            hosts,
+            router: OnceLock::new(),
+            watcher: OnceLock::new(),
+        });
+        if inner.target.as_ref().is_ok_and(Target::has_files) {
+            let watcher = Watcher::start(Arc::downgrade(&inner));
+            // The cell is new.
+            let _ = inner.watcher.set(watcher);
         }
+        Self::of(inner)
+    }
+
+    fn of(inner: Arc<Inner>) -> Self {
+        let pool = match &inner.target {
+            Ok(target) => target.pool.clone(),
+            Err(_) => target::nowhere(),
+        };
+        Self { inner, pool }
+    }
+
+    #[inline]
+    fn native(&self) -> MySqlPool {
+        self.pool.clone()
     }
 
     fn client(&self) -> Result<MySqlPool, Error> {
@@ -145,7 +169,12 @@ fn shown(settings: &Settings) -> String {
     addresses.join(",")
 }
 
-method_set!(MySql, MySqlPool, "The driver's own pool: [`sqlx::MySqlPool`].");
+method_set!(
+    MySql,
+    MySqlPool,
+    "The driver's own pool: [`sqlx::MySqlPool`]. It costs what the clone of a pool in a field of one's own costs.",
+    own instance
+);
 sql::sql_handle!(MySql, sqlx::MySql);
 
 impl Connection for MySql {
@@ -177,6 +206,9 @@ impl Connection for MySql {
 
     fn shutdown(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
+            if let Some(watcher) = self.inner.watcher.get() {
+                watcher.end();
+            }
             let readers = async {
                 if let Some(router) = self.inner.router.get() {
                     router.close().await;

@@ -113,6 +113,11 @@ impl Target {
         order
     }
 
+    /// Whether a secret comes from a file.
+    pub(super) fn has_files(&self) -> bool {
+        !self.files.is_empty()
+    }
+
     /// The pool for a call. When it may have to open a session, the files are looked at first: a secret that was rotated
     /// is used from the next session on.
     pub(super) fn pool(&self) -> Result<MySqlPool, Error> {
@@ -190,6 +195,11 @@ impl Target {
     fn lock(&self) -> MutexGuard<'_, Now> {
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The pool of a connection whose values gave none.
+pub(super) fn nowhere() -> MySqlPool {
+    MySqlPool::connect_lazy_with(dead_end())
 }
 
 /// The pool of several hosts that writes may go to: no session is handed out for long whose host takes no writes. Whoever

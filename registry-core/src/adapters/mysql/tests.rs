@@ -9,6 +9,7 @@ use registry_dev::MySqlServer;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
 
 /// An open handle whose password is in this file.
 async fn open_handle(server: &MySqlServer, secret: &Path, more: &str) -> MySql {
@@ -130,6 +131,32 @@ async fn sessions_with_the_old_password_drain_after_the_first_with_the_new_one()
     // Nothing changed: nothing is opened.
     connection::reload(&handle).await.unwrap();
     assert!(ids.contains(&id().await));
+}
+
+#[tokio::test]
+async fn a_bare_pool_gets_the_new_password_too() {
+    let server = registry_dev::mysql().await.unwrap();
+    server.create_database("shop", "shop", "first").await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("secret");
+    put(&secret, "first");
+    let handle = open_handle(&server, &secret, "pool = { max = 1 }\n").await;
+    // Whoever holds it never asks the handle again.
+    let pool = handle.instance();
+    let id = sqlx::query_scalar::<_, u64>("select connection_id()")
+        .fetch_one(&pool)
+        .await;
+    alter(&server, "second").await;
+    server.sql(format!("kill {}", id.unwrap())).await.unwrap();
+    put(&secret, "second");
+    let answers = async {
+        while sqlx::query("select 1").execute(&pool).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), answers)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]

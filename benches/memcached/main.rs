@@ -1,0 +1,287 @@
+//! memcached: dbreg beside every client of its protocol, in one run.
+//!
+//! `cargo bench -p registry-bench --bench memcached`, with `get`, `set`, `large`, `multi`, `cancelled` or `fleet` after
+//! `--` for a part of it, and `profile` for ours alone under a profiler. The
+//! server is memcached with two threads, on the same cores as the clients. The baseline is memcache-async behind a
+//! deadpool of 8 connections with TCP_NODELAY; each peer has 8 connections, and dbreg what its defaults give. Every
+//! value holds its key, and every answer is looked at.
+
+#![expect(clippy::print_stdout, reason = "a program for people")]
+
+mod fleet;
+mod native;
+mod peers;
+mod workload;
+
+use dbreg::{DbRegistry, Memcached};
+use native::Native;
+use peers::{AsyncMemcached, MemcacheAsyncFace, MemcacheBlocking, Pooled};
+use registry_bench::{Arena, Case, Entrant, Goal, Outcome};
+use registry_dev::MemcachedOptions;
+use std::sync::Arc;
+use std::time::Duration;
+use workload::{Workload, gets, gets_cancelled, multis, sets, sets_without_reply};
+
+const BENCH: &str = "memcached";
+const OURS: &str = "dbreg";
+const BASELINE: &str = "memcache-async, deadpool of 8";
+/// It does not know whether anything was stored, and so is no rival.
+const NOREPLY: &str = "the same, noreply";
+const SHOPIFY: &str = "async-memcached, deadpool of 8";
+const ASYNC_FACE: &str = "memcache, async face";
+const BLOCKING: &str = "memcache in spawn_blocking";
+
+const ARENA: Arena = Arena {
+    window: Duration::from_millis(200),
+    rounds: 7,
+};
+
+/// For a task or a few: where the system puts them and the server's threads makes more difference than the client does,
+/// and it changes from round to round.
+const FEW: Arena = Arena {
+    window: Duration::from_millis(50),
+    rounds: 31,
+};
+
+#[derive(DbRegistry)]
+#[registry(toml = "[memcached.cache]\nhost = \"127.0.0.1\"\ntimeout = \"10s\"")]
+struct App;
+
+/// Everyone who takes part.
+struct Clients {
+    port: u16,
+    ours: Memcached,
+    pooled: Pooled,
+    async_memcached: AsyncMemcached,
+    async_face: MemcacheAsyncFace,
+    blocking: MemcacheBlocking,
+    native: Option<Native>,
+}
+
+impl Clients {
+    fn gets(&self, load: &Arc<Workload>) -> Vec<Entrant> {
+        let mut all = vec![
+            gets(OURS, self.ours.clone(), load),
+            gets(BASELINE, self.pooled.clone(), load),
+            gets(SHOPIFY, self.async_memcached.clone(), load),
+            gets(ASYNC_FACE, self.async_face.clone(), load),
+            gets(BLOCKING, self.blocking.clone(), load),
+        ];
+        all.extend(
+            self.native
+                .iter()
+                .map(|native| native.entrant(self.port, "get", load)),
+        );
+        all
+    }
+
+    fn sets(&self, load: &Arc<Workload>) -> Vec<Entrant> {
+        let mut all = vec![
+            sets(OURS, self.ours.clone(), load),
+            sets(BASELINE, self.pooled.clone(), load),
+            sets_without_reply(NOREPLY, self.pooled.clone(), load),
+            sets(SHOPIFY, self.async_memcached.clone(), load),
+            sets(ASYNC_FACE, self.async_face.clone(), load),
+            sets(BLOCKING, self.blocking.clone(), load),
+        ];
+        all.extend(
+            self.native
+                .iter()
+                .map(|native| native.entrant(self.port, "set", load)),
+        );
+        all
+    }
+
+    fn multis(&self, load: &Arc<Workload>) -> Vec<Entrant> {
+        let mut all = vec![
+            multis(OURS, self.ours.clone(), load),
+            multis(BASELINE, self.pooled.clone(), load),
+            multis(SHOPIFY, self.async_memcached.clone(), load),
+            multis(ASYNC_FACE, self.async_face.clone(), load),
+            multis(BLOCKING, self.blocking.clone(), load),
+        ];
+        all.extend(
+            self.native
+                .iter()
+                .map(|native| native.entrant(self.port, "multi", load)),
+        );
+        all
+    }
+
+    fn cancelled(&self, load: &Arc<Workload>, per_thousand: u64) -> Vec<Entrant> {
+        vec![
+            gets_cancelled(OURS, self.ours.clone(), load, per_thousand),
+            // For the figure without cancellation, in the same run.
+            gets("dbreg, none cancelled", self.ours.clone(), load),
+            // A pool of its own each time: what a wrong answer leaves behind is not for the next contest.
+            gets_cancelled(
+                "memcache-async, deadpool as it is",
+                Pooled::naive(self.port),
+                load,
+                per_thousand,
+            ),
+            gets_cancelled(
+                "memcache-async, deadpool with a guard",
+                self.pooled.clone(),
+                load,
+                per_thousand,
+            ),
+            gets_cancelled(SHOPIFY, self.async_memcached.clone(), load, per_thousand),
+            gets_cancelled(ASYNC_FACE, self.async_face.clone(), load, per_thousand),
+        ]
+    }
+}
+
+#[tokio::main]
+async fn main() {
+    // Cargo adds `--bench`.
+    let words: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|word| !word.starts_with('-'))
+        .collect();
+    let wanted = |part: &str| words.is_empty() || words.iter().any(|word| word == part);
+
+    let options = MemcachedOptions::default()
+        .arg("-t")
+        .arg("2")
+        .arg("-m")
+        .arg("256");
+    let server = registry_dev::memcached_with(options)
+        .await
+        .expect("memcached starts");
+    let port = server.address().port();
+    let builder = App::builder().variable("DBREG_MEMCACHED__CACHE__PORT", port);
+    let db = builder.connect().await.expect("dbreg connects");
+    let native = Native::compile();
+    if let Err(words) = &native {
+        println!("{words}");
+    }
+    let clients = Clients {
+        port,
+        ours: db.memcached.cache.clone(),
+        pooled: Pooled::guarded(port),
+        async_memcached: AsyncMemcached::new(port),
+        async_face: MemcacheAsyncFace::new(port).await,
+        blocking: MemcacheBlocking::new(port),
+        native: native.ok(),
+    };
+    let (small, large) = (Workload::new(100), Workload::new(10 * 1024));
+    small.fill(&clients.ours).await;
+    large.fill(&clients.ours).await;
+
+    for (operation, entrants) in [("get", clients.gets(&small)), ("set", clients.sets(&small))] {
+        if !wanted(operation) {
+            continue;
+        }
+        let mut outcome = Outcome::default();
+        for tasks in [1, 2, 4, 8, 16, 64, 512] {
+            let arena = if tasks <= 4 { FEW } else { ARENA };
+            let title = title(operation, "100 B", tasks);
+            let case = arena.contest(title, tasks, &entrants).await;
+            outcome.goals.extend(goals(operation, tasks, &case));
+            outcome.cases.push(case);
+        }
+        finish(outcome);
+    }
+    if wanted("large") {
+        let mut outcome = Outcome::default();
+        for (operation, entrants) in [("get", clients.gets(&large)), ("set", clients.sets(&large))] {
+            let case = ARENA.contest(title(operation, "10 KiB", 64), 64, &entrants).await;
+            let what = format!("{operation} 10 KiB, 64 tasks, against the pool of 8");
+            let goal = Goal::at_least(BENCH, what, 3.0, case.ratio(OURS, BASELINE));
+            outcome.goals.extend([goal, nothing_wrong(&case)]);
+            outcome.cases.push(case);
+        }
+        finish(outcome);
+    }
+    if wanted("multi") {
+        let mut outcome = Outcome::default();
+        let entrants = clients.multis(&small);
+        for tasks in [1, 8] {
+            let title = title("get_multi of 64 keys of", "100 B", tasks);
+            let case = ARENA.contest(title, tasks, &entrants).await;
+            outcome.goals.push(nothing_wrong(&case));
+            outcome.cases.push(case);
+        }
+        finish(outcome);
+    }
+    if wanted("cancelled") {
+        let mut outcome = Outcome::default();
+        for (per_thousand, words) in [(10, "1 %"), (100, "10 %")] {
+            let title = format!("get 100 B, 64 tasks, {words} of the calls cancelled");
+            let entrants = clients.cancelled(&small, per_thousand);
+            let case = ARENA.contest(title, 64, &entrants).await;
+            if per_thousand == 10 {
+                let what = "get 100 B, 64 tasks, 1 % of the calls cancelled, against none";
+                let found = case.ratio(OURS, "dbreg, none cancelled");
+                outcome.goals.push(Goal::at_least(BENCH, what, 0.9, found));
+            }
+            outcome.goals.push(nothing_wrong(&case));
+            outcome.cases.push(case);
+        }
+        finish(outcome);
+    }
+    // Only by its name, for a profiler: ours alone, for a while.
+    if words.iter().any(|word| word == "profile") {
+        let tally = gets(OURS, clients.ours.clone(), &small)
+            .round(64, Duration::from_secs(5))
+            .await;
+        println!("{:.0} gets/s at 64 tasks, without peers", tally.rate());
+    }
+    if wanted("fleet") {
+        finish(fleet::measure(BENCH).await);
+    }
+    db.close().await.expect("nothing is at work");
+}
+
+fn title(operation: &str, size: &str, tasks: usize) -> String {
+    let plural = if tasks == 1 { "" } else { "s" };
+    format!("{operation} {size}, {tasks} task{plural}")
+}
+
+/// What the contest of an operation with 100 B was to reach.
+fn goals(operation: &str, tasks: usize, case: &Case) -> Vec<Goal> {
+    let (ours, title) = (case.row(OURS), &case.title);
+    let best = case.best_but(&[OURS, NOREPLY]);
+    let against_best = |wanted| {
+        let what = format!("{title}, against the best peer");
+        let mut goal = Goal::at_least(BENCH, what, wanted, ours.median / best.median);
+        goal.found += &format!(" ({})", best.name);
+        goal
+    };
+    let against_pool = |wanted| {
+        let what = format!("{title}, against the pool of 8");
+        Goal::at_least(BENCH, what, wanted, case.ratio(OURS, BASELINE))
+    };
+    let mut goals = Vec::new();
+    match tasks {
+        1 => goals.push(against_best(0.95)),
+        16 if operation == "get" => goals.push(against_pool(2.0)),
+        512 if operation == "get" => goals.push(against_pool(10.0)),
+        64 => {
+            goals.extend([against_pool(6.0), against_best(1.0)]);
+            if let (Some(ours), Some(pool)) = (ours.p99, case.row(BASELINE).p99) {
+                let what = format!("p99 of {title}, against the pool of 8");
+                goals.push(Goal::at_most(BENCH, what, 0.3, ours / pool));
+            }
+            if operation == "set" {
+                let what = format!("{title}, acknowledged, against async-memcached");
+                goals.push(Goal::at_least(BENCH, what, 4.0, case.ratio(OURS, SHOPIFY)));
+            }
+        }
+        _ => {}
+    }
+    goals.push(nothing_wrong(case));
+    goals
+}
+
+fn nothing_wrong(case: &Case) -> Goal {
+    let row = case.row(OURS);
+    let what = format!("wrong values and failed calls of {}", case.title);
+    Goal::number(BENCH, what, 0.0, (row.wrong + row.failed) as f64, "")
+}
+
+fn finish(outcome: Outcome) {
+    outcome.print_goals();
+    outcome.save(BENCH).expect("cargo's folder can be written to");
+}
