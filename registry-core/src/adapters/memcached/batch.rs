@@ -32,7 +32,8 @@ pub(super) enum Failure {
 
 impl Batch {
     pub(super) fn add(&mut self, waiting: Waiting) {
-        self.since.get_or_insert(waiting.since);
+        let first = self.since.map_or(waiting.since, |since| since.min(waiting.since));
+        self.since = Some(first);
         self.again |= waiting.again;
         match waiting.job {
             Job::Get { key, reply } => self.gets.push((key, reply)),
@@ -87,7 +88,7 @@ impl Batch {
                 "the server sent more than one answer to one command",
             ));
         }
-        session.used = true;
+        session.served(Instant::now());
         self.give_answers(session.stream.take_answers());
         if !self.writes.is_empty() {
             return Err(super::frame::unexpected());
@@ -159,7 +160,7 @@ impl Batch {
         let again = !self.again
             && match failure {
                 Failure::Io(cause) => {
-                    (session.used && is_end(cause)) || (self.is_company() && is_refusal(cause))
+                    (session.used && is_end(cause)) || (self.is_company() && is_of_one(cause))
                 }
                 Failure::Late => false,
             };
@@ -174,9 +175,12 @@ impl Batch {
             jobs.for_each(|job| job.fail(error.clone()));
             return Vec::new();
         }
+        // No session of its own making: it waits for one as long as a call may take.
+        let until = since + host.terms().base.timeout();
         jobs.map(|job| Waiting {
             job,
             since,
+            until,
             again: true,
         })
         .collect()
@@ -209,8 +213,9 @@ pub(super) fn is_end(cause: &io::Error) -> bool {
     )
 }
 
-/// A proxy refuses a whole command when one of its keys belongs to a server that is away.
-fn is_refusal(cause: &io::Error) -> bool {
+/// The fault of one key of many: a proxy refuses the whole command when the server of one is away, and a value that is
+/// larger than is taken ends it.
+fn is_of_one(cause: &io::Error) -> bool {
     let fault = cause.get_ref().and_then(|inner| inner.downcast_ref::<Fault>());
-    matches!(fault, Some(Fault::Refused(_)))
+    matches!(fault, Some(Fault::Refused(_) | Fault::TooLarge))
 }

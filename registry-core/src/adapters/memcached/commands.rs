@@ -1,8 +1,11 @@
 //! The commands, as the application calls them.
 
+use super::batch::judged;
+use super::error::unknown_outcome;
 use super::fleet::Fleet;
 use super::frame::Answer;
 use super::host::Host;
+use super::lease::Refusal;
 use super::write::{Verb, Write};
 use super::{Expiry, FailedHost, HostAddress, Memcached, MultiGet, wire};
 use crate::error::Error;
@@ -30,14 +33,28 @@ pub enum CasOutcome {
     NotFound,
 }
 
-/// Speaks one command on a session of a host: what is not gathered with others.
+/// Speaks one command on a session of a host: what is not gathered with others. Gives what [`Lease::speak`] gives.
+///
+/// [`Lease::speak`]: super::lease::Lease::speak
 macro_rules! on_session {
+    ($host:expr, $deadline:expr, |$stream:ident| $answer:expr) => {{
+        let host: &Arc<Host> = $host;
+        let lease = host.lease().await?;
+        let answer = lease.speak($deadline, async |$stream| $answer.await);
+        answer.await
+    }};
+}
+
+/// The same for one that only reads: when the server has ended the session while it rested, once more on another.
+macro_rules! read_on_session {
     ($host:expr, |$stream:ident| $answer:expr) => {{
         let host: &Arc<Host> = $host;
         let deadline = host.deadline();
-        let lease = host.lease().await?;
-        let answer = lease.speak(deadline, async |$stream| $answer.await);
-        answer.await.map_err(|refusal| refusal.error)
+        let answer = match on_session!(host, deadline, |$stream| $answer) {
+            Err(Refusal { is_stale: true, .. }) => on_session!(host, deadline, |$stream| $answer),
+            answer => answer,
+        };
+        answer.map_err(|refusal| refusal.error)
     }};
 }
 
@@ -84,7 +101,7 @@ impl Memcached {
             if sorted.is_empty() {
                 return Ok(MultiGet::default());
             }
-            self.inner.base.usable().await?;
+            self.open_in_time().await?;
             let mut values = fleet.get_multi(sorted).await?;
             values.record(|error| self.inner.base.record(error, "get_multi"));
             Ok(values)
@@ -100,7 +117,7 @@ impl Memcached {
             let Some(host) = self.usable().await?.reads(&key)? else {
                 return Ok(None);
             };
-            on_session!(host, |stream| wire::gets(stream, &key))
+            read_on_session!(host, |stream| wire::gets(stream, &key))
         };
         let found = call!(self, "gets", work)?;
         Ok(found.map(|(value, token)| (value, CasToken(token))))
@@ -167,7 +184,14 @@ impl Memcached {
             let key = self.fleet()?.key(key)?;
             let value = self.fleet()?.value(value)?;
             let host = self.usable().await?.writes(&key)?;
-            on_session!(host, |stream| wire::cas(stream, &key, value, expiry, token.0))
+            let answer = on_session!(host, host.deadline(), |stream| {
+                wire::cas(stream, &key, value, expiry, token.0)
+            });
+            match judged(answer.map_err(|refusal| unknown_outcome(&refusal.error))?)? {
+                Answer::Stored => Ok(CasOutcome::Stored),
+                Answer::Exists => Ok(CasOutcome::Exists),
+                _ => Ok(CasOutcome::NotFound),
+            }
         };
         call!(self, "cas", work)
     }
@@ -201,7 +225,13 @@ impl Memcached {
     /// the same, and the error is that of the first that failed.
     pub async fn flush_all(&self) -> Result<(), Error> {
         let work = async {
-            let flush = async |host| on_session!(host, |stream| wire::flush_all(stream));
+            let flush = async |host: &Arc<Host>| {
+                if let Some(cause) = host.vitality().cause_of_death() {
+                    return Err(cause);
+                }
+                let answer = on_session!(host, host.deadline(), |stream| wire::flush_all(stream));
+                answer.map_err(|refusal| unknown_outcome(&refusal.error))
+            };
             let hosts = self.usable().await?.hosts.iter().map(flush);
             let flushed = futures_util::future::join_all(hosts).await;
             flushed.into_iter().collect()
@@ -223,7 +253,7 @@ impl Memcached {
         let work = async {
             let fleet = self.usable().await?;
             let host = fleet.any_alive().unwrap_or(&fleet.hosts[0]);
-            on_session!(host, |stream| wire::stats(stream))
+            read_on_session!(host, |stream| wire::stats(stream))
         };
         call!(self, "stats", work)
     }
@@ -284,8 +314,18 @@ impl Memcached {
 
     /// The hosts of a connection that is open now.
     async fn usable(&self) -> Result<&Fleet, Error> {
-        self.inner.base.usable().await?;
+        self.open_in_time().await?;
         self.fleet()
+    }
+
+    /// Waits for a connection that is being opened, as long as a call may take.
+    async fn open_in_time(&self) -> Result<(), Error> {
+        let base = &self.inner.base;
+        if base.is_open() {
+            return Ok(());
+        }
+        let opening = Box::pin(tokio::time::timeout(base.timeout(), base.usable()));
+        opening.await.unwrap_or_else(|_| Err(base.deadline_error()))
     }
 
     async fn read(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {

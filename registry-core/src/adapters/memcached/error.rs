@@ -16,7 +16,7 @@ pub(super) fn of_io(address: &HostAddress, cause: &io::Error) -> Error {
                 return Error::new(ErrorKind::TooManyConnections, fault.to_string())
                     .help("the limit is the server's option `-c`");
             }
-            Fault::Refused(_) => ErrorKind::Operation,
+            Fault::Refused(_) | Fault::TooLarge => ErrorKind::Operation,
             Fault::Garbled(_) => ErrorKind::Protocol,
         };
         return Error::new(kind, fault.to_string());

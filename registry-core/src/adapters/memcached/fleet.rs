@@ -14,6 +14,7 @@ use futures_util::future::join_all;
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::time::Instant;
 
 /// What becomes of the keys of a host that is taken for dead: `on_dead_host`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,12 +120,11 @@ impl Fleet {
     pub(super) async fn get_multi(&self, keys: Vec<String>) -> Result<MultiGet, Error> {
         let mut values = MultiGet::default();
         let mut parts: Vec<(usize, Vec<String>)> = Vec::new();
-        let (mut first_error, mut missed) = (None, false);
+        let mut first_error = None;
         for key in keys {
             let host = match self.reads(&key) {
                 Ok(Some(host)) => host,
                 Ok(None) => {
-                    missed = true;
                     values.fail(self.owner(&key), None);
                     continue;
                 }
@@ -148,7 +148,7 @@ impl Fleet {
             let host = &self.hosts[index];
             (host, host.get_multi(keys).await)
         });
-        let mut answered = missed;
+        let mut answered = false;
         for (host, part) in join_all(parts).await {
             match part {
                 Ok(found) => {
@@ -167,11 +167,12 @@ impl Fleet {
         }
     }
 
-    /// Opens the hosts that are not taken for dead, or, when all are, all. One is enough: the others are probed until
-    /// they are back.
+    /// Opens the hosts that are not taken for dead, or, when all are, all. One is enough: at the first time the others
+    /// are taken for dead, and probed until they are back; later it is their calls that count.
     pub(super) async fn open(&self) -> Result<Opened, Error> {
         let alive = |host: &&Arc<Host>| host.vitality().cause_of_death().is_none();
-        let mut hosts: Vec<&Arc<Host>> = self.hosts.iter().filter(alive).collect();
+        let wanted = |host: &&Arc<Host>| alive(host) || host.vitality().is_forgotten();
+        let mut hosts: Vec<&Arc<Host>> = self.hosts.iter().filter(wanted).collect();
         if hosts.is_empty() {
             hosts = self.hosts.iter().collect();
         }
@@ -186,9 +187,9 @@ impl Fleet {
         let is_first = !self.was_open.swap(true, Ordering::AcqRel);
         for (host, attempt) in attempts {
             match attempt {
-                Ok(_) => host.vitality().revive(),
+                Ok(_) if !alive(&host) => host.vitality().revive(host),
                 Err(error) if is_first => host.mark_dead(error),
-                Err(error) => host.failed(&error),
+                _ => {}
             }
         }
         let count = self.hosts.len();
@@ -202,21 +203,17 @@ impl Fleet {
         })
     }
 
-    /// One round trip with each host that is not dead; one that answers is enough.
+    /// One round trip with the hosts that are not dead; the first that answers is enough.
     pub(super) async fn probe(&self) -> Result<(), Error> {
         let alive = self
             .hosts
             .iter()
             .filter(|host| host.vitality().cause_of_death().is_none());
-        let versions: Vec<_> = alive.map(Host::version).collect();
+        let versions: Vec<_> = alive.map(|host| Box::pin(host.version())).collect();
         if versions.is_empty() {
             return self.owner("").vitality().cause_of_death().map_or(Ok(()), Err);
         }
-        let versions = join_all(versions).await;
-        if versions.iter().any(Result::is_ok) {
-            return Ok(());
-        }
-        Err(all_failed(versions.into_iter().filter_map(Result::err)))
+        futures_util::future::select_ok(versions).await.map(drop)
     }
 
     /// Those that are dead, with the cause.
@@ -254,8 +251,10 @@ async fn open(host: &Arc<Host>) -> Result<String, Error> {
     let HostAddress { host: name, port } = host.address().clone();
     // A little less than the connection itself has: one host that hangs does not make all of it late.
     let limit = host.terms().base.connect_timeout().mul_f64(0.95);
+    let began = Instant::now();
     let version = cause::with_cause(&[(name, port)], limit, "memcached", host.prove()).await?;
-    host.fill().await?;
+    // In what is left of the time; what was not opened by then gives its place back.
+    let _ = tokio::time::timeout_at(began + limit, host.fill()).await;
     Ok(version)
 }
 

@@ -15,6 +15,8 @@ const NOT_A_NUMBER: &[u8] = b"CLIENT_ERROR cannot increment or decrement non-num
 pub(super) enum Fault {
     /// The server's own `ERROR`, `CLIENT_ERROR …` or `SERVER_ERROR …`.
     Refused(String),
+    /// A value that is larger than `max_value`.
+    TooLarge,
     /// What came is not memcached's protocol.
     Garbled(&'static str),
 }
@@ -23,6 +25,7 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(text) => write!(f, "the server answered {}", text.trim_end()),
+            Self::TooLarge => f.write_str("the value is larger than `max_value`"),
             Self::Garbled(what) => f.write_str(what),
         }
     }
@@ -122,7 +125,7 @@ pub(super) fn check(line: &[u8], max_value: usize) -> io::Result<Option<usize>> 
     }
     match size(text) {
         Some(size) if size <= max_value => Ok(Some(size)),
-        Some(_) => Err(garbled("the server announced a value larger than `max_value`")),
+        Some(_) => Err(Fault::TooLarge.into()),
         None => Err(garbled(
             "the server announced a value with a header that cannot be read",
         )),

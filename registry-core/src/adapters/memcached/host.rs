@@ -4,11 +4,14 @@
 //! comes free speaks for many at once (see [`super::runner`]): one packet there, one back.
 
 use super::address::HostAddress;
+use super::batch::Batch;
 use super::batch::judged;
 use super::error::unknown_outcome;
 use super::frame::Answer;
 use super::lease::{Lease, Refusal};
-use super::queue::{Job, QUEUE_LIMIT, Queue, Waiting};
+use super::place::Place;
+use super::queue::{Job, Next, QUEUE_LIMIT, Queue, Waiting};
+use super::runner::Start;
 use super::session::{Session, Terms};
 use super::vitality::Vitality;
 use super::write::Write;
@@ -20,6 +23,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, oneshot};
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 /// A value up to this size is copied, to be sent in a batch; a larger one goes from where it is, on a session of its own,
@@ -34,8 +38,10 @@ pub(super) struct Host {
     terms: Terms,
     vitality: Vitality,
     queue: Mutex<Queue>,
-    /// Wakes who waits for a place in the queue, in order.
+    /// Wakes who waits for room in the queue, the first of them first.
     room: Notify,
+    /// Wakes who opens a session, when the host is closed.
+    closing: Notify,
     /// The size of a value of late.
     typical: AtomicUsize,
 }
@@ -48,6 +54,7 @@ impl Host {
             vitality: Vitality::new(failure_limit),
             queue: Mutex::default(),
             room: Notify::new(),
+            closing: Notify::new(),
             typical: AtomicUsize::new(0),
         }
     }
@@ -68,8 +75,28 @@ impl Host {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn room(&self) -> &Notify {
-        &self.room
+    pub(super) fn closing(&self) -> &Notify {
+        &self.closing
+    }
+
+    /// What a session that came free has to do; the session itself, where that is more than to rest.
+    pub(super) fn next(&self, session: Session, batch: &mut Batch) -> (Next, Option<Session>) {
+        let typical = self.typical();
+        let mut queue = self.queue();
+        let before = queue.waiting.len();
+        let next = queue.next(typical, batch);
+        // Whoever waits for room in the queue may have some of what is free now.
+        for _ in 0..queue.crowd.min(before - queue.waiting.len()) {
+            self.room.notify_one();
+        }
+        match next {
+            Next::Rest if queue.closed => (next, None),
+            Next::Rest => {
+                queue.rest(session, &self.terms);
+                (next, None)
+            }
+            _ => (next, Some(session)),
+        }
     }
 
     pub(super) fn typical(&self) -> usize {
@@ -86,16 +113,18 @@ impl Host {
 
     /// The value of a key.
     pub(super) async fn get(self: &Arc<Self>, key: &str) -> Result<Option<Vec<u8>>, Error> {
+        let since = Instant::now();
         if let Some(lease) = self.take_idle()? {
             // In a box, as every way that a gathered call does not take: what a future may hold it is moved with.
-            let answer = lease.speak(self.deadline(), async |stream| wire::get(stream, key).await);
+            let deadline = since + self.terms.base.timeout();
+            let answer = lease.speak(deadline, async |stream| wire::get(stream, key).await);
             match Box::pin(answer).await {
                 Err(Refusal { is_stale: true, .. }) => {}
                 answer => return answer.map_err(|refusal| refusal.error),
             }
         }
         let key = key.to_owned();
-        self.wait(|reply| Job::Get { key, reply }).await
+        self.wait(since, |reply| Job::Get { key, reply }).await
     }
 
     /// The values of these keys, which are in order and all different, in commands of so many keys.
@@ -103,21 +132,21 @@ impl Host {
         self: &Arc<Self>,
         keys: Vec<String>,
     ) -> Result<HashMap<String, Vec<u8>>, Error> {
+        let since = Instant::now();
         if keys.len() <= KEYS_PER_COMMAND {
             if let Some(lease) = self.take_idle()? {
                 let sorted: Vec<&str> = keys.iter().map(String::as_str).collect();
-                let answer = lease.speak(self.deadline(), async |stream| {
-                    wire::get_sorted(stream, &sorted).await
-                });
+                let deadline = since + self.terms.base.timeout();
+                let answer = lease.speak(deadline, async |stream| wire::get_sorted(stream, &sorted).await);
                 match Box::pin(answer).await {
                     Err(Refusal { is_stale: true, .. }) => {}
                     answer => return answer.map_err(|refusal| refusal.error),
                 }
             }
-            return self.wait(|reply| Job::GetMulti { keys, reply }).await;
+            return self.wait(since, |reply| Job::GetMulti { keys, reply }).await;
         }
         let commands = keys.chunks(KEYS_PER_COMMAND).map(<[String]>::to_vec);
-        let commands = commands.map(|keys| self.wait(|reply| Job::GetMulti { keys, reply }));
+        let commands = commands.map(|keys| self.wait(since, |reply| Job::GetMulti { keys, reply }));
         let found = futures_util::future::try_join_all(commands).await?;
         Ok(found.into_iter().flatten().collect())
     }
@@ -125,7 +154,7 @@ impl Host {
     /// Carries out a command that changes something; gives its answer.
     pub(super) async fn write(self: &Arc<Self>, write: Write<'_>) -> Result<Answer, Error> {
         let large = write.value.len() > GATHERED_VALUE;
-        let deadline = self.deadline();
+        let since = Instant::now();
         let lease = if large {
             Some(Box::pin(self.lease()).await?)
         } else {
@@ -133,8 +162,9 @@ impl Host {
         };
         let Some(lease) = lease else {
             let write = Box::new(write.into_owned());
-            return self.wait(|reply| Job::Write { write, reply }).await;
+            return self.wait(since, |reply| Job::Write { write, reply }).await;
         };
+        let deadline = since + self.terms.base.timeout();
         let answer = lease.speak(deadline, async |stream| wire::write(stream, &write).await);
         let answer = Box::pin(answer).await;
         judged(answer.map_err(|refusal| unknown_outcome(&refusal.error))?)
@@ -144,7 +174,7 @@ impl Host {
     pub(super) async fn lease(self: &Arc<Self>) -> Result<Lease, Error> {
         match self.take_idle()? {
             Some(lease) => Ok(lease),
-            None => self.wait(|reply| Job::Lease { reply }).await,
+            None => self.wait(Instant::now(), |reply| Job::Lease { reply }).await,
         }
     }
 
@@ -172,19 +202,21 @@ impl Host {
             if session.is_sound(&self.terms, Instant::now()) {
                 return Ok(Some(Lease::new(self, session)));
             }
-            self.queue().one_ended();
         }
     }
 
-    /// Puts a job into the queue, and waits until it is done. Leaving costs nothing: the job is passed over.
+    /// Puts a job of a call that came then into the queue, and waits until it is done. Leaving costs nothing: the job is
+    /// passed over.
     async fn wait<T>(
         self: &Arc<Self>,
+        since: Instant,
         job: impl FnOnce(oneshot::Sender<Result<T, Error>>) -> Job,
     ) -> Result<T, Error> {
         let (reply, outcome) = oneshot::channel();
         let waiting = Waiting {
             job: job(reply),
-            since: Instant::now(),
+            since,
+            until: Instant::now() + self.terms.acquire_timeout,
             again: false,
         };
         if let Some(waiting) = self.enqueue(waiting)? {
@@ -196,9 +228,9 @@ impl Host {
             .unwrap_or_else(|_| Err(self.terms.base.closed_error()))
     }
 
-    /// Waits for a place in the queue, up to `acquire_timeout`, and takes it.
+    /// Waits for room in the queue, up to `acquire_timeout`, and takes it.
     async fn wait_for_room(self: &Arc<Self>, mut waiting: Waiting) -> Result<(), Error> {
-        let until = waiting.since + self.terms.acquire_timeout;
+        let until = waiting.until;
         // Before the first look: whoever makes room after it knows that somebody waits.
         let _one_more = Crowd::join(self);
         loop {
@@ -223,11 +255,38 @@ impl Host {
             return Ok(Some(waiting));
         }
         queue.waiting.push_back(waiting);
-        self.set_to_work(&mut queue);
-        if queue.usher.is_none() {
-            queue.usher = Some(runner::usher(self));
-        }
+        self.attend(&mut queue);
         Ok(None)
+    }
+
+    /// Puts back what is to be tried again, before all others.
+    pub(super) fn put_back(self: &Arc<Self>, again: Vec<Waiting>) {
+        let refused = {
+            let mut queue = self.queue();
+            if queue.closed {
+                again
+            } else {
+                for waiting in again.into_iter().rev() {
+                    queue.waiting.push_front(waiting);
+                }
+                self.attend(&mut queue);
+                return;
+            }
+        };
+        self.fail(refused, &self.terms.base.closed_error());
+    }
+
+    /// Sees to it that what waits is served, or ends.
+    fn attend(self: &Arc<Self>, queue: &mut Queue) {
+        self.set_to_work(queue);
+        if queue.usher.as_ref().is_none_or(AbortHandle::is_finished) {
+            queue.usher = runner::usher(self);
+        }
+    }
+
+    /// Has what waits served.
+    pub(super) fn serve(self: &Arc<Self>) {
+        self.set_to_work(&mut self.queue());
     }
 
     /// Has what waits served: by a session at rest, or by one more.
@@ -236,9 +295,9 @@ impl Host {
             return;
         }
         if let Some(session) = queue.take_idle(&self.terms) {
-            runner::start(self, Some(session));
-        } else if queue.may_open(self.terms.max) {
-            runner::start(self, None);
+            runner::start(self, Start::With(session));
+        } else if let Some(place) = queue.may_open(self.terms.max) {
+            runner::start(self, Start::In(place));
         }
     }
 
@@ -246,19 +305,13 @@ impl Host {
     pub(super) fn give_back(self: &Arc<Self>, session: Session) {
         let mut queue = self.queue();
         if queue.closed {
-            queue.one_ended();
-        } else if queue.waiting.is_empty() {
+            return;
+        }
+        if queue.waiting.is_empty() {
             queue.rest(session, &self.terms);
         } else {
-            runner::start(self, Some(session));
+            runner::start(self, Start::With(session));
         }
-    }
-
-    /// A session has ended; what waits may have another.
-    pub(super) fn session_ended(self: &Arc<Self>) {
-        let mut queue = self.queue();
-        queue.one_ended();
-        self.set_to_work(&mut queue);
     }
 
     /// One more failure in a row; too many, and the host is taken for dead.
@@ -281,7 +334,7 @@ impl Host {
 
     /// Opens one session and has it name the server's version.
     pub(super) async fn prove(self: &Arc<Self>) -> Result<String, Error> {
-        let mut session = Session::connect(&self.terms, &self.address).await?;
+        let mut session = Session::connect(&self.terms, &self.address, None).await?;
         let version = wire::version(&mut session.stream).await;
         version.map_err(|cause| super::error::of_io(&self.address, &cause))
     }
@@ -289,42 +342,37 @@ impl Host {
     /// The version of the server, on a session as calls use them.
     pub(super) async fn version(self: &Arc<Self>) -> Result<String, Error> {
         let deadline = self.deadline();
-        let lease = self.lease().await?;
-        let answer = lease.speak(deadline, async |stream| wire::version(stream).await);
-        answer.await.map_err(|refusal| refusal.error)
+        let mut tried = false;
+        loop {
+            let lease = self.lease().await?;
+            let answer = lease.speak(deadline, async |stream| wire::version(stream).await);
+            match answer.await {
+                Err(Refusal { is_stale: true, .. }) if !tried => tried = true,
+                answer => return answer.map_err(|refusal| refusal.error),
+            }
+        }
     }
 
-    /// Opens as many sessions as are to be kept.
-    pub(super) async fn fill(self: &Arc<Self>) -> Result<(), Error> {
-        let missing = {
-            let mut queue = self.queue();
-            let missing = self.terms.min.saturating_sub(queue.open);
-            queue.open += missing;
-            missing
+    /// Opens as many sessions as are to be kept. What does not come now, or in time, comes with the calls.
+    pub(super) async fn fill(self: &Arc<Self>) {
+        let missing: Vec<Place> = {
+            let queue = self.queue();
+            let missing = self.terms.min.saturating_sub(queue.places.taken());
+            (0..missing).map(|_| queue.places.take()).collect()
         };
-        let opening = (0..missing).map(|_| async {
-            match Session::connect(&self.terms, &self.address).await {
-                Ok(session) => {
-                    self.give_back(session);
-                    Ok(())
-                }
-                Err(error) => {
-                    self.session_ended();
-                    Err(error)
-                }
+        let opening = missing.into_iter().map(async |place| {
+            if let Ok(session) = Session::connect(&self.terms, &self.address, Some(place)).await {
+                self.give_back(session);
             }
         });
-        futures_util::future::join_all(opening)
-            .await
-            .into_iter()
-            .collect()
+        futures_util::future::join_all(opening).await;
     }
 
     pub(super) fn sessions(&self) -> Sessions {
         let number = |count| u32::try_from(count).unwrap_or(u32::MAX);
         let queue = self.queue();
         Sessions {
-            open: number(queue.open),
+            open: number(queue.places.taken()),
             idle: number(queue.idle.len()),
             max: number(self.terms.max),
         }
@@ -336,12 +384,12 @@ impl Host {
         {
             let mut queue = self.queue();
             queue.closed = true;
-            queue.open -= queue.idle.len();
             queue.idle.clear();
             if let Some(usher) = queue.usher.take() {
                 usher.abort();
             }
         }
+        self.closing.notify_waiters();
         self.fail_waiting(&self.terms.base.closed_error());
     }
 
@@ -360,15 +408,8 @@ impl Host {
 
     /// Waits until the sessions of a host that is closed have ended. The caller bounds the wait.
     pub(super) async fn ended(&self) {
-        let ended = Arc::clone(&self.queue().ended);
-        loop {
-            // Registered before the look: an end in between is not missed.
-            let one = ended.notified();
-            if self.queue().open == 0 {
-                return;
-            }
-            one.await;
-        }
+        let places = Arc::clone(&self.queue().places);
+        places.emptied().await;
     }
 
     pub(super) fn no_session(&self) -> Error {

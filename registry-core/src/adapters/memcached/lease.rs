@@ -60,7 +60,7 @@ impl Lease {
         let mut session = self.session.take().expect("it was there a moment ago");
         match answer {
             Ok(answer) => {
-                session.used = true;
+                session.served(Instant::now());
                 self.host.vitality().succeeded();
                 self.host.give_back(session);
                 Ok(answer)
@@ -72,7 +72,7 @@ impl Lease {
                     Failure::Late => base.deadline_error(),
                 };
                 drop(session);
-                self.host.session_ended();
+                self.host.serve();
                 if !is_stale {
                     self.host.failed(&error);
                 }
@@ -95,7 +95,10 @@ impl Drop for Lease {
         match tokio::runtime::Handle::try_current() {
             // It ends by itself: within its limit, or with the runtime.
             Ok(runtime) => drop(runtime.spawn(drain(host, session))),
-            Err(_) => host.session_ended(),
+            Err(_) => {
+                drop(session);
+                host.serve();
+            }
         }
     }
 }
@@ -104,12 +107,12 @@ async fn drain(host: Arc<Host>, mut session: Session) {
     let limit = DRAIN_LIMIT.min(host.terms().base.timeout());
     match tokio::time::timeout(limit, session.stream.drain()).await {
         Ok(Ok(())) => {
-            session.used = true;
+            session.served(Instant::now());
             host.give_back(session);
         }
         _ => {
             drop(session);
-            host.session_ended();
+            host.serve();
         }
     }
 }

@@ -30,6 +30,7 @@ mod key;
 mod lease;
 mod multi;
 mod open;
+mod place;
 mod queue;
 mod ring;
 mod runner;

@@ -63,14 +63,14 @@ fn fleet(base: &Arc<Base>, settings: &Settings) -> Result<Fleet, Error> {
     };
     // Every default stands in the backend's row; those here are for a row that forgot.
     let max = count("pool.max", 4);
+    let half = base.timeout() / 2;
     let acquire_timeout = settings.duration("pool.acquire_timeout");
     let terms = Terms {
         base: Arc::clone(base),
         max,
         min: count("pool.min", 0).min(max),
-        acquire_timeout: acquire_timeout
-            .unwrap_or_else(|| base.timeout())
-            .min(base.timeout()),
+        // At most half of what a call may take: the other half is for its way to the server and back.
+        acquire_timeout: acquire_timeout.unwrap_or(half).min(half),
         idle_timeout: settings.duration("pool.idle_timeout"),
         max_lifetime: settings.duration("pool.max_lifetime"),
         max_value: count("max_value", 1 << 20),

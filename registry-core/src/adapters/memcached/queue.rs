@@ -3,13 +3,13 @@
 use super::batch::Batch;
 use super::frame::Answer;
 use super::lease::Lease;
+use super::place::{Place, Places};
 use super::session::{Session, Terms};
 use super::write::Write;
 use crate::error::Error;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
@@ -91,6 +91,8 @@ pub(super) struct Waiting {
     pub(super) job: Job,
     /// When the call came.
     pub(super) since: Instant,
+    /// How long it waits for a session.
+    pub(super) until: Instant,
     /// It was part of a batch that failed, and goes alone now, once.
     pub(super) again: bool,
 }
@@ -101,15 +103,13 @@ pub(super) struct Queue {
     /// The one that was used last is used next, so that the others grow old.
     pub(super) idle: Vec<Session>,
     pub(super) waiting: VecDeque<Waiting>,
-    /// How many sessions there are, those that are being opened included.
-    pub(super) open: usize,
+    /// The sessions that there are, those that are being opened included.
+    pub(super) places: Arc<Places>,
     /// After a session could not be opened beside others, none is tried before.
     pub(super) not_before: Option<Instant>,
     pub(super) closed: bool,
     /// How many calls wait for a place in the queue.
     pub(super) crowd: usize,
-    /// Wakes whoever closes it, when the last session has ended.
-    pub(super) ended: Arc<Notify>,
     /// Ends what waits too long; it lives while something waits.
     pub(super) usher: Option<AbortHandle>,
 }
@@ -125,14 +125,6 @@ pub(super) enum Next {
 }
 
 impl Queue {
-    /// Counts a session that has ended.
-    pub(super) fn one_ended(&mut self) {
-        self.open -= 1;
-        if self.closed && self.open == 0 {
-            self.ended.notify_waiters();
-        }
-    }
-
     /// Takes what a session that came free has to do; calls to speak for are put into the batch, which is empty.
     pub(super) fn next(&mut self, typical: usize, batch: &mut Batch) -> Next {
         let (mut calls, mut bytes) = (0, 0);
@@ -170,7 +162,6 @@ impl Queue {
         session.rest(now);
         if self.idle.first().is_some_and(|oldest| oldest.is_past(terms, now)) {
             self.idle.remove(0);
-            self.one_ended();
         }
         self.idle.push(session);
     }
@@ -181,39 +172,29 @@ impl Queue {
             if session.is_sound(terms, Instant::now()) {
                 return Some(session);
             }
-            self.one_ended();
         }
         None
     }
 
-    /// Whether another session may be opened for what waits now; counts it when it may.
-    pub(super) fn may_open(&mut self, max: usize) -> bool {
-        let pause = self.open > 0 && self.not_before.is_some_and(|moment| Instant::now() < moment);
-        let may = !self.closed && self.open < max && !self.waiting.is_empty() && !pause;
-        self.open += usize::from(may);
-        may
+    /// A place for another session, for what waits now.
+    pub(super) fn may_open(&mut self, max: usize) -> Option<Place> {
+        let open = self.places.taken();
+        let pause = open > 0 && self.not_before.is_some_and(|moment| Instant::now() < moment);
+        let may = !self.closed && open < max && !self.waiting.is_empty() && !pause;
+        may.then(|| self.places.take())
     }
 
-    /// Whether nothing waits for a session that has ended; it is not replaced then.
-    pub(super) fn is_done(&mut self) -> bool {
-        let done = self.waiting.is_empty();
-        if done {
-            self.one_ended();
-        }
-        done
+    /// When the first of those that wait has waited long enough.
+    pub(super) fn first_end(&self) -> Option<Instant> {
+        self.waiting.iter().map(|waiting| waiting.until).min()
     }
 
-    /// Takes what has waited for so long by now.
-    pub(super) fn take_expired(&mut self, now: Instant, patience: Duration) -> Vec<Waiting> {
-        let mut expired = Vec::new();
-        while self
-            .waiting
-            .front()
-            .is_some_and(|first| first.since + patience <= now)
-        {
-            expired.extend(self.waiting.pop_front());
-        }
-        expired
+    /// Takes what has waited long enough by now.
+    pub(super) fn take_expired(&mut self, now: Instant) -> Vec<Waiting> {
+        let all = std::mem::take(&mut self.waiting).into_iter();
+        let (expired, waiting): (VecDeque<_>, _) = all.partition(|waiting| waiting.until <= now);
+        self.waiting = waiting;
+        expired.into()
     }
 }
 
@@ -232,6 +213,7 @@ mod tests {
         Waiting {
             job,
             since: Instant::now(),
+            until: Instant::now(),
             again: false,
         }
     }

@@ -4,70 +4,97 @@ use super::batch::{Batch, Failure};
 use super::error::of_io;
 use super::host::Host;
 use super::lease::Lease;
+use super::place::Place;
 use super::queue::Next;
 use super::session::Session;
 use crate::error::Error;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 /// After a session could not be opened beside others, none is tried for this long.
 const OPEN_AGAIN: Duration = Duration::from_millis(250);
 
-/// Starts a runner, on a session or on one that it opens first. It lives until nobody waits; each of its batches has a
-/// deadline, and a host that is closed has nobody waiting.
-pub(super) fn start(host: &Arc<Host>, session: Option<Session>) {
-    tokio::spawn(run(Arc::clone(host), session));
+/// What a runner begins with.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the large one is the usual one, and lives in the task"
+)]
+pub(super) enum Start {
+    /// A session that is in step.
+    With(Session),
+    /// A place, for one that it opens first.
+    In(Place),
 }
 
-async fn run(host: Arc<Host>, mut session: Option<Session>) {
+/// Starts a runner. It lives until nobody waits; each of its batches has a deadline, and a host that is closed has nobody
+/// waiting. Outside of a runtime nothing can be started, and what it would have begun with is given up.
+pub(super) fn start(host: &Arc<Host>, start: Start) {
+    if let Ok(runtime) = Handle::try_current() {
+        runtime.spawn(run(Arc::clone(host), start));
+    }
+}
+
+async fn run(host: Arc<Host>, start: Start) {
     let mut batch = Batch::default();
-    loop {
-        let current = match session.take() {
+    let mut start = Some(start);
+    while let Some(begin) = start.take() {
+        let session = match begin {
             // Once more after every batch: bytes that nobody asked for may have come meanwhile.
-            Some(current) if current.is_sound(host.terms(), Instant::now()) => current,
-            _ => {
-                if host.queue().is_done() {
-                    return;
-                }
-                match Session::connect(host.terms(), host.address()).await {
-                    Ok(current) => current,
-                    Err(error) => return not_opened(&host, &error),
-                }
-            }
+            Start::With(session) if session.is_sound(host.terms(), Instant::now()) => session,
+            Start::With(session) => match open(&host, session.into_place()).await {
+                Some(session) => session,
+                None => return,
+            },
+            Start::In(place) => match open(&host, Some(place)).await {
+                Some(session) => session,
+                None => return,
+            },
         };
-        let next = {
-            let mut queue = host.queue();
-            let before = queue.waiting.len();
-            let next = queue.next(host.typical(), &mut batch);
-            // Whoever waits for a place in the queue may have one of those that are free now.
-            for _ in 0..queue.crowd.min(before - queue.waiting.len()) {
-                host.room().notify_one();
-            }
-            match next {
-                Next::Rest if queue.closed => queue.one_ended(),
-                Next::Rest => queue.rest(current, host.terms()),
-                _ => session = Some(current),
-            }
-            next
-        };
-        let Some(current) = session.take() else { return };
+        let (next, session) = host.next(session, &mut batch);
+        let Some(session) = session else { return };
         match next {
             Next::Batch => {}
             Next::Lease(reply) => {
-                // Who has left gives it back by dropping it.
-                drop(reply.send(Ok(Lease::new(&host, current))));
-                return;
+                // Who has left gives it back by dropping it. What else waits may have another session.
+                drop(reply.send(Ok(Lease::new(&host, session))));
+                return host.serve();
             }
             Next::Rest => return,
         }
-        session = speak(&host, &mut batch, current).await;
-        if session.is_none() {
-            return host.session_ended();
-        }
+        let Some(session) = speak(&host, &mut batch, session).await else {
+            return host.serve();
+        };
+        start = Some(Start::With(session));
         // Those who were answered ask again: without this, the next batch would be the first of them alone.
         tokio::task::yield_now().await;
+    }
+}
+
+/// A session in this place, for what waits; none when nothing does, and when none is to be had.
+async fn open(host: &Arc<Host>, place: Option<Place>) -> Option<Session> {
+    let connecting = async {
+        let closed = host.closing().notified();
+        {
+            let queue = host.queue();
+            if queue.closed || queue.waiting.is_empty() {
+                return None;
+            }
+        }
+        tokio::select! {
+            biased;
+            () = closed => None,
+            session = Session::connect(host.terms(), host.address(), place) => Some(session),
+        }
+    };
+    match connecting.await? {
+        Ok(session) => Some(session),
+        Err(error) => {
+            not_opened(host, &error);
+            None
+        }
     }
 }
 
@@ -94,10 +121,7 @@ async fn speak(host: &Arc<Host>, batch: &mut Batch, mut session: Session) -> Opt
             Failure::Late => base.deadline_error(),
         });
     }
-    let mut queue = host.queue();
-    for waiting in again.into_iter().rev() {
-        queue.waiting.push_front(waiting);
-    }
+    host.put_back(again);
     None
 }
 
@@ -106,9 +130,8 @@ fn not_opened(host: &Arc<Host>, error: &Error) {
     host.failed(error);
     {
         let mut queue = host.queue();
-        queue.one_ended();
         queue.not_before = Some(Instant::now() + OPEN_AGAIN);
-        if queue.open > 0 {
+        if queue.places.taken() > 0 {
             return host.set_to_work(&mut queue);
         }
     }
@@ -116,25 +139,25 @@ fn not_opened(host: &Arc<Host>, error: &Error) {
 }
 
 /// Starts the usher. He lives while something waits, and ends with the host.
-pub(super) fn usher(host: &Arc<Host>) -> AbortHandle {
-    let patience = host.terms().acquire_timeout;
-    tokio::spawn(usher_out(Arc::downgrade(host), patience)).abort_handle()
+pub(super) fn usher(host: &Arc<Host>) -> Option<AbortHandle> {
+    let runtime = Handle::try_current().ok()?;
+    Some(runtime.spawn(usher_out(Arc::downgrade(host))).abort_handle())
 }
 
-async fn usher_out(host: Weak<Host>, patience: Duration) {
+async fn usher_out(host: Weak<Host>) {
     loop {
         let first = {
             let Some(host) = host.upgrade() else { return };
             let mut queue = host.queue();
-            let Some(first) = queue.waiting.front() else {
+            let Some(first) = queue.first_end() else {
                 queue.usher = None;
                 return;
             };
-            first.since
+            first
         };
-        tokio::time::sleep_until(first + patience).await;
+        tokio::time::sleep_until(first).await;
         let Some(host) = host.upgrade() else { return };
-        let expired = host.queue().take_expired(Instant::now(), patience);
+        let expired = host.queue().take_expired(Instant::now());
         host.fail(expired, &host.no_session());
     }
 }

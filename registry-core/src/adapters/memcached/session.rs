@@ -2,6 +2,7 @@
 
 use super::address::HostAddress;
 use super::error::of_io;
+use super::place::Place;
 use super::stream::Stream;
 use crate::base::Base;
 use crate::error::Error;
@@ -31,12 +32,19 @@ pub(super) struct Session {
     /// Whether it has answered anything: one that has may be closed by the server without our knowing.
     pub(super) used: bool,
     born: Instant,
+    /// When it was last of use.
     rested: Instant,
+    /// None for one that is only a proof.
+    place: Option<Place>,
 }
 
 impl Session {
-    /// One bare session.
-    pub(super) async fn connect(terms: &Terms, address: &HostAddress) -> Result<Self, Error> {
+    /// One bare session, in a place of its host.
+    pub(super) async fn connect(
+        terms: &Terms,
+        address: &HostAddress,
+        place: Option<Place>,
+    ) -> Result<Self, Error> {
         let deadline = terms.base.connect_timeout();
         let connecting = TcpStream::connect((address.host.as_str(), address.port));
         let Ok(connected) = tokio::time::timeout(deadline, connecting).await else {
@@ -55,7 +63,19 @@ impl Session {
             used: false,
             born: now,
             rested: now,
+            place,
         })
+    }
+
+    /// Ends it; another may be opened in its place.
+    pub(super) fn into_place(self) -> Option<Place> {
+        self.place
+    }
+
+    /// It was of use until now.
+    pub(super) fn served(&mut self, now: Instant) {
+        self.used = true;
+        self.rested = now;
     }
 
     /// Makes it ready for a rest.

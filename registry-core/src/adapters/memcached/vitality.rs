@@ -64,27 +64,40 @@ impl Vitality {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return false;
         };
-        let mut death = self.death();
-        if death.ended || self.is_dead.swap(true, Ordering::AcqRel) {
-            return false;
+        let words = cause.message().to_owned();
+        {
+            let mut death = self.death();
+            if death.ended || self.is_dead.swap(true, Ordering::AcqRel) {
+                return false;
+            }
+            death.cause = Some(cause);
+            death.probe = Some(runtime.spawn(probe(Arc::downgrade(host))).abort_handle());
         }
         let (label, address) = (host.terms().base.label(), host.address());
-        tracing::warn!(connection = label, host = %address, "taken for dead: {}", cause.message());
-        death.cause = Some(cause);
-        death.probe = Some(runtime.spawn(probe(Arc::downgrade(host))).abort_handle());
+        tracing::warn!(connection = label, host = %address, "taken for dead: {words}");
         true
     }
 
     /// It answers: its keys are its own again.
-    pub(super) fn revive(&self) {
-        let mut death = self.death();
-        death.cause = None;
-        if let Some(probe) = death.probe.take() {
-            // Where it is the probe itself that found it well, it has nothing left to wait for.
-            probe.abort();
+    pub(super) fn revive(&self, host: &Host) {
+        {
+            let mut death = self.death();
+            death.cause = None;
+            if let Some(probe) = death.probe.take() {
+                // Where it is the probe itself that found it well, it has nothing left to wait for.
+                probe.abort();
+            }
+            self.failures.store(0, Ordering::Relaxed);
+            self.is_dead.store(false, Ordering::Release);
         }
-        self.failures.store(0, Ordering::Relaxed);
-        self.is_dead.store(false, Ordering::Release);
+        let (label, address) = (host.terms().base.label(), host.address());
+        tracing::info!(connection = label, host = %address, "answers again");
+    }
+
+    /// Whether it is dead and nobody looks any more: its probe has ended with the runtime that it ran on.
+    pub(super) fn is_forgotten(&self) -> bool {
+        self.is_dead.load(Ordering::Acquire)
+            && self.death().probe.as_ref().is_none_or(AbortHandle::is_finished)
     }
 
     /// Ends the probe for good.
@@ -110,9 +123,7 @@ async fn probe(host: Weak<Host>) {
         let limit = host.terms().base.connect_timeout();
         match tokio::time::timeout(limit, host.prove()).await {
             Ok(Ok(_)) => {
-                let (label, address) = (host.terms().base.label(), host.address());
-                tracing::info!(connection = label, host = %address, "answers again");
-                host.vitality().revive();
+                host.vitality().revive(&host);
                 return;
             }
             Ok(Err(error)) => host.vitality().death().cause = Some(error),

@@ -84,14 +84,14 @@ pub(super) async fn write(stream: &mut Stream, write: &Write<'_>) -> io::Result<
     }
 }
 
-/// The server's word: `STORED`, `EXISTS` or `NOT_FOUND`.
+/// Stores a value if the token still holds: the server's word.
 pub(super) async fn cas(
     stream: &mut Stream,
     key: &str,
     value: &[u8],
     expiry: u32,
     token: u64,
-) -> io::Result<super::CasOutcome> {
+) -> io::Result<Answer> {
     let length = value.len();
     stream.write_line(
         format_args!("cas {key} 0 {expiry} {length} {token}\r\n"),
@@ -99,10 +99,9 @@ pub(super) async fn cas(
     );
     stream.finish_lines().await?;
     match stream.take_answers().pop() {
-        Some(Answer::Stored) => Ok(super::CasOutcome::Stored),
-        Some(Answer::Exists) => Ok(super::CasOutcome::Exists),
-        Some(Answer::NotFound) => Ok(super::CasOutcome::NotFound),
-        Some(Answer::Refused(text)) => Err(super::frame::Fault::Refused(text).into()),
+        Some(answer @ (Answer::Stored | Answer::Exists | Answer::NotFound | Answer::Refused(_))) => {
+            Ok(answer)
+        }
         _ => Err(unexpected()),
     }
 }

@@ -253,3 +253,47 @@ async fn a_full_queue_is_a_wait_with_an_end() {
     );
     drop(listener);
 }
+
+#[tokio::test]
+async fn a_value_larger_than_is_taken_is_the_affair_of_its_own_call() {
+    let server = registry_dev::memcached().await.unwrap();
+    let filled = handle(server.port(), "");
+    filled.set("large", "0123456789", None).await.unwrap();
+    filled.set("k", "v", None).await.unwrap();
+    let cache = handle(server.port(), "pool = { max = 1 }\nmax_value = 9\n");
+    let calls = (0..TOGETHER).map(|number| cache.get(if number % 10 == 3 { "large" } else { "k" }));
+    for (number, outcome) in join_all(calls).await.into_iter().enumerate() {
+        match outcome {
+            Ok(value) => assert_eq!(value.as_deref(), Some(&b"v"[..]), "{number}"),
+            Err(error) => {
+                assert_eq!(number % 10, 3, "{error}");
+                assert_eq!(error.kind(), ErrorKind::Operation, "{error}");
+            }
+        }
+    }
+    assert_eq!(cache.status().errors, 10);
+}
+
+/// Nothing can be started there, and nothing is lost by it.
+#[test]
+fn a_call_may_be_dropped_outside_of_its_runtime() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let cache = runtime.block_on(async {
+        let cache = handle(fake::start("none", Bad::Silence).await, "pool = { max = 1 }\n");
+        cache.get("warm").await.unwrap();
+        cache
+    });
+    let (mut speaking, mut waiting) = (Box::pin(cache.get("a")), Box::pin(cache.get("b")));
+    runtime.block_on(async {
+        assert!(speaking.as_mut().now_or_never().is_none());
+        assert!(waiting.as_mut().now_or_never().is_none());
+    });
+    drop(speaking);
+    drop(waiting);
+    let found = runtime.block_on(cache.get("c")).unwrap();
+    assert_eq!(found.as_deref(), Some(&b"c"[..]));
+    assert!(cache.status().sessions.unwrap().open <= 1);
+}

@@ -126,8 +126,14 @@ async fn a_value_larger_than_max_value_is_not_read() {
         .await
         .unwrap();
     let cache = handle(server.port(), "max_value = 9\n");
-    assert_eq!(cache.get("k").await.unwrap_err().kind(), ErrorKind::Protocol);
-    assert_eq!(cache.gets("k").await.unwrap_err().kind(), ErrorKind::Protocol);
+    for error in [
+        cache.get("k").await.unwrap_err(),
+        cache.gets("k").await.map(drop).unwrap_err(),
+        cache.get_multi(&["k"]).await.map(drop).unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::Operation, "{error}");
+        assert!(error.message().contains("`max_value`"), "{error}");
+    }
     assert_eq!(cache.get("none").await.unwrap(), None);
 }
 
