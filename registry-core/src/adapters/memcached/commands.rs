@@ -93,7 +93,7 @@ impl Memcached {
             let fleet = self.fleet()?;
             let mut sorted = keys
                 .iter()
-                .map(|key| fleet.key(key.as_ref()).map(Cow::into_owned))
+                .map(|key| fleet.key(key.as_ref()))
                 .collect::<Result<Vec<_>, _>>()?;
             // Each key once: the server answers a key as often as it is asked.
             sorted.sort_unstable();

@@ -117,9 +117,14 @@ impl Fleet {
     }
 
     /// The values of keys as the server sees them, all different, from all hosts at once.
-    pub(super) async fn get_multi(&self, keys: Vec<String>) -> Result<MultiGet, Error> {
+    pub(super) async fn get_multi(&self, keys: Vec<Cow<'_, str>>) -> Result<MultiGet, Error> {
+        if let [alone] = self.hosts.as_slice() {
+            let mut values = MultiGet::default();
+            values.extend(alone.get_multi(&keys).await?, self.prefix.len());
+            return Ok(values);
+        }
         let mut values = MultiGet::default();
-        let mut parts: Vec<(usize, Vec<String>)> = Vec::new();
+        let mut parts: Vec<(usize, Vec<Cow<'_, str>>)> = Vec::new();
         let mut first_error = None;
         for key in keys {
             let host = match self.reads(&key) {
@@ -146,7 +151,7 @@ impl Fleet {
         }
         let parts = parts.into_iter().map(async |(index, keys)| {
             let host = &self.hosts[index];
-            (host, host.get_multi(keys).await)
+            (host, host.get_multi(&keys).await)
         });
         let mut answered = false;
         for (host, part) in join_all(parts).await {

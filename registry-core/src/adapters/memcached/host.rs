@@ -19,6 +19,7 @@ use super::{runner, wire};
 use crate::error::Error;
 use crate::kind::ErrorKind;
 use crate::status::Sessions;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -130,23 +131,24 @@ impl Host {
     /// The values of these keys, which are in order and all different, in commands of so many keys.
     pub(super) async fn get_multi(
         self: &Arc<Self>,
-        keys: Vec<String>,
+        keys: &[Cow<'_, str>],
     ) -> Result<HashMap<String, Vec<u8>>, Error> {
         let since = Instant::now();
-        if keys.len() <= KEYS_PER_COMMAND {
-            if let Some(lease) = self.take_idle()? {
-                let sorted: Vec<&str> = keys.iter().map(String::as_str).collect();
-                let deadline = since + self.terms.base.timeout();
-                let answer = lease.speak(deadline, async |stream| wire::get_sorted(stream, &sorted).await);
-                match Box::pin(answer).await {
-                    Err(Refusal { is_stale: true, .. }) => {}
-                    answer => return answer.map_err(|refusal| refusal.error),
-                }
+        if keys.len() <= KEYS_PER_COMMAND
+            && let Some(lease) = self.take_idle()?
+        {
+            let sorted: Vec<&str> = keys.iter().map(AsRef::as_ref).collect();
+            let deadline = since + self.terms.base.timeout();
+            let answer = lease.speak(deadline, async |stream| wire::get_sorted(stream, &sorted).await);
+            match Box::pin(answer).await {
+                Err(Refusal { is_stale: true, .. }) => {}
+                answer => return answer.map_err(|refusal| refusal.error),
             }
-            return self.wait(since, |reply| Job::GetMulti { keys, reply }).await;
         }
-        let commands = keys.chunks(KEYS_PER_COMMAND).map(<[String]>::to_vec);
-        let commands = commands.map(|keys| self.wait(since, |reply| Job::GetMulti { keys, reply }));
+        let commands = keys.chunks(KEYS_PER_COMMAND).map(|keys| {
+            let keys = keys.iter().map(|key| key.clone().into_owned()).collect();
+            self.wait(since, |reply| Job::GetMulti { keys, reply })
+        });
         let found = futures_util::future::try_join_all(commands).await?;
         Ok(found.into_iter().flatten().collect())
     }
