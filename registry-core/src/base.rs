@@ -272,6 +272,7 @@ impl Base {
     }
 
     /// As [`bounded`](Self::bounded), under a deadline of its own; nothing when that has passed.
+    #[cfg(feature = "memcached")]
     pub(crate) async fn patient<T>(
         &self,
         deadline: tokio::time::Instant,

@@ -24,6 +24,15 @@ pub(super) struct Batch {
     again: bool,
 }
 
+/// The keys of a batch, each once, and who asked for which.
+struct Question<'b> {
+    keys: Vec<&'b str>,
+    /// The place in `keys` of each key that was asked for, in the order of the calls.
+    places: Vec<usize>,
+    /// How many asked for each.
+    uses: Vec<usize>,
+}
+
 /// Why a batch failed.
 pub(super) enum Failure {
     Io(io::Error),
@@ -64,25 +73,14 @@ impl Batch {
         for (write, _) in &self.writes {
             write.put(stream);
         }
-        let single = self.gets.iter().map(|(key, _)| key.as_str());
-        let several = self.multis.iter().flat_map(|(keys, _)| keys).map(String::as_str);
-        let mut keys: Vec<&str> = single.chain(several).collect();
-        let asked = keys.len();
-        keys.sort_unstable();
-        keys.dedup();
-        let all_different = keys.len() == asked;
-        let values = if keys.is_empty() {
+        let question = self.question();
+        let values = if question.keys.is_empty() {
             stream.finish_lines().await?;
-            Found::new()
+            Vec::new()
         } else {
-            let values = wire::get_multi(stream, &keys).await?;
-            // Where all ask for one, each takes its own, and what is left shows.
-            let shows = all_different && self.multis.is_empty();
-            if !shows && !wire::are_among(&values, &keys) {
-                return Err(wire::other_key());
-            }
-            values
+            wire::get_each(stream, &question.keys).await?
         };
+        let (places, uses) = (question.places, question.uses);
         if !stream.is_settled() {
             return Err(super::frame::garbled(
                 "the server sent more than one answer to one command",
@@ -93,7 +91,7 @@ impl Batch {
         if !self.writes.is_empty() {
             return Err(super::frame::unexpected());
         }
-        self.give_values(values, all_different)?;
+        self.give_values(values, &places, uses);
         self.clear();
         Ok(())
     }
@@ -111,39 +109,48 @@ impl Batch {
         }
     }
 
-    fn give_values(&mut self, mut values: Found, all_different: bool) -> io::Result<()> {
-        if all_different && self.multis.is_empty() {
-            // All are taken before any is given: what is left then is a value that nobody asked for.
-            let taken = self
-                .gets
-                .iter()
-                .map(|(key, _)| values.remove(key))
-                .collect::<Vec<_>>();
-            if !values.is_empty() {
-                return Err(wire::other_key());
+    /// What is asked for: every key once, and in order, which also tells equal ones.
+    fn question(&self) -> Question<'_> {
+        let single = self.gets.iter().map(|(key, _)| key.as_str());
+        let several = self.multis.iter().flat_map(|(keys, _)| keys).map(String::as_str);
+        let mut asked: Vec<(&str, usize)> = single.chain(several).zip(0..).collect();
+        asked.sort_unstable();
+        let mut question = Question {
+            keys: Vec::with_capacity(asked.len()),
+            places: vec![0; asked.len()],
+            uses: Vec::with_capacity(asked.len()),
+        };
+        for (key, number) in asked {
+            if question.keys.last() != Some(&key) {
+                question.keys.push(key);
+                question.uses.push(0);
             }
-            for ((_, reply), value) in self.gets.drain(..).zip(taken) {
-                let _ = reply.send(Ok(value));
-            }
-            return Ok(());
+            let place = question.keys.len() - 1;
+            question.places[number] = place;
+            question.uses[place] += 1;
         }
-        // A value that several asked for is copied for each.
-        let mut value = |key: &str| {
-            if all_different {
-                values.remove(key)
+        question
+    }
+
+    /// Gives each call its part. A value that several asked for is copied for all but the last.
+    fn give_values(&mut self, mut values: Vec<Option<Vec<u8>>>, places: &[usize], mut uses: Vec<usize>) {
+        let mut places = places.iter();
+        let mut value = || {
+            let place = *places.next()?;
+            uses[place] -= 1;
+            if uses[place] == 0 {
+                values[place].take()
             } else {
-                values.get(key).cloned()
+                values[place].clone()
             }
         };
-        for (key, reply) in self.gets.drain(..) {
-            let _ = reply.send(Ok(value(&key)));
+        for (_, reply) in self.gets.drain(..) {
+            let _ = reply.send(Ok(value()));
         }
         for (keys, reply) in self.multis.drain(..) {
-            let found = keys.into_iter().filter_map(|key| Some((value(&key)?, key)));
-            let found = found.map(|(value, key)| (key, value)).collect();
-            let _ = reply.send(Ok(found));
+            let found = keys.into_iter().filter_map(|key| Some((key, value()?)));
+            let _ = reply.send(Ok(found.collect()));
         }
-        Ok(())
     }
 
     /// Ends what is left of it after a failure on this session. What only reads is tried once more, on another session

@@ -139,10 +139,15 @@ impl Host {
         {
             let sorted: Vec<&str> = keys.iter().map(AsRef::as_ref).collect();
             let deadline = since + self.terms.base.timeout();
-            let answer = lease.speak(deadline, async |stream| wire::get_sorted(stream, &sorted).await);
+            let answer = lease.speak(deadline, async |stream| wire::get_each(stream, &sorted).await);
             match Box::pin(answer).await {
+                Ok(values) => {
+                    let found = keys.iter().zip(values);
+                    let found = found.filter_map(|(key, value)| Some((key.clone().into_owned(), value?)));
+                    return Ok(found.collect());
+                }
                 Err(Refusal { is_stale: true, .. }) => {}
-                answer => return answer.map_err(|refusal| refusal.error),
+                Err(Refusal { error, .. }) => return Err(error),
             }
         }
         let commands = keys.chunks(KEYS_PER_COMMAND).map(|keys| {

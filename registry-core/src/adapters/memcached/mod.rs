@@ -1,9 +1,10 @@
 //! memcached: a client of our own on the protocol of `memcache-async`.
 //!
-//! The crate speaks what is read: `get`, `version` and `flush_all`. It does so over a stream of ours that makes it safe:
-//! lines and values have limits before anything is allocated, and a session that ended badly is never used again. Our own,
-//! on the same stream, are the commands that it lacks, and those that change something: it asks for no answer to `set`,
-//! `append` and `delete`, reports success for what was not stored, and waits for each of the others alone.
+//! The crate speaks `get`, `version` and `flush_all`, over a stream of ours that makes it safe: lines and values have
+//! limits before anything is allocated, and a session that ended badly is never used again. Our own, on the same stream,
+//! are the commands that it lacks; those that change something, because it asks for no answer to `set`, `append` and
+//! `delete`, reports success for what was not stored, and waits for each of the others alone; and the `get` of several
+//! keys, because the map that it makes of an answer costs more than the answer.
 //!
 //! From a call to its server and back:
 //!

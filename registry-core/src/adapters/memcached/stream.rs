@@ -86,11 +86,6 @@ impl Stream {
         self.values = values;
     }
 
-    /// How many of these values have not come.
-    pub(super) fn values_left(&self) -> usize {
-        self.values
-    }
-
     /// How many bytes of values have come on this session, and how many values.
     pub(super) fn received(&self) -> (usize, usize) {
         self.received
@@ -179,6 +174,51 @@ impl Stream {
     pub(super) async fn finish_lines(&mut self) -> io::Result<()> {
         poll_fn(|cx| Pin::new(&mut *self).poll_flush(cx)).await?;
         poll_fn(|cx| self.poll_owed(cx)).await
+    }
+
+    /// Puts in a command that asks for these keys. Sent is it with the next flush.
+    pub(super) fn write_keys(&mut self, keys: &[&str]) {
+        self.outbox.extend_from_slice(b"get");
+        for key in keys {
+            self.outbox.push(b' ');
+            self.outbox.extend_from_slice(key.as_bytes());
+        }
+        self.outbox.extend_from_slice(b"\r\n");
+    }
+
+    /// The next value of an answer, whose key passes the look; none at its end. For answers that nothing else reads.
+    pub(super) async fn next_value(
+        &mut self,
+        mut look: impl FnMut(&[u8]) -> io::Result<()>,
+    ) -> io::Result<Option<Vec<u8>>> {
+        poll_fn(|cx| Pin::new(&mut *self).poll_flush(cx)).await?;
+        poll_fn(|cx| self.poll_line(cx)).await?;
+        let end = self.taken + self.line;
+        let line = &self.inbox[self.taken..end];
+        let header = line.strip_prefix(b"VALUE ");
+        match header.and_then(|rest| rest.split(|byte| *byte == b' ').next()) {
+            Some(key) => look(key)?,
+            None if self.last => {}
+            None => return Err(frame::unexpected()),
+        }
+        self.taken = end;
+        self.pass_line(self.line);
+        if self.block == 0 {
+            return Ok(None);
+        }
+        let mut value = Vec::with_capacity(self.block);
+        while self.block > 0 {
+            if self.taken == self.filled {
+                poll_fn(|cx| self.poll_fill(cx)).await?;
+            }
+            let count = self.block.min(self.filled - self.taken);
+            let from = value.len();
+            value.extend_from_slice(&self.inbox[self.taken..self.taken + count]);
+            self.pass_block(&value[from..])?;
+            self.taken += count;
+        }
+        value.truncate(value.len() - 2);
+        Ok(Some(value))
     }
 
     fn poll_owed(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

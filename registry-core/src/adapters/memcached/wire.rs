@@ -12,36 +12,43 @@ use std::io;
 /// A server has some dozens of statistics.
 const STATS_LIMIT: usize = 10_000;
 
-/// The values of these keys, all different. The caller looks whether each belongs to a key that was asked for.
-pub(super) async fn get_multi(stream: &mut Stream, keys: &[&str]) -> io::Result<HashMap<String, Vec<u8>>> {
+/// The values of these keys, which are in order and all different, each at the place of its key. Read by ourselves: what
+/// the protocol makes of an answer, a map with keys of its own, costs more than the answer.
+pub(super) async fn get_each(stream: &mut Stream, keys: &[&str]) -> io::Result<Vec<Option<Vec<u8>>>> {
     stream.expect(Ending::End, keys.len());
-    let values = Protocol::new(&mut *stream).get_multi(keys).await?;
-    // The protocol keeps the last of two values of one key.
-    if values.len() + stream.values_left() != keys.len() {
-        return Err(garbled("the server sent two values of one key"));
+    stream.write_keys(keys);
+    let mut values = vec![None; keys.len()];
+    let mut next = 0;
+    loop {
+        let look = |found: &[u8]| {
+            // A server answers in the order of the question; a proxy may not.
+            if keys.get(next).is_none_or(|key| key.as_bytes() != found) {
+                next = keys
+                    .binary_search_by(|key| key.as_bytes().cmp(found))
+                    .map_err(|_| other_key())?;
+            }
+            Ok(())
+        };
+        let Some(value) = stream.next_value(look).await? else {
+            return Ok(values);
+        };
+        if values[next].replace(value).is_some() {
+            return Err(garbled("the server sent two values of one key"));
+        }
+        next += 1;
     }
-    Ok(values)
 }
 
-/// The same, where the keys are in order: every value belongs to one of them.
-pub(super) async fn get_sorted(stream: &mut Stream, keys: &[&str]) -> io::Result<HashMap<String, Vec<u8>>> {
-    let values = get_multi(stream, keys).await?;
-    if are_among(&values, keys) {
-        Ok(values)
+/// The value of one key, by the protocol. It asks as for several: the answer names its key there.
+pub(super) async fn get(stream: &mut Stream, key: &str) -> io::Result<Option<Vec<u8>>> {
+    stream.expect(Ending::End, 1);
+    let mut values = Protocol::new(&mut *stream).get_multi(&[key]).await?;
+    let value = values.remove(key);
+    if values.is_empty() {
+        Ok(value)
     } else {
         Err(other_key())
     }
-}
-
-/// Whether every value belongs to one of these keys, which are in order.
-pub(super) fn are_among(values: &HashMap<String, Vec<u8>>, keys: &[&str]) -> bool {
-    values.keys().all(|key| keys.binary_search(&key.as_str()).is_ok())
-}
-
-/// A single one takes the same way: the answer names its key there.
-pub(super) async fn get(stream: &mut Stream, key: &str) -> io::Result<Option<Vec<u8>>> {
-    let mut values = get_sorted(stream, &[key]).await?;
-    Ok(values.remove(key))
 }
 
 pub(super) async fn gets(stream: &mut Stream, key: &str) -> io::Result<Option<(Vec<u8>, u64)>> {
@@ -151,6 +158,6 @@ async fn line(stream: &mut Stream) -> io::Result<String> {
     String::from_utf8(text).map_err(|_| unexpected())
 }
 
-pub(super) fn other_key() -> io::Error {
+fn other_key() -> io::Error {
     garbled("the server answered with another key than was asked for")
 }
