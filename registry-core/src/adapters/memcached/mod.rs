@@ -8,11 +8,11 @@
 //!
 //! From a call to its server and back:
 //!
-//! 1. [`commands`] checks key and value and asks the [`fleet`] for the host: its [`ring`] is libmemcached's, and a host
-//!    that is taken for dead ([`vitality`]) has its keys missed, refused, or looked for at the next one.
-//! 2. A [`host`] has few sessions. A call that finds one at rest speaks on it (a [`lease`]); a call that finds none waits
-//!    in the [`queue`].
-//! 3. A session that comes free with calls waiting gets a [`runner`]. It takes many of them as one [`batch`]: what changes
+//! 1. `commands` checks key and value and asks the `fleet` for the host: its `ring` is libmemcached's, and a host
+//!    that is taken for dead (`vitality`) has its keys missed, refused, or looked for at the next one.
+//! 2. A `host` has few sessions. A call that finds one at rest speaks on it (a `lease`); a call that finds none waits
+//!    in the `queue`.
+//! 3. A session that comes free with calls waiting gets a `runner`. It takes many of them as one `batch`: what changes
 //!    something first, then one `get` with all keys, one packet there and one back, and each call gets its part.
 //! 4. A call that is dropped costs nothing: in the queue it is passed over, in a batch nobody takes its answer, and on a
 //!    lease the answer is read away before the session is used again.
