@@ -1,6 +1,7 @@
 //! One host that is read from: its pool, what is known of it, and the task that looks at it.
 
 use super::Inner;
+use super::age::Age;
 use super::election::explain;
 use super::host::MySqlHostState;
 use super::lag::{self, Verdict};
@@ -54,8 +55,7 @@ struct Known {
     version: u64,
     /// The pool has [`dead_end`] instead of the way.
     away: bool,
-    /// Since when it has been without a source that is there for others.
-    cut_off: Option<Instant>,
+    age: Age,
 }
 
 /// What a look found.
@@ -271,12 +271,14 @@ impl Replica {
         let mut refused = false;
         let found = match answer {
             Ok((replication, latency)) => {
-                let cut_off = self.cut_off(&inner, replication.is_cut_off());
-                let (state, lag, words) = match replication.judge(cut_off, max_lag) {
+                let lag = self.age(&inner, &replication);
+                let (state, lag, words) = match replication.judge(lag, max_lag) {
                     Verdict::Fit(lag) => (MySqlHostState::Fit, Some(lag), None),
                     Verdict::Behind(lag) => {
-                        let words = format!("{} is {lag:?} behind its primary", host.address());
-                        (MySqlHostState::Behind, Some(lag), Some(words))
+                        let far =
+                            lag.map_or_else(|| "an unknown time".to_owned(), |lag| format!("{lag:.0?}"));
+                        let words = format!("{} is {far} behind its primary", host.address());
+                        (MySqlHostState::Behind, lag, Some(words))
                     }
                     Verdict::Halted(why) => (
                         MySqlHostState::Halted,
@@ -292,6 +294,8 @@ impl Replica {
                 }
             }
             Err(error) => {
+                let primary = inner.base.health().condition().state;
+                self.lock().age.missed(primary, Instant::now());
                 let error = explain_look(error, &host, from_file);
                 refused = !had_session && session.is_none() && !error.is_transient();
                 *session = None;
@@ -345,20 +349,15 @@ impl Replica {
         Ok((replication, began.elapsed()))
     }
 
-    /// For how long the host has been without a source that is there for others. While the primary is away for us too,
-    /// nobody falls behind.
-    fn cut_off(&self, inner: &Inner, is_cut_off: bool) -> Duration {
+    /// How far behind the host is; nothing when nobody can know.
+    fn age(&self, inner: &Inner, replication: &lag::Replication) -> Option<Duration> {
         let health = inner.base.health();
-        if is_cut_off && !health.is(State::Degraded) {
+        let primary = health.condition().state;
+        if replication.is_cut_off() && primary != State::Degraded {
             // Perhaps it is gone, and nobody has noticed because nobody writes.
             health.look();
         }
-        let mut known = self.lock();
-        if !is_cut_off || health.is(State::Degraded) {
-            known.cut_off = None;
-            return Duration::ZERO;
-        }
-        known.cut_off.get_or_insert_with(Instant::now).elapsed()
+        self.lock().age.seen(replication, primary, Instant::now())
     }
 
     fn publish(&self, inner: &Inner, host: &HostWay, found: Found, changes: &watch::Sender<()>) {
