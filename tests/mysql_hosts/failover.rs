@@ -198,3 +198,42 @@ async fn a_primary_that_hangs_is_left_within_its_connect_timeout() {
     assert!(began.elapsed() < PATIENCE);
     db.close().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_session_that_was_begun_to_the_host_that_was_left_is_refused() {
+    let (first, second, db) = two_primaries().await;
+    let main = &db.mysql.main;
+    // The session that there is, so that whoever comes next has to make one.
+    let held = main.instance().acquire().await.unwrap();
+    first.pause().await.unwrap();
+    let begun: Vec<_> = (0..3)
+        .map(|_| {
+            let pool = main.instance();
+            tokio::spawn(async move { number(&mut *pool.acquire().await?).await })
+        })
+        .collect();
+    // They wait for the host that hangs: it accepts connections, and says nothing. So does a call that makes somebody
+    // look.
+    let (main, call) = (main.clone(), main.clone());
+    let call = tokio::spawn(async move { number(&call).await });
+    until("the next host", async || {
+        main.hosts().unwrap()[1].role == dbreg::MySqlHostRole::Primary
+    })
+    .await;
+    assert!(begun.iter().all(|call| !call.is_finished()));
+    first.resume().await.unwrap();
+    for call in begun.into_iter().chain([call]) {
+        assert_eq!(call.await.unwrap().unwrap(), 1);
+    }
+    drop(held);
+    for _ in 0..50 {
+        assert_eq!(number(&main).await.unwrap(), 1);
+    }
+    let sessions = "select count(*) from information_schema.processlist where user = 'shop'";
+    until("no session to the host that was left", async || {
+        first.sql(sessions).await.unwrap().trim() == "0"
+    })
+    .await;
+    drop(second);
+    db.close().await.unwrap();
+}

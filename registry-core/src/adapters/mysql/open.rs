@@ -29,7 +29,7 @@ pub(super) async fn open(handle: &MySql, target: &Target) -> Result<Opened, Erro
         } else {
             (election.await?, None)
         };
-        target.set_there(&way, elected.host);
+        target.set_there(&way, &elected);
         sql::fill(&target.pool, target.min).await?;
         Ok((elected, answering))
     };
