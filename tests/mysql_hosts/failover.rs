@@ -237,3 +237,40 @@ async fn a_session_that_was_begun_to_the_host_that_was_left_is_refused() {
     drop(second);
     db.close().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_primary_that_has_no_session_left_is_neither_away_nor_left() {
+    let full = "alter user 'shop'@'%' with max_user_connections 1";
+    let slow = async |main: &dbreg::MySql| {
+        // Long enough to make somebody look.
+        sqlx::query("do sleep(0.6)").execute(main).await.map(drop)
+    };
+    // Another host is read only, and nobody is writable; or it is, and may not take over.
+    let servers = servers(2).await;
+    let db = without_roles(&servers).connect().await.unwrap();
+    slow(&db.mysql.main).await.unwrap();
+    servers.primary().sql(full).await.unwrap();
+    for _ in 0..3 {
+        slow(&db.mysql.main).await.unwrap();
+        assert_eq!(db.mysql.main.status().state, State::Ready);
+    }
+    db.close().await.unwrap();
+    let (first, _second, db) = two_primaries().await;
+    slow(&db.mysql.main).await.unwrap();
+    first.sql(full).await.unwrap();
+    for _ in 0..3 {
+        slow(&db.mysql.main).await.unwrap();
+        assert_eq!(number(&db.mysql.main).await.unwrap(), 0);
+    }
+    db.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_no_outage_because_another_host_is_read_only() {
+    let servers = servers(2).await;
+    // Only the replica knows the password that the application has.
+    let alter = "set sql_log_bin = 0; alter user 'shop'@'%' identified by 'another'";
+    servers.primary().sql(alter).await.unwrap();
+    let error = without_roles(&servers).connect().await.unwrap_err();
+    assert_eq!(error.exit_code(), dbreg::EXIT_CONFIG, "{error}");
+}

@@ -77,7 +77,8 @@ pub(super) async fn standing(session: &mut MySqlConnection) -> Result<Standing, 
 
 /// Asks the hosts of `order` for one that is writable. Only the first is asked as long as it answers: the others when it
 /// refuses, is read only, or keeps us waiting for a quarter of `limit`. The earliest of the order wins. A single host
-/// wins when it answers, writable or not: there is no other.
+/// wins when it answers, writable or not: there is no other. Where the first `works` for sessions that are there already,
+/// what it refuses a new one is its own affair, and the error: another is asked only when it is out of reach.
 ///
 /// It may take for ever when hosts do: the caller bounds it.
 pub(super) async fn elect(
@@ -85,6 +86,7 @@ pub(super) async fn elect(
     order: &[usize],
     from_file: bool,
     limit: Duration,
+    works: bool,
 ) -> Result<Elected, Error> {
     let several = order.len() > 1;
     let ask = |place: usize, pause: Duration| {
@@ -106,6 +108,13 @@ pub(super) async fn elect(
         let mut late = false;
         tokio::select! {
             Some((place, verdict)) = asked.next() => {
+                if place == 0
+                    && works
+                    && let Err(error) = &verdict
+                    && !is_out_of_reach(error)
+                {
+                    return Err(error.clone());
+                }
                 if verdicts[0].is_none() && matches!(&verdict, Ok(answer) if place > 0 && !answer.is_writable()) {
                     asked.push(ask(place, AGAIN));
                 }
@@ -145,6 +154,10 @@ pub(super) async fn elect(
     }
 }
 
+fn is_out_of_reach(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Unreachable | ErrorKind::Timeout)
+}
+
 /// The first in the order that is writable. One that has not answered is passed over only when it is too `late` for it.
 fn winner(verdicts: &[Option<Result<Answer, Error>>], late: bool) -> Option<(usize, &Answer)> {
     for (place, verdict) in verdicts.iter().enumerate() {
@@ -157,7 +170,7 @@ fn winner(verdicts: &[Option<Result<Answer, Error>>], late: bool) -> Option<(usi
     None
 }
 
-/// Why no host was found: the one cause where all have the same kind, else an outage.
+/// Why no host was found: the one cause where all that are not read only have the same kind, else an outage.
 fn nobody(way: &Way, order: &[usize], verdicts: &[Option<Result<Answer, Error>>], from_file: bool) -> Error {
     if let [Some(Err(only))] = verdicts {
         return only.clone();
@@ -168,10 +181,7 @@ fn nobody(way: &Way, order: &[usize], verdicts: &[Option<Result<Answer, Error>>]
     for (index, verdict) in order.iter().zip(verdicts) {
         let address = way.host(*index).address();
         match verdict {
-            Some(Ok(_)) => {
-                kinds.push(ErrorKind::Unreachable);
-                words.push(format!("{address} is read only"));
-            }
+            Some(Ok(_)) => words.push(format!("{address} is read only")),
             Some(Err(error)) => {
                 kinds.push(error.kind());
                 help = help.or_else(|| error.next_step().map(str::to_owned));
@@ -247,7 +257,10 @@ mod tests {
     use super::*;
 
     fn answer(writable: bool) -> Option<Result<Answer, Error>> {
-        let (version, server) = ("10.11".to_owned(), ServerId("db1 3306 /var/lib/mysql/".to_owned()));
+        let (version, server) = (
+            "10.11".to_owned(),
+            ServerId("db1 3306 /var/lib/mysql/".to_owned()),
+        );
         let standing = Some(Standing { server, writable });
         Some(Ok(Answer { version, standing }))
     }
@@ -264,5 +277,22 @@ mod tests {
         assert_eq!(won(&[answer(false), None, answer(true)], false), None);
         assert_eq!(won(&[answer(false), None, answer(true)], true), Some(2));
         assert_eq!(won(&[answer(false), refusal()], true), None);
+    }
+
+    #[test]
+    fn who_is_read_only_has_no_say_in_the_kind() {
+        let text =
+            "[mysql.main]\nconnections = [{ host = \"db4\" }, { host = \"db5\" }]\nusername = \"shop\"\n";
+        let loaded = registry_config::load(text, "databases.toml");
+        let settings = registry_config::resolve(&loaded.shape.connections[0], None, &[]).unwrap();
+        let way = super::super::way::way(&settings).unwrap();
+        let kind = |verdicts: &[_]| nobody(&way, &[0, 1], verdicts, false).kind();
+        let refused = |kind| Some(Err(Error::new(kind, "refused")));
+        assert_eq!(kind(&[refused(ErrorKind::Auth), answer(false)]), ErrorKind::Auth);
+        assert_eq!(
+            kind(&[refused(ErrorKind::Auth), refused(ErrorKind::Unreachable)]),
+            ErrorKind::Unreachable
+        );
+        assert_eq!(kind(&[answer(false), answer(false)]), ErrorKind::Unreachable);
     }
 }
