@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test states its expectations by panicking")]
 
 mod age;
+mod deadline;
 mod failover;
 mod load;
 mod reader;

@@ -140,12 +140,6 @@ impl Replica {
         self.wake.notify_one();
     }
 
-    /// A session was lost there.
-    pub(super) fn lost(&self) {
-        self.generations.lost();
-        self.look_soon();
-    }
-
     /// A session of the pool; an error as soon as the host is known to be away.
     pub(super) async fn session(
         &self,

@@ -4,6 +4,7 @@ use super::host::{MySqlHost, MySqlHostRole, MySqlHostState};
 use super::replica::Replica;
 use super::token::WriteToken;
 use super::{Inner, Target};
+use crate::base::Base;
 use crate::error::Error;
 use crate::kind::ErrorKind;
 use crate::status::{Sessions, State};
@@ -14,6 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 /// Replicas that answer at most this much later than the fastest share the reads; slower ones are for when there is none.
 const NEAR: Duration = Duration::from_millis(15);
@@ -39,9 +41,25 @@ pub(super) struct Router {
 /// A session to read on.
 pub(super) struct Held {
     pub(super) session: PoolConnection<Database>,
+    pub(super) place: Place,
+}
+
+/// Where a session leads to.
+pub(super) struct Place {
     pub(super) replica: Arc<Replica>,
-    /// Whether it leads to the primary.
+    /// Whether it is the primary.
     pub(super) primary: bool,
+}
+
+impl Place {
+    /// Something takes long there: somebody looks whether it is still there.
+    pub(super) fn suspect(&self, base: &Base) {
+        if self.primary {
+            base.suspect();
+        } else {
+            self.replica.look_soon();
+        }
+    }
 }
 
 enum Pick {
@@ -81,12 +99,13 @@ impl Router {
         &self,
         inner: &Arc<Inner>,
         after: Option<&WriteToken>,
+        deadline: Instant,
     ) -> Result<Held, Error> {
         self.start_looks(inner);
         let target = inner.target()?;
         let mut missed = None;
         if !self.sticks(inner, target) {
-            match self.replica(inner, target, after).await {
+            match self.replica(inner, target, after, deadline).await {
                 Ok(held) => return Ok(held),
                 Err(error) => missed = Some(error),
             }
@@ -96,14 +115,13 @@ impl Router {
         }
         let primary = async {
             inner.base.usable().await?;
-            let replica = Arc::clone(self.host(target.host()));
-            let session = replica.session(inner, &self.changes).await;
-            let session = session.map_err(|error| inner.base.record(inner.base.explained(error), "read"))?;
-            Ok(Held {
-                session,
-                replica,
+            let place = Place {
+                replica: Arc::clone(self.host(target.host())),
                 primary: true,
-            })
+            };
+            let session = self.session_at(inner, &place, deadline).await;
+            let session = session.map_err(|error| inner.base.record(inner.base.explained(error), "read"))?;
+            Ok(Held { session, place })
         };
         primary.await.map_err(|error: Error| match missed {
             // The primary's own error names the next step; what ails the replicas is the other half of it.
@@ -121,6 +139,7 @@ impl Router {
         inner: &Arc<Inner>,
         target: &Target,
         after: Option<&WriteToken>,
+        deadline: Instant,
     ) -> Result<Held, Error> {
         let (mut tried, mut failed) = (Vec::new(), None);
         let mut changes = self.changes.subscribe();
@@ -129,7 +148,7 @@ impl Router {
         } else {
             inner.base.connect_timeout()
         };
-        let patience = tokio::time::Instant::now() + patience;
+        let patience = Instant::now() + patience;
         loop {
             changes.mark_unchanged();
             let replica = match self.pick(target.host(), &tried) {
@@ -146,12 +165,16 @@ impl Router {
                 Pick::None => return Err(failed.unwrap_or_else(|| self.nobody(target))),
             };
             tried.push(replica.index);
-            let mut session = match replica.session(inner, &self.changes).await {
+            let place = Place {
+                replica,
+                primary: false,
+            };
+            let mut session = match self.session_at(inner, &place, deadline).await {
                 Ok(session) => session,
                 Err(error) => {
                     // Nothing was asked of it yet: another replica may be.
                     if matches!(error.kind(), ErrorKind::Unreachable | ErrorKind::Timeout) {
-                        replica.look_soon();
+                        place.replica.look_soon();
                     }
                     failed = Some(error);
                     continue;
@@ -168,17 +191,26 @@ impl Router {
                         return Err(Error::new(ErrorKind::Timeout, words));
                     }
                     Ok(Err(_)) | Err(_) => {
-                        replica.look_soon();
+                        place.replica.look_soon();
                         continue;
                     }
                 }
             }
-            return Ok(Held {
-                session,
-                replica,
-                primary: false,
-            });
+            return Ok(Held { session, place });
         }
+    }
+
+    /// A session to this host; with a look at it when that takes long.
+    async fn session_at(
+        &self,
+        inner: &Inner,
+        place: &Place,
+        deadline: Instant,
+    ) -> Result<PoolConnection<Database>, Error> {
+        let base = &inner.base;
+        let session = place.replica.session(inner, &self.changes);
+        let session = base.patient_with(deadline, session, || place.suspect(base)).await;
+        session.unwrap_or_else(|| Err(base.deadline_error()))
     }
 
     /// The choice: of the replicas that are fit and near, by weight; one that has no session left only when all have none.
