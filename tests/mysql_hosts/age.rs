@@ -112,3 +112,21 @@ async fn a_process_that_starts_in_an_outage_reads_from_a_replica_that_has_applie
     primary_is(&db, State::Degraded).await;
     db.close().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_replica_that_is_cut_off_does_not_log_in_to_the_primary_for_ever() {
+    let (servers, db) = read_from().await;
+    servers.server(1).sql("stop slave io_thread").await.unwrap();
+    behind(&db).await;
+    // What began before is over.
+    looked_at(servers.server(1)).await;
+    let logins = async || -> u64 {
+        let status = servers.server(0).sql("show global status like 'Connections'");
+        let status = status.await.unwrap();
+        status.split_whitespace().last().unwrap().parse().unwrap()
+    };
+    let before = logins().await;
+    looked_at(servers.server(1)).await;
+    assert_eq!(logins().await - before, 1, "that of the question itself");
+    db.close().await.unwrap();
+}

@@ -73,6 +73,12 @@ impl Age {
         self.pass(primary, now);
     }
 
+    /// Whether an outage of the primary that nobody has noticed could be why it is cut off: not for long, because it is
+    /// not read from any more then, and each look at the primary is a login.
+    pub(super) fn hints_at_outage(&self, max_lag: Duration) -> bool {
+        self.adrift.is_some() && self.start != Start::Lost && self.aged <= max_lag
+    }
+
     fn pass(&mut self, primary: State, now: Instant) {
         let before = self.adrift.replace(now);
         if let Some(before) = before.filter(|_| primary != State::Degraded) {
@@ -125,8 +131,10 @@ mod tests {
         let (mut age, now) = (Age::default(), Instant::now());
         age.seen(&connected(Duration::ZERO), State::Ready, now);
         assert_eq!(age.seen(&cut_off(true), State::Ready, now), Some(Duration::ZERO));
+        assert!(age.hints_at_outage(Duration::ZERO));
         let at = |seconds: u32| now + SECOND * seconds;
         assert_eq!(age.seen(&cut_off(true), State::Ready, at(9)), Some(SECOND * 9));
+        assert!(age.hints_at_outage(SECOND * 9) && !age.hints_at_outage(SECOND * 8));
         assert_eq!(
             age.seen(&cut_off(true), State::Degraded, at(60)),
             Some(SECOND * 9)
@@ -156,6 +164,7 @@ mod tests {
         for state in [State::Ready, State::Ready, State::Degraded, State::Ready] {
             assert_eq!(age.seen(&cut_off(true), state, now), None);
         }
+        assert!(!age.hints_at_outage(HOUR));
         assert!(age.seen(&connected(SECOND), State::Ready, now).is_some());
         // The outage is what cut it off, noticed at once, or by the look itself.
         for before in [None, Some(State::Ready)] {

@@ -265,7 +265,7 @@ impl Replica {
         let mut refused = false;
         let found = match answer {
             Ok((replication, latency)) => {
-                let lag = self.age(&inner, &replication);
+                let lag = self.age(&inner, &replication, max_lag);
                 let (state, lag, words) = match replication.judge(lag, max_lag) {
                     Verdict::Fit(lag) => (MySqlHostState::Fit, Some(lag), None),
                     Verdict::Behind(lag) => {
@@ -344,14 +344,19 @@ impl Replica {
     }
 
     /// How far behind the host is; nothing when nobody can know.
-    fn age(&self, inner: &Inner, replication: &lag::Replication) -> Option<Duration> {
+    fn age(&self, inner: &Inner, replication: &lag::Replication, max_lag: Duration) -> Option<Duration> {
         let health = inner.base.health();
         let primary = health.condition().state;
-        if replication.is_cut_off() && primary != State::Degraded {
+        let mut known = self.lock();
+        let lag = known.age.seen(replication, primary, Instant::now());
+        let hint = replication.is_cut_off() && known.age.hints_at_outage(max_lag);
+        drop(known);
+        let in_use = inner.target.as_ref().map(super::Target::host);
+        if hint && primary != State::Degraded && !in_use.is_ok_and(|host| host == self.index) {
             // Perhaps it is gone, and nobody has noticed because nobody writes.
             health.look();
         }
-        self.lock().age.seen(replication, primary, Instant::now())
+        lag
     }
 
     fn publish(&self, inner: &Inner, host: &HostWay, found: Found, changes: &watch::Sender<()>) {
