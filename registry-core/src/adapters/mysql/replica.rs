@@ -12,13 +12,14 @@ use crate::error::Error;
 use crate::generations::Generations;
 use crate::kind::ErrorKind;
 use crate::status::{Sessions, State};
+use registry_config::Settings;
 use sqlx::mysql::{MySqlConnection, MySqlPool};
 use sqlx::pool::PoolConnection;
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _, MySql as Database};
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 
 /// How long a replica may take to answer a look on a session that exists.
 const LOOK_LIMIT: Duration = Duration::from_secs(1);
@@ -45,6 +46,10 @@ pub(super) struct Replica {
     latency: AtomicU64,
     known: Mutex<Known>,
     wake: Notify,
+    /// It has the data of the others, and no position of its own that a token could be compared with.
+    shared: AtomicBool,
+    /// The sessions that may wait for what a token names: half of the pool, because a token may be forged.
+    pub(super) waits: Semaphore,
 }
 
 #[derive(Default)]
@@ -82,7 +87,9 @@ impl Default for Pauses {
 }
 
 impl Replica {
-    pub(super) fn new(index: usize, host: &HostWay) -> Self {
+    pub(super) fn new(index: usize, host: &HostWay, settings: &Settings) -> Self {
+        let sessions = settings.count("pool.max").unwrap_or(10);
+        let half = usize::try_from(sessions / 2).unwrap_or(Semaphore::MAX_PERMITS);
         Self {
             index,
             weight: host.weight,
@@ -92,6 +99,8 @@ impl Replica {
             latency: AtomicU64::new(0),
             known: Mutex::default(),
             wake: Notify::new(),
+            shared: AtomicBool::new(false),
+            waits: Semaphore::new(half.clamp(1, Semaphore::MAX_PERMITS)),
         }
     }
 
@@ -133,6 +142,11 @@ impl Replica {
     pub(super) fn is_busy(&self) -> bool {
         self.sessions()
             .is_some_and(|sessions| sessions.open >= sessions.max && sessions.idle == 0)
+    }
+
+    /// Whether it shares the data of the others, and counts no writes as they do.
+    pub(super) fn is_shared(&self) -> bool {
+        self.shared.load(Ordering::Acquire)
     }
 
     /// Asks for a look soon.
@@ -265,6 +279,8 @@ impl Replica {
         let mut refused = false;
         let found = match answer {
             Ok((replication, latency)) => {
+                let shared = matches!(replication, lag::Replication::Shared);
+                self.shared.store(shared, Ordering::Release);
                 let lag = self.age(&inner, &replication, max_lag);
                 let (state, lag, words) = match replication.judge(lag, max_lag) {
                     Verdict::Fit(lag) => (MySqlHostState::Fit, Some(lag), None),

@@ -10,6 +10,7 @@ use crate::kind::ErrorKind;
 use crate::status::{Sessions, State};
 use registry_config::{Role, Settings};
 use sqlx::MySql as Database;
+use sqlx::mysql::MySqlConnection;
 use sqlx::pool::PoolConnection;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -23,6 +24,9 @@ const NEAR: Duration = Duration::from_millis(15);
 const FIRST_LOOK: Duration = Duration::from_secs(1);
 /// How long a read waits for a replica to have what was written before its token.
 pub(super) const TOKEN_WAIT: Duration = Duration::from_millis(500);
+
+/// The same for a read that may not wait. Not zero, which to MySQL is for ever.
+const TOKEN_NOW: Duration = Duration::from_millis(1);
 
 /// The hosts that are read from, and the rules of the choice.
 pub(super) struct Router {
@@ -82,7 +86,7 @@ impl Router {
             .hosts
             .iter()
             .enumerate()
-            .map(|(index, host)| Arc::new(Replica::new(index, host)));
+            .map(|(index, host)| Arc::new(Replica::new(index, host, settings)));
         Ok(Self {
             hosts: hosts.collect(),
             replicas,
@@ -181,16 +185,14 @@ impl Router {
                 }
             };
             if let Some(token) = after {
-                let wait = token.is_reached(&mut session, TOKEN_WAIT);
-                // The server's own limit comes first, unless it hangs.
-                match tokio::time::timeout(TOKEN_WAIT * 2, wait).await {
-                    Ok(Ok(true)) => {}
-                    Ok(Ok(false)) => {
+                match reached(token, &mut session, &place.replica).await {
+                    Some(true) => {}
+                    Some(false) => {
                         // The others are as far, or their turn would come too late.
                         let words = format!("no replica had the write within {TOKEN_WAIT:?}");
                         return Err(Error::new(ErrorKind::Timeout, words));
                     }
-                    Ok(Err(_)) | Err(_) => {
+                    None => {
                         place.replica.look_soon();
                         continue;
                     }
@@ -347,6 +349,25 @@ impl Router {
             found
         };
         self.hosts.iter().map(one).collect()
+    }
+}
+
+/// Whether the replica of this session comes as far as the token in time; nothing when it does not say.
+async fn reached(token: &WriteToken, session: &mut MySqlConnection, replica: &Replica) -> Option<bool> {
+    let permit = replica.waits.try_acquire();
+    // Whoever may not wait only asks.
+    let limit = match &permit {
+        Ok(_) if !replica.is_shared() => TOKEN_WAIT,
+        _ => TOKEN_NOW,
+    };
+    // The server's own limit comes first, unless it hangs.
+    match tokio::time::timeout(TOKEN_WAIT * 2, token.is_reached(session, limit)).await {
+        Ok(answer) => answer.ok(),
+        Err(_) => {
+            // The session may hang: it is tried before it goes back to its pool.
+            replica.generations.deadline_fired();
+            None
+        }
     }
 }
 
