@@ -383,8 +383,13 @@ impl Replica {
             known.cause.clone_from(&found.cause);
             let away = found.state == MySqlHostState::Away;
             if let Some(pool) = self.pool.get().filter(|_| away != known.away) {
+                // The way as it is now, under the lock: the files may have changed since the look began.
+                let way = inner.target.as_ref().ok().and_then(|target| target.way().ok());
+                let now = way
+                    .filter(|_| !away)
+                    .map(|way| way.host(self.index).options.clone());
                 // What waits in the pool for a host that is away would try again until `acquire_timeout`.
-                pool.set_connect_options(if away { dead_end() } else { host.options.clone() });
+                pool.set_connect_options(now.unwrap_or_else(dead_end));
             }
             known.away = away;
         }

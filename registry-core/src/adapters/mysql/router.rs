@@ -293,9 +293,14 @@ impl Router {
     /// Sets somebody to look at each replica, the first time.
     fn start_looks(&self, inner: &Arc<Inner>) {
         let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(looks) = looks.as_mut().filter(|looks| looks.is_empty()) else {
+        let Some(looks) = looks.as_mut() else {
             return;
         };
+        // Those that have ended count until they are taken out.
+        while looks.try_join_next().is_some() {}
+        if !looks.is_empty() {
+            return;
+        }
         for index in &self.replicas {
             let (replica, inner): (_, Weak<Inner>) = (Arc::clone(&self.hosts[*index]), Arc::downgrade(inner));
             looks.spawn(replica.watch(inner, self.changes.clone(), self.ending.subscribe()));

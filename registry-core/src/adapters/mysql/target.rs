@@ -60,8 +60,8 @@ struct Now {
     away: bool,
     /// The host in use, by number.
     host: usize,
-    /// The host to try first, where that is another.
-    first: Option<usize>,
+    /// The host to try first, where that is another, and when that was asked for.
+    first: Option<(usize, Instant)>,
 }
 
 impl Target {
@@ -120,13 +120,16 @@ impl Target {
     }
 
     /// The hosts that writes may go to, in the order in which they are tried: the one in use, unless another was asked
-    /// for, then the others as they stand in the list.
+    /// for, then the others as they stand in the list. What was asked for holds once: when this attempt fails, or nobody
+    /// waits for it any more, nobody moves by it later.
     pub(super) fn order(&self, way: &Way) -> Vec<usize> {
         let (host, first) = {
-            let now = self.lock();
-            (now.host, now.first)
+            let mut now = self.lock();
+            (now.host, now.first.take())
         };
-        let mut order: Vec<usize> = first.into_iter().collect();
+        // Whoever asked waits no longer than that.
+        let first = first.filter(|(_, asked)| asked.elapsed() < self.base.timeout());
+        let mut order: Vec<usize> = first.into_iter().map(|(first, _)| first).collect();
         let rest = way.writers();
         for index in rest.contains(&host).then_some(host).into_iter().chain(rest) {
             if !order.contains(&index) {
@@ -181,7 +184,7 @@ impl Target {
             .ok()
             .and_then(|way| way.writers().first().copied());
         let moves = first.is_some_and(|first| first != now.host);
-        now.first = if moves { first } else { None };
+        now.first = first.filter(|_| moves).map(|first| (first, Instant::now()));
         moves
     }
 
@@ -200,7 +203,6 @@ impl Target {
         // Before the options: a session that is being made to another server is refused from now on.
         let replaced = self.server.replace(elected.server.clone());
         now.away = false;
-        now.first = None;
         let moved = now.host != host;
         now.host = host;
         let current = now.way.as_ref().ok().filter(|way| way.version > proved.version);
@@ -288,4 +290,32 @@ async fn refuse_others(
         base.health().look();
     }
     Err(sqlx::Error::Protocol(words.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_return_that_was_asked_for_is_tried_once() {
+        let text =
+            "[mysql.main]\nconnections = [{ host = \"db4\" }, { host = \"db5\" }]\nusername = \"shop\"\n";
+        let loaded = registry_config::load(text, "databases.toml");
+        let shape = &loaded.shape.connections[0];
+        let settings = Arc::new(registry_config::resolve(shape, None, &[]).unwrap());
+        let target = Target::new(&Base::new(shape, &settings), &settings);
+        let way = target.way().unwrap();
+        let elected = Elected {
+            host: 1,
+            server: None,
+            version: String::new(),
+            answering: vec![1],
+        };
+        target.set_there(&way, &elected);
+        assert_eq!(target.order(&way), [1, 0]);
+        assert!(target.prefer_first());
+        assert_eq!(target.order(&way), [0, 1]);
+        // That attempt failed, and the keeper makes the next one.
+        assert_eq!(target.order(&way), [1, 0]);
+    }
 }
