@@ -103,6 +103,13 @@ async fn whoever_works_in_transactions_of_the_driver_is_led_to_the_new_primary()
 
 /// Two servers that know nothing of each other, so that whichever answers is writable, and their application.
 async fn two_primaries() -> (registry_dev::MySqlServer, registry_dev::MySqlServer, AppRegistry) {
+    two_primaries_with(10).await
+}
+
+/// The same, with a pool of this many sessions.
+async fn two_primaries_with(
+    sessions: u32,
+) -> (registry_dev::MySqlServer, registry_dev::MySqlServer, AppRegistry) {
     let (first, second) = tokio::join!(registry_dev::mysql(), registry_dev::mysql());
     let (first, second) = (first.unwrap(), second.unwrap());
     for (server, n) in [(&first, 1), (&second, 2)] {
@@ -115,6 +122,7 @@ async fn two_primaries() -> (registry_dev::MySqlServer, registry_dev::MySqlServe
     let list = format!("127.0.0.1:{},127.0.0.1:{}", first.port(), second.port());
     let builder = App::builder()
         .variable("DBREG_MYSQL__MAIN__CONNECTIONS", list)
+        .variable("DBREG_MYSQL__MAIN__POOL__MAX", sessions)
         .variable("DBREG_MYSQL__MAIN__PASSWORD", "a password");
     (first, second, builder.connect().await.unwrap())
 }
@@ -245,9 +253,11 @@ async fn a_primary_that_has_no_session_left_is_neither_away_nor_left() {
         // Long enough to make somebody look.
         sqlx::query("do sleep(0.6)").execute(main).await.map(drop)
     };
-    // Another host is read only, and nobody is writable; or it is, and may not take over.
+    // Another host is read only, and nobody is writable; or it is, and may not take over. With one session, so that no
+    // call asks for another while that is on its way back.
     let servers = servers(2).await;
-    let db = without_roles(&servers).connect().await.unwrap();
+    let builder = without_roles(&servers).variable("DBREG_MYSQL__MAIN__POOL__MAX", 1);
+    let db = builder.connect().await.unwrap();
     slow(&db.mysql.main).await.unwrap();
     servers.primary().sql(full).await.unwrap();
     for _ in 0..3 {
@@ -255,7 +265,7 @@ async fn a_primary_that_has_no_session_left_is_neither_away_nor_left() {
         assert_eq!(db.mysql.main.status().state, State::Ready);
     }
     db.close().await.unwrap();
-    let (first, _second, db) = two_primaries().await;
+    let (first, _second, db) = two_primaries_with(1).await;
     slow(&db.mysql.main).await.unwrap();
     first.sql(full).await.unwrap();
     for _ in 0..3 {
