@@ -49,6 +49,10 @@ impl Age {
             *self = Self::default();
             return None;
         }
+        if channels.iter().any(|channel| !channel.applying) {
+            // A backlog grows, and nobody tells how large it is.
+            self.told = None;
+        }
         let behind = replication.behind(self.told);
         self.told = behind.or(self.told);
         if !replication.is_cut_off() {
@@ -146,6 +150,23 @@ mod tests {
             age.seen(&cut_off(true), State::Ready, at(64)),
             Some(Duration::ZERO)
         );
+    }
+
+    #[test]
+    fn what_was_told_before_it_stood_still_is_not_true_afterwards() {
+        let (mut age, now) = (Age::default(), Instant::now());
+        age.seen(&connected(Duration::ZERO), State::Ready, now);
+        let halted = Replication::From(vec![Channel {
+            applying: false,
+            connected: true,
+            drained: false,
+            behind: None,
+        }]);
+        age.seen(&halted, State::Ready, now + SECOND);
+        let behind = age.seen(&cut_off(false), State::Degraded, now + HOUR);
+        assert_eq!(behind, None, "it received for an hour, and applied nothing");
+        let behind = age.seen(&cut_off(true), State::Degraded, now + HOUR);
+        assert_eq!(behind, Some(Duration::ZERO));
     }
 
     #[test]
