@@ -102,7 +102,7 @@ impl Base {
         self.policy
     }
 
-    #[cfg(feature = "memcached")]
+    #[cfg(any(feature = "memcached", feature = "mysql"))]
     pub(crate) fn timeout(&self) -> Duration {
         self.timeout
     }
@@ -217,7 +217,7 @@ impl Base {
     }
 
     /// A call failed or waits in a way that the loss of its server could explain.
-    fn suspect(&self) {
+    pub(crate) fn suspect(&self) {
         if self.health.is(State::Ready) {
             self.health.look();
         }
@@ -281,7 +281,8 @@ impl Base {
         self.patient_with(deadline, work, || self.suspect()).await
     }
 
-    async fn patient_with<T>(
+    /// Waits for work under a deadline of its own; nothing when that has passed. Calls `slow` when it takes long.
+    pub(crate) async fn patient_with<T>(
         &self,
         deadline: tokio::time::Instant,
         work: impl Future<Output = T>,

@@ -103,6 +103,13 @@ async fn whoever_works_in_transactions_of_the_driver_is_led_to_the_new_primary()
 
 /// Two servers that know nothing of each other, so that whichever answers is writable, and their application.
 async fn two_primaries() -> (registry_dev::MySqlServer, registry_dev::MySqlServer, AppRegistry) {
+    two_primaries_with(10).await
+}
+
+/// The same, with a pool of this many sessions.
+async fn two_primaries_with(
+    sessions: u32,
+) -> (registry_dev::MySqlServer, registry_dev::MySqlServer, AppRegistry) {
     let (first, second) = tokio::join!(registry_dev::mysql(), registry_dev::mysql());
     let (first, second) = (first.unwrap(), second.unwrap());
     for (server, n) in [(&first, 1), (&second, 2)] {
@@ -115,6 +122,7 @@ async fn two_primaries() -> (registry_dev::MySqlServer, registry_dev::MySqlServe
     let list = format!("127.0.0.1:{},127.0.0.1:{}", first.port(), second.port());
     let builder = App::builder()
         .variable("DBREG_MYSQL__MAIN__CONNECTIONS", list)
+        .variable("DBREG_MYSQL__MAIN__POOL__MAX", sessions)
         .variable("DBREG_MYSQL__MAIN__PASSWORD", "a password");
     (first, second, builder.connect().await.unwrap())
 }
@@ -197,4 +205,82 @@ async fn a_primary_that_hangs_is_left_within_its_connect_timeout() {
     .await;
     assert!(began.elapsed() < PATIENCE);
     db.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_session_that_was_begun_to_the_host_that_was_left_is_refused() {
+    let (first, second, db) = two_primaries().await;
+    let main = &db.mysql.main;
+    // The session that there is, so that whoever comes next has to make one.
+    let held = main.instance().acquire().await.unwrap();
+    first.pause().await.unwrap();
+    let begun: Vec<_> = (0..3)
+        .map(|_| {
+            let pool = main.instance();
+            tokio::spawn(async move { number(&mut *pool.acquire().await?).await })
+        })
+        .collect();
+    // They wait for the host that hangs: it accepts connections, and says nothing. So does a call that makes somebody
+    // look.
+    let (main, call) = (main.clone(), main.clone());
+    let call = tokio::spawn(async move { number(&call).await });
+    until("the next host", async || {
+        main.hosts().unwrap()[1].role == dbreg::MySqlHostRole::Primary
+    })
+    .await;
+    assert!(begun.iter().all(|call| !call.is_finished()));
+    first.resume().await.unwrap();
+    for call in begun.into_iter().chain([call]) {
+        assert_eq!(call.await.unwrap().unwrap(), 1);
+    }
+    drop(held);
+    for _ in 0..50 {
+        assert_eq!(number(&main).await.unwrap(), 1);
+    }
+    let sessions = "select count(*) from information_schema.processlist where user = 'shop'";
+    until("no session to the host that was left", async || {
+        first.sql(sessions).await.unwrap().trim() == "0"
+    })
+    .await;
+    drop(second);
+    db.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_primary_that_has_no_session_left_is_neither_away_nor_left() {
+    let full = "alter user 'shop'@'%' with max_user_connections 1";
+    let slow = async |main: &dbreg::MySql| {
+        // Long enough to make somebody look.
+        sqlx::query("do sleep(0.6)").execute(main).await.map(drop)
+    };
+    // Another host is read only, and nobody is writable; or it is, and may not take over. With one session, so that no
+    // call asks for another while that is on its way back.
+    let servers = servers(2).await;
+    let builder = without_roles(&servers).variable("DBREG_MYSQL__MAIN__POOL__MAX", 1);
+    let db = builder.connect().await.unwrap();
+    slow(&db.mysql.main).await.unwrap();
+    servers.primary().sql(full).await.unwrap();
+    for _ in 0..3 {
+        slow(&db.mysql.main).await.unwrap();
+        assert_eq!(db.mysql.main.status().state, State::Ready);
+    }
+    db.close().await.unwrap();
+    let (first, _second, db) = two_primaries_with(1).await;
+    slow(&db.mysql.main).await.unwrap();
+    first.sql(full).await.unwrap();
+    for _ in 0..3 {
+        slow(&db.mysql.main).await.unwrap();
+        assert_eq!(number(&db.mysql.main).await.unwrap(), 0);
+    }
+    db.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_no_outage_because_another_host_is_read_only() {
+    let servers = servers(2).await;
+    // Only the replica knows the password that the application has.
+    let alter = "set sql_log_bin = 0; alter user 'shop'@'%' identified by 'another'";
+    servers.primary().sql(alter).await.unwrap();
+    let error = without_roles(&servers).connect().await.unwrap_err();
+    assert_eq!(error.exit_code(), dbreg::EXIT_CONFIG, "{error}");
 }

@@ -2,7 +2,7 @@
 //! acknowledged is there afterwards, and nothing is there twice.
 
 use crate::servers::{PATIENCE, servers, until, with_roles, without_roles};
-use dbreg::{MySql, sqlx};
+use dbreg::{MySql, MySqlHostState, sqlx};
 use registry_dev::MySqlReplicated;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -218,6 +218,13 @@ async fn a_primary_and_its_replica_come_and_go() {
     servers.server(1).kill().await.unwrap();
     load.goes_on("the replica was killed").await;
     servers.server(1).start().await.unwrap();
+    // Without what was written meanwhile it would be too old to be read from.
+    let replica_is_fit = || {
+        until("the replica has caught up", async || {
+            db.mysql.main.hosts().unwrap()[1].state == MySqlHostState::Fit
+        })
+    };
+    replica_is_fit().await;
     servers.server(0).kill().await.unwrap();
     load.is_read("while the primary is dead").await;
     servers.server(0).start().await.unwrap();
@@ -225,6 +232,7 @@ async fn a_primary_and_its_replica_come_and_go() {
     servers.delay(1, Duration::from_secs(3600)).await.unwrap();
     load.goes_on("the replica falls behind").await;
     servers.delay(1, Duration::ZERO).await.unwrap();
+    replica_is_fit().await;
     servers.server(0).pause().await.unwrap();
     load.is_read("while the primary hangs").await;
     servers.server(0).resume().await.unwrap();

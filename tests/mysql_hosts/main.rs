@@ -1,6 +1,8 @@
 //! MySQL with several hosts, on MariaDB servers that replicate: failover, readers, reading one's own writes.
 #![expect(clippy::unwrap_used, reason = "a test states its expectations by panicking")]
 
+mod age;
+mod deadline;
 mod failover;
 mod load;
 mod reader;

@@ -85,3 +85,30 @@ async fn a_lazy_connection_reads_from_a_replica_before_it_is_opened() {
     assert_eq!(main.status().state, State::Ready);
     db.close().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_replica_that_refused_the_old_password_is_read_from_with_the_new_one() {
+    let servers = servers(2).await;
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("secret");
+    put(&secret, "a password");
+    let more = format!(
+        "username = \"shop\"\ndb = \"shop\"\nfallback = false\npassword = {{ file = \"{}\" }}",
+        secret.display()
+    );
+    // The replica has it already, and the file does not.
+    let alter = "set sql_log_bin = 0; alter user 'shop'@'%' identified by 'another'";
+    servers.server(1).sql(alter).await.unwrap();
+    let db = builder(&servers, folder.path(), &more).connect().await.unwrap();
+    let reader = db.mysql.main.read();
+    number(&reader).await.unwrap_err();
+    assert_eq!(db.mysql.main.hosts().unwrap()[1].state, MySqlHostState::Halted);
+    servers.primary().sql(alter).await.unwrap();
+    put(&secret, "another");
+    // Nobody reloads, and nobody writes.
+    until("the replica is read from", async || {
+        number(&reader).await.is_ok_and(|found| found == 1)
+    })
+    .await;
+    db.close().await.unwrap();
+}

@@ -121,3 +121,54 @@ async fn for_a_while_after_a_write_reads_go_to_the_primary() {
     assert_eq!(rows(&main.read()).await, 7);
     db.close().await.unwrap();
 }
+
+#[tokio::test]
+async fn forged_tokens_keep_at_most_half_of_the_sessions_of_a_replica() {
+    let servers = servers(2).await;
+    let db = with_roles(&servers, "pool = { max = 4 }").await;
+    let main = &db.mysql.main;
+    until("the replica is read from", async || {
+        number(&main.read()).await.unwrap() == 1
+    })
+    .await;
+    let forged: WriteToken = "mariadb:0-1-4000000000".parse().unwrap();
+    let reader = main.read_after(&forged);
+    let mut reads = tokio::task::JoinSet::new();
+    for _ in 0..40 {
+        let reader = reader.clone();
+        reads.spawn(async move { number(&reader).await.unwrap() });
+    }
+    // Those that only ask are gone by then.
+    let waiting = "select count(*) from information_schema.processlist \
+        where user = 'shop' and info like '%master_gtid_wait%' and time_ms > 100";
+    let mut most = 0;
+    until("some wait", async || {
+        let found: u32 = servers
+            .server(1)
+            .sql(waiting)
+            .await
+            .unwrap()
+            .trim()
+            .parse()
+            .unwrap();
+        most = most.max(found);
+        most > 0
+    })
+    .await;
+    while !reads.is_empty() {
+        let found: u32 = servers
+            .server(1)
+            .sql(waiting)
+            .await
+            .unwrap()
+            .trim()
+            .parse()
+            .unwrap();
+        most = most.max(found);
+        while let Some(read) = reads.try_join_next() {
+            assert_eq!(read.unwrap(), 0, "the primary answers");
+        }
+    }
+    assert!(most <= 2, "{most} sessions of 4 wait");
+    db.close().await.unwrap();
+}

@@ -18,17 +18,39 @@ const AGAIN: Duration = Duration::from_millis(250);
 /// The host that was found.
 pub(super) struct Elected {
     pub(super) host: usize,
+    /// Its server, where another may be elected.
+    pub(super) server: Option<ServerId>,
     /// What its server says of itself: `10.11.19-MariaDB`.
     pub(super) version: String,
     /// The hosts that answered, this one among them.
     pub(super) answering: Vec<usize>,
 }
 
+/// What tells a server from the others, as long as it runs: name of its machine, port, folder of its data. Not its
+/// `server_id`, which the nodes of a Galera cluster may share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ServerId(String);
+
+/// What a server says of writes.
+#[derive(Clone, Debug)]
+pub(super) struct Standing {
+    pub(super) server: ServerId,
+    /// Whether it takes writes of an account without special rights.
+    pub(super) writable: bool,
+}
+
 /// What a host said.
 #[derive(Clone)]
 struct Answer {
     version: String,
-    writable: bool,
+    /// Nothing where there is no other host, and nobody asked.
+    standing: Option<Standing>,
+}
+
+impl Answer {
+    fn is_writable(&self) -> bool {
+        self.standing.as_ref().is_none_or(|standing| standing.writable)
+    }
 }
 
 /// Proves that a host answers, by a session of its own and a command on it.
@@ -36,22 +58,27 @@ pub(super) async fn prove(host: &HostWay, from_file: bool) -> Result<String, Err
     ask(host, false, from_file).await.map(|answer| answer.version)
 }
 
-/// Whether the server takes writes of an account without special rights.
-pub(super) async fn is_writable(session: &mut MySqlConnection) -> Result<bool, sqlx::Error> {
+/// Asks a server for its standing.
+pub(super) async fn standing(session: &mut MySqlConnection) -> Result<Standing, sqlx::Error> {
     // As text, because a later MariaDB has words here instead of numbers. InnoDB's own is that of Aurora's readers.
     // MySQL's `super_read_only` implies `read_only`.
-    let row = sqlx::raw_sql("select concat(@@global.read_only), concat(@@global.innodb_read_only)");
-    let row = row.fetch_one(session).await?;
+    const ASK: &str = "select concat(@@global.read_only), concat(@@global.innodb_read_only), \
+        concat_ws(' ', @@hostname, @@port, @@datadir)";
+    let row = sqlx::raw_sql(ASK).fetch_one(session).await?;
     let off = |column| {
         let word: Result<String, _> = row.try_get(column);
         word.map(|word| matches!(word.as_str(), "0" | "OFF"))
     };
-    Ok(off(0)? && off(1)?)
+    Ok(Standing {
+        server: ServerId(row.try_get(2)?),
+        writable: off(0)? && off(1)?,
+    })
 }
 
 /// Asks the hosts of `order` for one that is writable. Only the first is asked as long as it answers: the others when it
 /// refuses, is read only, or keeps us waiting for a quarter of `limit`. The earliest of the order wins. A single host
-/// wins when it answers, writable or not: there is no other.
+/// wins when it answers, writable or not: there is no other. Where the first `works` for sessions that are there already,
+/// what it refuses a new one is its own affair, and the error: another is asked only when it is out of reach.
 ///
 /// It may take for ever when hosts do: the caller bounds it.
 pub(super) async fn elect(
@@ -59,6 +86,7 @@ pub(super) async fn elect(
     order: &[usize],
     from_file: bool,
     limit: Duration,
+    works: bool,
 ) -> Result<Elected, Error> {
     let several = order.len() > 1;
     let ask = |place: usize, pause: Duration| {
@@ -80,7 +108,14 @@ pub(super) async fn elect(
         let mut late = false;
         tokio::select! {
             Some((place, verdict)) = asked.next() => {
-                if verdicts[0].is_none() && matches!(&verdict, Ok(answer) if place > 0 && !answer.writable) {
+                if place == 0
+                    && works
+                    && let Err(error) = &verdict
+                    && !is_out_of_reach(error)
+                {
+                    return Err(error.clone());
+                }
+                if verdicts[0].is_none() && matches!(&verdict, Ok(answer) if place > 0 && !answer.is_writable()) {
                     asked.push(ask(place, AGAIN));
                 }
                 verdicts[place] = Some(verdict);
@@ -89,12 +124,14 @@ pub(super) async fn elect(
         }
         if let Some((place, answer)) = winner(&verdicts, late && !waits_for_first) {
             let (host, version) = (order[place], answer.version.clone());
+            let server = answer.standing.as_ref().map(|standing| standing.server.clone());
             let answers = |(place, verdict): (usize, &Option<Result<Answer, Error>>)| {
                 matches!(verdict, Some(Ok(_))).then_some(order[place])
             };
             let answering = verdicts.iter().enumerate().filter_map(answers).collect();
             return Ok(Elected {
                 host,
+                server,
                 version,
                 answering,
             });
@@ -105,7 +142,8 @@ pub(super) async fn elect(
         } else if verdicts.iter().all(Option::is_some) {
             return Err(nobody(way, order, &verdicts, from_file));
         }
-        let writable = |verdict: &Option<Result<Answer, Error>>| matches!(verdict, Some(Ok(a)) if a.writable);
+        let writable =
+            |verdict: &Option<Result<Answer, Error>>| matches!(verdict, Some(Ok(a)) if a.is_writable());
         // The clock matters again once somebody is writable; until then the caller's deadline holds.
         if !graced && verdicts.iter().any(writable) {
             graced = true;
@@ -116,11 +154,15 @@ pub(super) async fn elect(
     }
 }
 
+fn is_out_of_reach(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Unreachable | ErrorKind::Timeout)
+}
+
 /// The first in the order that is writable. One that has not answered is passed over only when it is too `late` for it.
 fn winner(verdicts: &[Option<Result<Answer, Error>>], late: bool) -> Option<(usize, &Answer)> {
     for (place, verdict) in verdicts.iter().enumerate() {
         match verdict {
-            Some(Ok(answer)) if answer.writable => return Some((place, answer)),
+            Some(Ok(answer)) if answer.is_writable() => return Some((place, answer)),
             None if !late => return None,
             _ => {}
         }
@@ -128,7 +170,7 @@ fn winner(verdicts: &[Option<Result<Answer, Error>>], late: bool) -> Option<(usi
     None
 }
 
-/// Why no host was found: the one cause where all have the same kind, else an outage.
+/// Why no host was found: the one cause where all that are not read only have the same kind, else an outage.
 fn nobody(way: &Way, order: &[usize], verdicts: &[Option<Result<Answer, Error>>], from_file: bool) -> Error {
     if let [Some(Err(only))] = verdicts {
         return only.clone();
@@ -139,10 +181,7 @@ fn nobody(way: &Way, order: &[usize], verdicts: &[Option<Result<Answer, Error>>]
     for (index, verdict) in order.iter().zip(verdicts) {
         let address = way.host(*index).address();
         match verdict {
-            Some(Ok(_)) => {
-                kinds.push(ErrorKind::Unreachable);
-                words.push(format!("{address} is read only"));
-            }
+            Some(Ok(_)) => words.push(format!("{address} is read only")),
             Some(Err(error)) => {
                 kinds.push(error.kind());
                 help = help.or_else(|| error.next_step().map(str::to_owned));
@@ -179,10 +218,13 @@ async fn ask(host: &HostWay, several: bool, from_file: bool) -> Result<Answer, E
         let mut session = host.bare().connect().await?;
         let row = sqlx::raw_sql("select version()").fetch_one(&mut session).await?;
         let version: String = row.try_get(0)?;
-        let writable = !several || is_writable(&mut session).await?;
+        let standing = match several {
+            true => Some(standing(&mut session).await?),
+            false => None,
+        };
         // The server has answered; how the session ends tells nothing.
         let _ = session.close().await;
-        Ok(Answer { version, writable })
+        Ok(Answer { version, standing })
     };
     attempt.await.map_err(|error| explain(error, host, from_file))
 }
@@ -215,8 +257,12 @@ mod tests {
     use super::*;
 
     fn answer(writable: bool) -> Option<Result<Answer, Error>> {
-        let version = "10.11".to_owned();
-        Some(Ok(Answer { version, writable }))
+        let (version, server) = (
+            "10.11".to_owned(),
+            ServerId("db1 3306 /var/lib/mysql/".to_owned()),
+        );
+        let standing = Some(Standing { server, writable });
+        Some(Ok(Answer { version, standing }))
     }
 
     fn refusal() -> Option<Result<Answer, Error>> {
@@ -231,5 +277,22 @@ mod tests {
         assert_eq!(won(&[answer(false), None, answer(true)], false), None);
         assert_eq!(won(&[answer(false), None, answer(true)], true), Some(2));
         assert_eq!(won(&[answer(false), refusal()], true), None);
+    }
+
+    #[test]
+    fn who_is_read_only_has_no_say_in_the_kind() {
+        let text =
+            "[mysql.main]\nconnections = [{ host = \"db4\" }, { host = \"db5\" }]\nusername = \"shop\"\n";
+        let loaded = registry_config::load(text, "databases.toml");
+        let settings = registry_config::resolve(&loaded.shape.connections[0], None, &[]).unwrap();
+        let way = super::super::way::way(&settings).unwrap();
+        let kind = |verdicts: &[_]| nobody(&way, &[0, 1], verdicts, false).kind();
+        let refused = |kind| Some(Err(Error::new(kind, "refused")));
+        assert_eq!(kind(&[refused(ErrorKind::Auth), answer(false)]), ErrorKind::Auth);
+        assert_eq!(
+            kind(&[refused(ErrorKind::Auth), refused(ErrorKind::Unreachable)]),
+            ErrorKind::Unreachable
+        );
+        assert_eq!(kind(&[answer(false), answer(false)]), ErrorKind::Unreachable);
     }
 }

@@ -8,10 +8,13 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Channel {
     /// Whether what was received is being applied.
-    applying: bool,
+    pub(super) applying: bool,
     /// Whether it is connected to its source.
-    connected: bool,
-    behind: Option<Duration>,
+    pub(super) connected: bool,
+    /// Whether all that was received is applied.
+    pub(super) drained: bool,
+    /// Nothing while it is not connected: MariaDB tells none then, whatever there is to be applied.
+    pub(super) behind: Option<Duration>,
 }
 
 /// What the server says of its replication.
@@ -27,8 +30,8 @@ pub(super) enum Replication {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Fit(Duration),
-    /// It comes after, and is further behind than it may be.
-    Behind(Duration),
+    /// It comes after, and is further behind than it may be, or by who knows what.
+    Behind(Option<Duration>),
     /// It does not come after.
     Halted(&'static str),
 }
@@ -77,8 +80,19 @@ fn channel(row: &MySqlRow) -> Channel {
         let found = names.iter().find_map(|name| row.try_get::<String, _>(*name).ok());
         found.unwrap_or_default()
     };
+    let position = |names: [&str; 2]| {
+        let mut found = names.iter();
+        found.find_map(|name| row.try_get_unchecked::<u64, _>(*name).ok())
+    };
+    let file = word(["Source_Log_File", "Master_Log_File"]);
+    let read = position(["Read_Source_Log_Pos", "Read_Master_Log_Pos"]);
+    let applied = position(["Exec_Source_Log_Pos", "Exec_Master_Log_Pos"]);
     let seconds = ["Seconds_Behind_Source", "Seconds_Behind_Master"];
     Channel {
+        drained: !file.is_empty()
+            && file == word(["Relay_Source_Log_File", "Relay_Master_Log_File"])
+            && read.is_some()
+            && read == applied,
         applying: word(["Replica_SQL_Running", "Slave_SQL_Running"]) == "Yes",
         connected: word(["Replica_IO_Running", "Slave_IO_Running"]) == "Yes",
         behind: seconds.iter().find_map(|name| whole_seconds(row, name)),
@@ -101,9 +115,21 @@ impl Replication {
         matches!(self, Self::From(channels) if channels.iter().any(|channel| !channel.connected))
     }
 
-    /// Whether reads may go there. `cut_off` is for how long it has been without a source that is there for others: it
-    /// tells no lag then, and is at most that far behind what it last told.
-    pub(super) fn judge(&self, cut_off: Duration, max_lag: Duration) -> Verdict {
+    /// How far it is behind what it has received, where it tells none as it last told; nothing when that is not known.
+    pub(super) fn behind(&self, told: Option<Duration>) -> Option<Duration> {
+        let Self::From(channels) = self else {
+            return Some(Duration::ZERO);
+        };
+        let mut most = Duration::ZERO;
+        for channel in channels {
+            let all = channel.drained.then_some(Duration::ZERO);
+            most = most.max(channel.behind.or(all).or(told)?);
+        }
+        Some(most)
+    }
+
+    /// Whether reads may go there, by how far it is behind, where that is known.
+    pub(super) fn judge(&self, lag: Option<Duration>, max_lag: Duration) -> Verdict {
         let Self::From(channels) = self else {
             return Verdict::Fit(Duration::ZERO);
         };
@@ -113,15 +139,9 @@ impl Replication {
         if channels.iter().any(|channel| !channel.applying) {
             return Verdict::Halted("it does not apply what it receives");
         }
-        let lag = channels.iter().map(|channel| {
-            let told = channel.behind.unwrap_or_default();
-            if channel.connected { told } else { told + cut_off }
-        });
-        let lag = lag.max().unwrap_or_default();
-        if lag > max_lag {
-            Verdict::Behind(lag)
-        } else {
-            Verdict::Fit(lag)
+        match lag {
+            Some(lag) if lag <= max_lag => Verdict::Fit(lag),
+            lag => Verdict::Behind(lag),
         }
     }
 }
@@ -132,54 +152,50 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn one(applying: bool, connected: bool, behind: Option<u32>) -> Replication {
-        Replication::From(vec![Channel {
+    fn one(applying: bool, connected: bool, drained: bool, behind: Option<u32>) -> Channel {
+        Channel {
             applying,
             connected,
+            drained,
             behind: behind.map(|seconds| SECOND * seconds),
-        }])
+        }
     }
 
     #[test]
     fn a_replica_is_fit_up_to_its_limit() {
-        let judge = |told| one(true, true, Some(told)).judge(Duration::ZERO, SECOND * 10);
-        assert_eq!(judge(0), Verdict::Fit(Duration::ZERO));
-        assert_eq!(judge(10), Verdict::Fit(SECOND * 10));
-        assert_eq!(judge(11), Verdict::Behind(SECOND * 11));
+        let replication = Replication::From(vec![one(true, true, true, Some(0))]);
+        let judge = |lag| replication.judge(lag, SECOND * 10);
+        assert_eq!(judge(Some(Duration::ZERO)), Verdict::Fit(Duration::ZERO));
+        assert_eq!(judge(Some(SECOND * 10)), Verdict::Fit(SECOND * 10));
+        assert_eq!(judge(Some(SECOND * 11)), Verdict::Behind(Some(SECOND * 11)));
+        assert_eq!(judge(None), Verdict::Behind(None), "nobody knows how far");
     }
 
     #[test]
     fn who_applies_nothing_or_replicates_nothing_is_no_replica() {
         let halted = |replication: &Replication| {
-            matches!(replication.judge(Duration::ZERO, SECOND), Verdict::Halted(_))
+            let verdict = replication.judge(Some(Duration::ZERO), SECOND);
+            matches!(verdict, Verdict::Halted(_))
         };
-        assert!(halted(&one(false, true, None)));
+        assert!(halted(&Replication::From(vec![one(false, true, true, None)])));
         assert!(halted(&Replication::From(Vec::new())));
         assert!(!halted(&Replication::Shared));
     }
 
     #[test]
-    fn without_its_source_a_replica_ages_from_where_it_was() {
-        let cut_off = one(true, false, None);
-        assert!(cut_off.is_cut_off());
-        assert_eq!(
-            cut_off.judge(Duration::ZERO, SECOND),
-            Verdict::Fit(Duration::ZERO)
-        );
-        assert_eq!(cut_off.judge(SECOND * 2, SECOND), Verdict::Behind(SECOND * 2));
+    fn what_is_not_told_is_as_it_was_told_last() {
+        let replication = Replication::From(vec![one(true, false, false, None)]);
+        assert!(replication.is_cut_off());
+        assert_eq!(replication.behind(None), None);
+        assert_eq!(replication.behind(Some(SECOND)), Some(SECOND));
+        let drained = Replication::From(vec![one(true, false, true, None)]);
+        assert_eq!(drained.behind(Some(SECOND)), Some(Duration::ZERO));
         // One source of several is enough to be behind.
         let two = Replication::From(vec![
-            Channel {
-                applying: true,
-                connected: true,
-                behind: Some(Duration::ZERO),
-            },
-            Channel {
-                applying: true,
-                connected: true,
-                behind: Some(SECOND * 5),
-            },
+            one(true, true, true, Some(0)),
+            one(true, true, false, Some(5)),
         ]);
-        assert_eq!(two.judge(Duration::ZERO, SECOND), Verdict::Behind(SECOND * 5));
+        assert!(!two.is_cut_off());
+        assert_eq!(two.behind(Some(SECOND)), Some(SECOND * 5));
     }
 }

@@ -17,6 +17,7 @@
 //! Several hosts are a list without roles, of which the first that is writable takes the writes, or one primary and its
 //! replicas. [`MySql::read`] gives the reader of either.
 
+mod age;
 mod election;
 mod error;
 mod host;

@@ -22,14 +22,15 @@ pub(super) async fn open(handle: &MySql, target: &Target) -> Result<Opened, Erro
     let way = target.way().or_else(|error| refreshed.and(Err(error)))?;
     let (base, order) = (&handle.inner.base, target.order(&way));
     let limit = base.connect_timeout();
+    let works = base.is_open() && order[0] == target.host();
     let attempt = async {
-        let election = elect(&way, &order, target.from_file, limit);
+        let election = elect(&way, &order, target.from_file, limit, works);
         let (elected, answering) = if way.hosts.len() > 1 && !base.has_been_open() {
             with_census(&way, order[0], target.from_file, election).await?
         } else {
             (election.await?, None)
         };
-        target.set_there(&way, elected.host);
+        target.set_there(&way, &elected);
         sql::fill(&target.pool, target.min).await?;
         Ok((elected, answering))
     };

@@ -1,6 +1,6 @@
 //! The reader: an executor for reads, on replicas where there are any.
 
-use super::router::{Held, Router};
+use super::router::{Held, Place, Router};
 use super::token::WriteToken;
 use super::{Inner, MySql};
 use crate::adapters::sql::{as_driver_error, closed, copy_of};
@@ -10,6 +10,7 @@ use sqlx::pool::PoolConnection;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// Reads of a MySQL connection, from [`MySql::read`] or [`MySql::read_after`]. Cheap to make and to clone.
 ///
@@ -21,7 +22,8 @@ use std::time::Duration;
 /// Every session is READ ONLY on its server, also on the primary: a write fails there with error 1792, and is not done.
 /// (Unless the session itself is told otherwise, by `start transaction read write` or `set session transaction`.)
 ///
-/// Each wait is bounded by `timeout`, and an error is recorded in [`errors`](MySql::errors). A replica that cannot give
+/// Each call is bounded by `timeout`, the choice of a session included, and so is the wait for each further row of a
+/// stream. An error is recorded in [`errors`](MySql::errors). A replica that cannot give
 /// a session is passed over for the next; a query that has begun is not sent twice, so a call that is at work on a
 /// replica when that dies fails, with an error that is transient.
 #[derive(Clone)]
@@ -96,7 +98,7 @@ impl MySqlReader {
     /// `Unreachable` when no replica is fit and `fallback = false`, the primary's error when that is not there either.
     pub async fn acquire(&self) -> Result<PoolConnection<sqlx::MySql>, sqlx::Error> {
         let _pass = self.inner.base.enter("read").map_err(closed)?;
-        Ok(self.held().await?.session)
+        Ok(self.held(self.deadline()).await?.session)
     }
 
     /// Begins a READ ONLY transaction: its queries see one moment of one replica. It ends when it is dropped.
@@ -105,58 +107,76 @@ impl MySqlReader {
     /// As [`acquire`](Self::acquire), and what the server answers to `BEGIN`.
     pub async fn begin(&self) -> Result<sqlx::Transaction<'static, sqlx::MySql>, sqlx::Error> {
         let _pass = self.inner.base.enter("read").map_err(closed)?;
-        let Held {
-            session,
-            replica,
-            primary,
-        } = self.held().await?;
-        let begin = self.bounded(sqlx::Transaction::begin(session, None)).await;
-        match begin {
-            Ok(transaction) => transaction.map_err(|error| self.failed(error, &replica, primary)),
-            Err(error) => Err(self.late(error, &replica)),
-        }
+        let deadline = self.deadline();
+        let Held { session, place } = self.held(deadline).await?;
+        self.on(&place, deadline, sqlx::Transaction::begin(session, None))
+            .await
+    }
+
+    /// When a call that begins now has to end.
+    pub(super) fn deadline(&self) -> Instant {
+        Instant::now() + self.inner.base.timeout()
     }
 
     /// A session, within the deadline; the error is recorded.
-    pub(super) async fn held(&self) -> Result<Held, sqlx::Error> {
+    pub(super) async fn held(&self, deadline: Instant) -> Result<Held, sqlx::Error> {
         let inner = &self.inner;
-        let held = async { inner.router()?.session(inner, self.after.as_ref()).await };
-        let held = self.bounded(held).await.flatten();
-        held.map_err(|error| as_driver_error(inner.base.write_down(error, "read").0))
+        let base = &inner.base;
+        let held = async {
+            inner
+                .router()?
+                .session(inner, self.after.as_ref(), deadline)
+                .await
+        };
+        // Whoever waits in there has a look at what it waits for.
+        let held = base.patient_with(deadline, held, || {}).await;
+        let held = held.unwrap_or_else(|| Err(base.deadline_error()));
+        held.map_err(|error| as_driver_error(base.write_down(error, "read").0))
     }
 
-    /// Waits for work under the connection's deadline.
-    pub(super) async fn bounded<T>(&self, work: impl Future<Output = T>) -> Result<T, Error> {
-        self.inner.base.bounded_with(work, || {}).await
-    }
-
-    /// The driver's error of a query, recorded, with a look at the host where that may be the cause.
-    pub(super) fn failed(
+    /// The result of work on a session, within the deadline; its error is recorded. With a look at the host when it
+    /// takes long, or fails in a way that the host's loss could explain.
+    pub(super) async fn on<T>(
         &self,
-        error: sqlx::Error,
-        replica: &super::replica::Replica,
-        primary: bool,
-    ) -> sqlx::Error {
+        place: &Place,
+        deadline: Instant,
+        work: impl Future<Output = Result<T, sqlx::Error>>,
+    ) -> Result<T, sqlx::Error> {
+        let base = &self.inner.base;
+        match base.patient_with(deadline, work, || place.suspect(base)).await {
+            Some(result) => result.map_err(|error| self.failed(error, place)),
+            None => Err(self.late(place)),
+        }
+    }
+
+    /// The driver's error of a query.
+    fn failed(&self, error: sqlx::Error, place: &Place) -> sqlx::Error {
         let copy = copy_of(&error);
-        if primary {
+        let kind = copy.kind();
+        if kind == ErrorKind::Unreachable {
+            place.replica.generations.lost();
+        }
+        if place.primary {
             let _ = self.inner.base.record(copy, "read");
             return error;
         }
-        let kind = copy.kind();
         let _ = self.inner.base.write_down(copy, "read");
-        match kind {
-            ErrorKind::Unreachable => replica.lost(),
-            ErrorKind::Timeout => replica.look_soon(),
-            _ => {}
+        if matches!(kind, ErrorKind::Unreachable | ErrorKind::Timeout) {
+            place.replica.look_soon();
         }
         error
     }
 
     /// The error of a query that its deadline ended.
-    pub(super) fn late(&self, error: Error, replica: &super::replica::Replica) -> sqlx::Error {
-        replica.generations.deadline_fired();
-        replica.look_soon();
-        as_driver_error(self.inner.base.write_down(error, "read").0)
+    fn late(&self, place: &Place) -> sqlx::Error {
+        let base = &self.inner.base;
+        place.replica.generations.deadline_fired();
+        let error = base.deadline_error();
+        if place.primary {
+            return as_driver_error(base.record(error, "read"));
+        }
+        place.replica.look_soon();
+        as_driver_error(base.write_down(error, "read").0)
     }
 }
 

@@ -5,7 +5,7 @@ use super::router::Held;
 use crate::adapters::sql::closed;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream};
-use futures_util::{FutureExt as _, StreamExt as _};
+use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use sqlx::mysql::{MySqlQueryResult, MySqlRow, MySqlStatement, MySqlTypeInfo};
 use sqlx::pool::PoolConnection;
 use sqlx::{Describe, Either, Execute, Executor, MySql as Database, SqlStr, Transaction};
@@ -30,26 +30,23 @@ impl<'c> Executor<'c> for &MySqlReader {
                 Ok(pass) => pass,
                 Err(error) => return tell(&rows, Err(error)).await,
             };
-            let Held {
-                mut session,
-                replica,
-                primary,
-            } = match reader.held().await {
+            // That of the first row; each further one has its own.
+            let mut deadline = reader.deadline();
+            let Held { mut session, place } = match reader.held(deadline).await {
                 Ok(held) => held,
                 Err(error) => return tell(&rows, Err(error)).await,
             };
             let mut found = (&mut *session).fetch_many(query);
             loop {
-                let item = match reader.bounded(found.next()).await {
-                    Ok(None) => return,
-                    Ok(Some(item)) => item.map_err(|error| reader.failed(error, &replica, primary)),
-                    Err(error) => Err(reader.late(error, &replica)),
+                let Some(item) = reader.on(&place, deadline, found.try_next()).await.transpose() else {
+                    return;
                 };
                 let ended = item.is_err();
                 tell(&rows, item).await;
                 if ended {
                     return;
                 }
+                deadline = reader.deadline();
             }
         };
         driven(work.boxed(), received)
@@ -63,12 +60,10 @@ impl<'c> Executor<'c> for &MySqlReader {
         let reader = self.clone();
         Box::pin(async move {
             let _pass = reader.inner.base.enter("read").map_err(closed)?;
-            let mut held = reader.held().await?;
-            let found = reader.bounded((&mut *held.session).fetch_optional(query)).await;
-            match found {
-                Ok(row) => row.map_err(|error| reader.failed(error, &held.replica, held.primary)),
-                Err(error) => Err(reader.late(error, &held.replica)),
-            }
+            let deadline = reader.deadline();
+            let mut held = reader.held(deadline).await?;
+            let work = (&mut *held.session).fetch_optional(query);
+            reader.on(&held.place, deadline, work).await
         })
     }
 
@@ -83,14 +78,10 @@ impl<'c> Executor<'c> for &MySqlReader {
         let reader = self.clone();
         Box::pin(async move {
             let _pass = reader.inner.base.enter("read").map_err(closed)?;
-            let mut held = reader.held().await?;
-            let prepared = reader
-                .bounded((&mut *held.session).prepare_with(sql, parameters))
-                .await;
-            match prepared {
-                Ok(statement) => statement.map_err(|error| reader.failed(error, &held.replica, held.primary)),
-                Err(error) => Err(reader.late(error, &held.replica)),
-            }
+            let deadline = reader.deadline();
+            let mut held = reader.held(deadline).await?;
+            let work = (&mut *held.session).prepare_with(sql, parameters);
+            reader.on(&held.place, deadline, work).await
         })
     }
 
@@ -101,12 +92,10 @@ impl<'c> Executor<'c> for &MySqlReader {
         let reader = self.clone();
         Box::pin(async move {
             let _pass = reader.inner.base.enter("read").map_err(closed)?;
-            let mut held = reader.held().await?;
-            let described = reader.bounded((&mut *held.session).describe(sql)).await;
-            match described {
-                Ok(found) => found.map_err(|error| reader.failed(error, &held.replica, held.primary)),
-                Err(error) => Err(reader.late(error, &held.replica)),
-            }
+            let deadline = reader.deadline();
+            let mut held = reader.held(deadline).await?;
+            let work = (&mut *held.session).describe(sql);
+            reader.on(&held.place, deadline, work).await
         })
     }
 }

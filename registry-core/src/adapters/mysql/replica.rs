@@ -1,6 +1,7 @@
 //! One host that is read from: its pool, what is known of it, and the task that looks at it.
 
 use super::Inner;
+use super::age::Age;
 use super::election::explain;
 use super::host::MySqlHostState;
 use super::lag::{self, Verdict};
@@ -11,13 +12,14 @@ use crate::error::Error;
 use crate::generations::Generations;
 use crate::kind::ErrorKind;
 use crate::status::{Sessions, State};
+use registry_config::Settings;
 use sqlx::mysql::{MySqlConnection, MySqlPool};
 use sqlx::pool::PoolConnection;
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _, MySql as Database};
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 
 /// How long a replica may take to answer a look on a session that exists.
 const LOOK_LIMIT: Duration = Duration::from_secs(1);
@@ -44,6 +46,10 @@ pub(super) struct Replica {
     latency: AtomicU64,
     known: Mutex<Known>,
     wake: Notify,
+    /// It has the data of the others, and no position of its own that a token could be compared with.
+    shared: AtomicBool,
+    /// The sessions that may wait for what a token names: half of the pool, because a token may be forged.
+    pub(super) waits: Semaphore,
 }
 
 #[derive(Default)]
@@ -54,8 +60,7 @@ struct Known {
     version: u64,
     /// The pool has [`dead_end`] instead of the way.
     away: bool,
-    /// Since when it has been without a source that is there for others.
-    cut_off: Option<Instant>,
+    age: Age,
 }
 
 /// What a look found.
@@ -82,7 +87,9 @@ impl Default for Pauses {
 }
 
 impl Replica {
-    pub(super) fn new(index: usize, host: &HostWay) -> Self {
+    pub(super) fn new(index: usize, host: &HostWay, settings: &Settings) -> Self {
+        let sessions = settings.count("pool.max").unwrap_or(10);
+        let half = usize::try_from(sessions / 2).unwrap_or(Semaphore::MAX_PERMITS);
         Self {
             index,
             weight: host.weight,
@@ -92,6 +99,8 @@ impl Replica {
             latency: AtomicU64::new(0),
             known: Mutex::default(),
             wake: Notify::new(),
+            shared: AtomicBool::new(false),
+            waits: Semaphore::new(half.clamp(1, Semaphore::MAX_PERMITS)),
         }
     }
 
@@ -135,15 +144,14 @@ impl Replica {
             .is_some_and(|sessions| sessions.open >= sessions.max && sessions.idle == 0)
     }
 
+    /// Whether it shares the data of the others, and counts no writes as they do.
+    pub(super) fn is_shared(&self) -> bool {
+        self.shared.load(Ordering::Acquire)
+    }
+
     /// Asks for a look soon.
     pub(super) fn look_soon(&self) {
         self.wake.notify_one();
-    }
-
-    /// A session was lost there.
-    pub(super) fn lost(&self) {
-        self.generations.lost();
-        self.look_soon();
     }
 
     /// A session of the pool; an error as soon as the host is known to be away.
@@ -271,12 +279,16 @@ impl Replica {
         let mut refused = false;
         let found = match answer {
             Ok((replication, latency)) => {
-                let cut_off = self.cut_off(&inner, replication.is_cut_off());
-                let (state, lag, words) = match replication.judge(cut_off, max_lag) {
+                let shared = matches!(replication, lag::Replication::Shared);
+                self.shared.store(shared, Ordering::Release);
+                let lag = self.age(&inner, &replication, max_lag);
+                let (state, lag, words) = match replication.judge(lag, max_lag) {
                     Verdict::Fit(lag) => (MySqlHostState::Fit, Some(lag), None),
                     Verdict::Behind(lag) => {
-                        let words = format!("{} is {lag:?} behind its primary", host.address());
-                        (MySqlHostState::Behind, Some(lag), Some(words))
+                        let far =
+                            lag.map_or_else(|| "an unknown time".to_owned(), |lag| format!("{lag:.0?}"));
+                        let words = format!("{} is {far} behind its primary", host.address());
+                        (MySqlHostState::Behind, lag, Some(words))
                     }
                     Verdict::Halted(why) => (
                         MySqlHostState::Halted,
@@ -292,6 +304,8 @@ impl Replica {
                 }
             }
             Err(error) => {
+                let primary = inner.base.health().condition().state;
+                self.lock().age.missed(primary, Instant::now());
                 let error = explain_look(error, &host, from_file);
                 refused = !had_session && session.is_none() && !error.is_transient();
                 *session = None;
@@ -345,20 +359,20 @@ impl Replica {
         Ok((replication, began.elapsed()))
     }
 
-    /// For how long the host has been without a source that is there for others. While the primary is away for us too,
-    /// nobody falls behind.
-    fn cut_off(&self, inner: &Inner, is_cut_off: bool) -> Duration {
+    /// How far behind the host is; nothing when nobody can know.
+    fn age(&self, inner: &Inner, replication: &lag::Replication, max_lag: Duration) -> Option<Duration> {
         let health = inner.base.health();
-        if is_cut_off && !health.is(State::Degraded) {
+        let primary = health.condition().state;
+        let mut known = self.lock();
+        let lag = known.age.seen(replication, primary, Instant::now());
+        let hint = replication.is_cut_off() && known.age.hints_at_outage(max_lag);
+        drop(known);
+        let in_use = inner.target.as_ref().map(super::Target::host);
+        if hint && primary != State::Degraded && !in_use.is_ok_and(|host| host == self.index) {
             // Perhaps it is gone, and nobody has noticed because nobody writes.
             health.look();
         }
-        let mut known = self.lock();
-        if !is_cut_off || health.is(State::Degraded) {
-            known.cut_off = None;
-            return Duration::ZERO;
-        }
-        known.cut_off.get_or_insert_with(Instant::now).elapsed()
+        lag
     }
 
     fn publish(&self, inner: &Inner, host: &HostWay, found: Found, changes: &watch::Sender<()>) {
@@ -369,8 +383,13 @@ impl Replica {
             known.cause.clone_from(&found.cause);
             let away = found.state == MySqlHostState::Away;
             if let Some(pool) = self.pool.get().filter(|_| away != known.away) {
+                // The way as it is now, under the lock: the files may have changed since the look began.
+                let way = inner.target.as_ref().ok().and_then(|target| target.way().ok());
+                let now = way
+                    .filter(|_| !away)
+                    .map(|way| way.host(self.index).options.clone());
                 // What waits in the pool for a host that is away would try again until `acquire_timeout`.
-                pool.set_connect_options(if away { dead_end() } else { host.options.clone() });
+                pool.set_connect_options(now.unwrap_or_else(dead_end));
             }
             known.away = away;
         }

@@ -4,16 +4,19 @@ use super::host::{MySqlHost, MySqlHostRole, MySqlHostState};
 use super::replica::Replica;
 use super::token::WriteToken;
 use super::{Inner, Target};
+use crate::base::Base;
 use crate::error::Error;
 use crate::kind::ErrorKind;
 use crate::status::{Sessions, State};
 use registry_config::{Role, Settings};
 use sqlx::MySql as Database;
+use sqlx::mysql::MySqlConnection;
 use sqlx::pool::PoolConnection;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 /// Replicas that answer at most this much later than the fastest share the reads; slower ones are for when there is none.
 const NEAR: Duration = Duration::from_millis(15);
@@ -21,6 +24,9 @@ const NEAR: Duration = Duration::from_millis(15);
 const FIRST_LOOK: Duration = Duration::from_secs(1);
 /// How long a read waits for a replica to have what was written before its token.
 pub(super) const TOKEN_WAIT: Duration = Duration::from_millis(500);
+
+/// The same for a read that may not wait. Not zero, which to MySQL is for ever.
+const TOKEN_NOW: Duration = Duration::from_millis(1);
 
 /// The hosts that are read from, and the rules of the choice.
 pub(super) struct Router {
@@ -39,9 +45,25 @@ pub(super) struct Router {
 /// A session to read on.
 pub(super) struct Held {
     pub(super) session: PoolConnection<Database>,
+    pub(super) place: Place,
+}
+
+/// Where a session leads to.
+pub(super) struct Place {
     pub(super) replica: Arc<Replica>,
-    /// Whether it leads to the primary.
+    /// Whether it is the primary.
     pub(super) primary: bool,
+}
+
+impl Place {
+    /// Something takes long there: somebody looks whether it is still there.
+    pub(super) fn suspect(&self, base: &Base) {
+        if self.primary {
+            base.suspect();
+        } else {
+            self.replica.look_soon();
+        }
+    }
 }
 
 enum Pick {
@@ -64,7 +86,7 @@ impl Router {
             .hosts
             .iter()
             .enumerate()
-            .map(|(index, host)| Arc::new(Replica::new(index, host)));
+            .map(|(index, host)| Arc::new(Replica::new(index, host, settings)));
         Ok(Self {
             hosts: hosts.collect(),
             replicas,
@@ -81,12 +103,13 @@ impl Router {
         &self,
         inner: &Arc<Inner>,
         after: Option<&WriteToken>,
+        deadline: Instant,
     ) -> Result<Held, Error> {
         self.start_looks(inner);
         let target = inner.target()?;
         let mut missed = None;
         if !self.sticks(inner, target) {
-            match self.replica(inner, target, after).await {
+            match self.replica(inner, target, after, deadline).await {
                 Ok(held) => return Ok(held),
                 Err(error) => missed = Some(error),
             }
@@ -96,14 +119,13 @@ impl Router {
         }
         let primary = async {
             inner.base.usable().await?;
-            let replica = Arc::clone(self.host(target.host()));
-            let session = replica.session(inner, &self.changes).await;
-            let session = session.map_err(|error| inner.base.record(inner.base.explained(error), "read"))?;
-            Ok(Held {
-                session,
-                replica,
+            let place = Place {
+                replica: Arc::clone(self.host(target.host())),
                 primary: true,
-            })
+            };
+            let session = self.session_at(inner, &place, deadline).await;
+            let session = session.map_err(|error| inner.base.record(inner.base.explained(error), "read"))?;
+            Ok(Held { session, place })
         };
         primary.await.map_err(|error: Error| match missed {
             // The primary's own error names the next step; what ails the replicas is the other half of it.
@@ -121,6 +143,7 @@ impl Router {
         inner: &Arc<Inner>,
         target: &Target,
         after: Option<&WriteToken>,
+        deadline: Instant,
     ) -> Result<Held, Error> {
         let (mut tried, mut failed) = (Vec::new(), None);
         let mut changes = self.changes.subscribe();
@@ -129,7 +152,7 @@ impl Router {
         } else {
             inner.base.connect_timeout()
         };
-        let patience = tokio::time::Instant::now() + patience;
+        let patience = Instant::now() + patience;
         loop {
             changes.mark_unchanged();
             let replica = match self.pick(target.host(), &tried) {
@@ -146,39 +169,50 @@ impl Router {
                 Pick::None => return Err(failed.unwrap_or_else(|| self.nobody(target))),
             };
             tried.push(replica.index);
-            let mut session = match replica.session(inner, &self.changes).await {
+            let place = Place {
+                replica,
+                primary: false,
+            };
+            let mut session = match self.session_at(inner, &place, deadline).await {
                 Ok(session) => session,
                 Err(error) => {
                     // Nothing was asked of it yet: another replica may be.
                     if matches!(error.kind(), ErrorKind::Unreachable | ErrorKind::Timeout) {
-                        replica.look_soon();
+                        place.replica.look_soon();
                     }
                     failed = Some(error);
                     continue;
                 }
             };
             if let Some(token) = after {
-                let wait = token.is_reached(&mut session, TOKEN_WAIT);
-                // The server's own limit comes first, unless it hangs.
-                match tokio::time::timeout(TOKEN_WAIT * 2, wait).await {
-                    Ok(Ok(true)) => {}
-                    Ok(Ok(false)) => {
+                match reached(token, &mut session, &place.replica).await {
+                    Some(true) => {}
+                    Some(false) => {
                         // The others are as far, or their turn would come too late.
                         let words = format!("no replica had the write within {TOKEN_WAIT:?}");
                         return Err(Error::new(ErrorKind::Timeout, words));
                     }
-                    Ok(Err(_)) | Err(_) => {
-                        replica.look_soon();
+                    None => {
+                        place.replica.look_soon();
                         continue;
                     }
                 }
             }
-            return Ok(Held {
-                session,
-                replica,
-                primary: false,
-            });
+            return Ok(Held { session, place });
         }
+    }
+
+    /// A session to this host; with a look at it when that takes long.
+    async fn session_at(
+        &self,
+        inner: &Inner,
+        place: &Place,
+        deadline: Instant,
+    ) -> Result<PoolConnection<Database>, Error> {
+        let base = &inner.base;
+        let session = place.replica.session(inner, &self.changes);
+        let session = base.patient_with(deadline, session, || place.suspect(base)).await;
+        session.unwrap_or_else(|| Err(base.deadline_error()))
     }
 
     /// The choice: of the replicas that are fit and near, by weight; one that has no session left only when all have none.
@@ -259,9 +293,14 @@ impl Router {
     /// Sets somebody to look at each replica, the first time.
     fn start_looks(&self, inner: &Arc<Inner>) {
         let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(looks) = looks.as_mut().filter(|looks| looks.is_empty()) else {
+        let Some(looks) = looks.as_mut() else {
             return;
         };
+        // Those that have ended count until they are taken out.
+        while looks.try_join_next().is_some() {}
+        if !looks.is_empty() {
+            return;
+        }
         for index in &self.replicas {
             let (replica, inner): (_, Weak<Inner>) = (Arc::clone(&self.hosts[*index]), Arc::downgrade(inner));
             looks.spawn(replica.watch(inner, self.changes.clone(), self.ending.subscribe()));
@@ -315,6 +354,25 @@ impl Router {
             found
         };
         self.hosts.iter().map(one).collect()
+    }
+}
+
+/// Whether the replica of this session comes as far as the token in time; nothing when it does not say.
+async fn reached(token: &WriteToken, session: &mut MySqlConnection, replica: &Replica) -> Option<bool> {
+    let permit = replica.waits.try_acquire();
+    // Whoever may not wait only asks.
+    let limit = match &permit {
+        Ok(_) if !replica.is_shared() => TOKEN_WAIT,
+        _ => TOKEN_NOW,
+    };
+    // The server's own limit comes first, unless it hangs.
+    match tokio::time::timeout(TOKEN_WAIT * 2, token.is_reached(session, limit)).await {
+        Ok(answer) => answer.ok(),
+        Err(_) => {
+            // The session may hang: it is tried before it goes back to its pool.
+            replica.generations.deadline_fired();
+            None
+        }
     }
 }
 

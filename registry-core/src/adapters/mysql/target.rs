@@ -1,6 +1,6 @@
 //! The pool of writes, and the host that its sessions lead to now.
 
-use super::election::is_writable;
+use super::election::{Elected, ServerId, standing};
 use super::way::{Way, dead_end, way};
 use crate::adapters::sql;
 use crate::base::Base;
@@ -29,6 +29,27 @@ pub(super) struct Target {
     settings: Arc<Settings>,
     files: Vec<Box<str>>,
     now: Mutex<Now>,
+    server: Arc<ServerInUse>,
+}
+
+/// The server that was elected, where another may be: nothing before the first election.
+#[derive(Default)]
+struct ServerInUse(Mutex<Option<ServerId>>);
+
+impl ServerInUse {
+    /// Sets the server; true when another was elected before.
+    fn replace(&self, server: Option<ServerId>) -> bool {
+        let mut elected = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let replaced = elected.is_some() && *elected != server;
+        *elected = server;
+        replaced
+    }
+
+    /// Whether sessions may lead to this server.
+    fn is(&self, server: &ServerId) -> bool {
+        let elected = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        elected.as_ref().is_none_or(|elected| elected == server)
+    }
 }
 
 struct Now {
@@ -39,8 +60,8 @@ struct Now {
     away: bool,
     /// The host in use, by number.
     host: usize,
-    /// The host to try first, where that is another.
-    first: Option<usize>,
+    /// The host to try first, where that is another, and when that was asked for.
+    first: Option<(usize, Instant)>,
 }
 
 impl Target {
@@ -54,8 +75,9 @@ impl Target {
             .map_or_else(|_| dead_end(), |way| way.host(0).options.clone());
         let several = way.as_ref().is_ok_and(|way| way.writers().len() > 1);
         let mut pool = sql::options(&base.generations, settings, sql::Limits::new(settings));
+        let server = Arc::new(ServerInUse::default());
         if several {
-            pool = writable_only(pool, base, sql::Limits::new(settings));
+            pool = writable_only(pool, base, sql::Limits::new(settings), &server);
         }
         Self {
             pool: pool.connect_lazy_with(options),
@@ -72,6 +94,7 @@ impl Target {
                 host: 0,
                 first: None,
             }),
+            server,
         }
     }
 
@@ -97,13 +120,16 @@ impl Target {
     }
 
     /// The hosts that writes may go to, in the order in which they are tried: the one in use, unless another was asked
-    /// for, then the others as they stand in the list.
+    /// for, then the others as they stand in the list. What was asked for holds once: when this attempt fails, or nobody
+    /// waits for it any more, nobody moves by it later.
     pub(super) fn order(&self, way: &Way) -> Vec<usize> {
         let (host, first) = {
-            let now = self.lock();
-            (now.host, now.first)
+            let mut now = self.lock();
+            (now.host, now.first.take())
         };
-        let mut order: Vec<usize> = first.into_iter().collect();
+        // Whoever asked waits no longer than that.
+        let first = first.filter(|(_, asked)| asked.elapsed() < self.base.timeout());
+        let mut order: Vec<usize> = first.into_iter().map(|(first, _)| first).collect();
         let rest = way.writers();
         for index in rest.contains(&host).then_some(host).into_iter().chain(rest) {
             if !order.contains(&index) {
@@ -158,7 +184,7 @@ impl Target {
             .ok()
             .and_then(|way| way.writers().first().copied());
         let moves = first.is_some_and(|first| first != now.host);
-        now.first = if moves { first } else { None };
+        now.first = first.filter(|_| moves).map(|first| (first, Instant::now()));
         moves
     }
 
@@ -169,12 +195,14 @@ impl Target {
         self.pool.set_connect_options(dead_end());
     }
 
-    /// The server is there, and this way leads to it, at the host of this number. Meanwhile the files may have changed:
-    /// then the next session takes the new way, which is still to be proved.
-    pub(super) fn set_there(&self, proved: &Way, host: usize) {
+    /// The server is there, and this way leads to it, at the host that was elected. Meanwhile the files may have
+    /// changed: then the next session takes the new way, which is still to be proved.
+    pub(super) fn set_there(&self, proved: &Way, elected: &Elected) {
+        let host = elected.host;
         let mut now = self.lock();
+        // Before the options: a session that is being made to another server is refused from now on.
+        let replaced = self.server.replace(elected.server.clone());
         now.away = false;
-        now.first = None;
         let moved = now.host != host;
         now.host = host;
         let current = now.way.as_ref().ok().filter(|way| way.version > proved.version);
@@ -184,9 +212,11 @@ impl Target {
         if proven {
             self.base.generations.rotation_proven();
         }
-        if moved {
+        if moved || replaced {
             // After the options: a session that is made from now on leads to the new host.
             self.base.generations.retire();
+        }
+        if moved {
             let (connection, host) = (self.base.label(), proved.host(host).address());
             tracing::warn!(connection, host, "another host is in use from now on");
         }
@@ -202,14 +232,17 @@ pub(super) fn nowhere() -> MySqlPool {
     MySqlPool::connect_lazy_with(dead_end())
 }
 
-/// The pool of several hosts that writes may go to: no session is handed out for long whose host takes no writes. Whoever
-/// works in transactions of the driver's own tells us no error, and the host in use may become a replica under them.
+/// The pool of several hosts that writes may go to: no session is handed out for long whose host takes no writes, or is
+/// not the one that was elected. Whoever works in transactions of the driver's own tells us no error, and the host in use
+/// may become a replica under them.
 fn writable_only(
     options: PoolOptions<Database>,
     base: &Arc<Base>,
     limits: sql::Limits,
+    server: &Arc<ServerInUse>,
 ) -> PoolOptions<Database> {
     let (made, used) = (Arc::downgrade(base), Arc::downgrade(base));
+    let (greeted, elected) = (Arc::clone(server), Arc::clone(server));
     let generations = Arc::clone(&base.generations);
     let last_look = Mutex::new(Instant::now());
     let is_due = move || {
@@ -221,17 +254,17 @@ fn writable_only(
         due
     };
     let options = sql::greeting(options, &base.generations, move |session| {
-        Box::pin(refuse_read_only(session, made.clone()))
+        Box::pin(refuse_others(session, made.clone(), Arc::clone(&greeted)))
     });
     options.before_acquire(move |session, meta| {
         let fitness = limits.fitness(&generations, &meta);
         let sound = fitness == sql::Fitness::Sound && !is_due();
-        let base = used.clone();
+        let (base, elected) = (used.clone(), Arc::clone(&elected));
         Box::pin(async move {
             if sound || fitness == sql::Fitness::Ended {
                 return Ok(sound);
             }
-            let look = refuse_read_only(session, base);
+            let look = refuse_others(session, base, elected);
             Ok(tokio::time::timeout(sql::RELEASE_PING, look)
                 .await
                 .is_ok_and(|look| look.is_ok()))
@@ -240,13 +273,49 @@ fn writable_only(
 }
 
 /// The greeting of a session to one of several hosts that writes may go to. It may have been begun before the host in
-/// use changed, or lead to a host that has just become a replica: then it is of no use, and it is time for a look.
-async fn refuse_read_only(session: &mut MySqlConnection, base: Weak<Base>) -> Result<(), sqlx::Error> {
-    if is_writable(session).await? {
-        return Ok(());
-    }
+/// use changed, and lead to the one that was left, which may hang meanwhile and take writes afterwards; or lead to a host
+/// that has just become a replica. Then it is of no use, and it is time for a look.
+async fn refuse_others(
+    session: &mut MySqlConnection,
+    base: Weak<Base>,
+    elected: Arc<ServerInUse>,
+) -> Result<(), sqlx::Error> {
+    let found = standing(session).await?;
+    let words = match (found.writable, elected.is(&found.server)) {
+        (true, true) => return Ok(()),
+        (true, false) => "the session leads to a server that is not in use",
+        (false, _) => "the host is read only",
+    };
     if let Some(base) = base.upgrade() {
         base.health().look();
     }
-    Err(sqlx::Error::Protocol("the host is read only".to_owned()))
+    Err(sqlx::Error::Protocol(words.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_return_that_was_asked_for_is_tried_once() {
+        let text =
+            "[mysql.main]\nconnections = [{ host = \"db4\" }, { host = \"db5\" }]\nusername = \"shop\"\n";
+        let loaded = registry_config::load(text, "databases.toml");
+        let shape = &loaded.shape.connections[0];
+        let settings = Arc::new(registry_config::resolve(shape, None, &[]).unwrap());
+        let target = Target::new(&Base::new(shape, &settings), &settings);
+        let way = target.way().unwrap();
+        let elected = Elected {
+            host: 1,
+            server: None,
+            version: String::new(),
+            answering: vec![1],
+        };
+        target.set_there(&way, &elected);
+        assert_eq!(target.order(&way), [1, 0]);
+        assert!(target.prefer_first());
+        assert_eq!(target.order(&way), [0, 1]);
+        // That attempt failed, and the keeper makes the next one.
+        assert_eq!(target.order(&way), [1, 0]);
+    }
 }

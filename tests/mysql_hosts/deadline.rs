@@ -1,0 +1,43 @@
+//! The deadline of a read, and what a read that waits does about it.
+
+use crate::servers::{connect, number, servers, until, with_roles};
+use dbreg::{ErrorKind, State, sqlx};
+
+#[tokio::test]
+async fn a_read_has_one_deadline_for_its_session_and_its_query() {
+    let servers = servers(2).await;
+    let more = "timeout = \"2s\"\npool = { max = 1 }\nfallback = false";
+    let db = with_roles(&servers, more).await;
+    let reader = db.mysql.main.read();
+    assert_eq!(number(&reader).await.unwrap(), 1);
+    // Each takes less than the deadline, and one has to wait for the session of the other.
+    let sleep = || sqlx::query_scalar::<_, i64>("select sleep(1.5)");
+    let (one, other) = tokio::join!(sleep().fetch_one(&reader), sleep().fetch_one(&reader));
+    let errors: Vec<_> = [one, other].into_iter().filter_map(Result::err).collect();
+    assert!(!errors.is_empty());
+    for error in errors {
+        assert_eq!(dbreg::Error::from(error).kind(), ErrorKind::Timeout);
+    }
+    db.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_read_that_hangs_on_the_primary_makes_somebody_look_while_it_waits() {
+    let servers = servers(1).await;
+    let server = servers.server(0);
+    let host = format!("{{ host = \"127.0.0.1\", port = {} }}", server.port());
+    let db = connect(&host, "connect_timeout = \"1s\"\ntimeout = \"30s\"").await;
+    let reader = db.mysql.main.read();
+    assert_eq!(number(&reader).await.unwrap(), 0);
+    server.pause().await.unwrap();
+    let call = reader.clone();
+    let call = tokio::spawn(async move { number(&call).await });
+    until("the outage is known", async || {
+        db.mysql.main.status().state == State::Degraded
+    })
+    .await;
+    assert!(!call.is_finished());
+    server.resume().await.unwrap();
+    assert_eq!(call.await.unwrap().unwrap(), 0);
+    db.close().await.unwrap();
+}
