@@ -73,8 +73,8 @@ struct Inner {
     base: Arc<Base>,
     target: Result<Target, Error>,
     hosts: String,
-    /// Made at the first read through a reader.
-    router: OnceLock<Router>,
+    /// Made at the first read through a reader; in a box, because many connections have none.
+    router: OnceLock<Box<Router>>,
     /// Where a secret comes from a file.
     watcher: OnceLock<Watcher>,
 }
@@ -224,7 +224,7 @@ impl Connection for MySql {
     fn sessions(&self) -> Option<Sessions> {
         let target = self.inner.target.as_ref().ok()?;
         let own = sql::sessions(&target.pool);
-        let readers = self.inner.router.get().and_then(Router::sessions);
+        let readers = self.inner.router.get().and_then(|router| router.sessions());
         Some(readers.map_or(own, |readers| router::add(own, readers)))
     }
 

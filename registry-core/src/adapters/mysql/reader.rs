@@ -185,7 +185,7 @@ impl Inner {
     pub(super) fn router(&self) -> Result<&Router, Error> {
         let target = self.target()?;
         if self.router.get().is_none() {
-            let router = Router::new(target, target.settings())?;
+            let router = Box::new(Router::new(target, target.settings())?);
             // Another call may have been faster: its router holds.
             let _ = self.router.set(router);
         }

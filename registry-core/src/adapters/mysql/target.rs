@@ -29,7 +29,8 @@ pub(super) struct Target {
     settings: Arc<Settings>,
     files: Vec<Box<str>>,
     now: Mutex<Now>,
-    server: Arc<ServerInUse>,
+    /// None where there is but one host for writes: a thousand idle connections hold nothing that they do not need.
+    server: Option<Arc<ServerInUse>>,
 }
 
 /// The server that was elected, where another may be: nothing before the first election.
@@ -75,9 +76,9 @@ impl Target {
             .map_or_else(|_| dead_end(), |way| way.host(0).options.clone());
         let several = way.as_ref().is_ok_and(|way| way.writers().len() > 1);
         let mut pool = sql::options(&base.generations, settings, sql::Limits::new(settings));
-        let server = Arc::new(ServerInUse::default());
-        if several {
-            pool = writable_only(pool, base, sql::Limits::new(settings), &server);
+        let server = several.then(|| Arc::new(ServerInUse::default()));
+        if let Some(server) = &server {
+            pool = writable_only(pool, base, sql::Limits::new(settings), server);
         }
         Self {
             pool: pool.connect_lazy_with(options),
@@ -201,7 +202,8 @@ impl Target {
         let host = elected.host;
         let mut now = self.lock();
         // Before the options: a session that is being made to another server is refused from now on.
-        let replaced = self.server.replace(elected.server.clone());
+        let server = self.server.as_ref();
+        let replaced = server.is_some_and(|server| server.replace(elected.server.clone()));
         now.away = false;
         let moved = now.host != host;
         now.host = host;
