@@ -19,7 +19,7 @@ const INBOX: (usize, usize) = (4 * 1024, 64 * 1024);
 /// A larger buffer is given back when the session rests.
 const KEPT: usize = 16 * 1024;
 
-/// What ends an answer that the protocol reads by itself.
+/// What ends an answer of more than one line, or one that the protocol reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ending {
     /// The line `END`.
@@ -79,7 +79,7 @@ impl Stream {
         })
     }
 
-    /// The next command's answer is read by the protocol, ends so, and has at most so many values: a server that sends
+    /// The next command's answer ends so, and has at most so many values: a server that sends
     /// more is not answering it.
     pub(super) fn expect(&mut self, ending: Ending, values: usize) {
         self.ending = Some(ending);
