@@ -34,6 +34,8 @@ mod startup;
 mod status;
 #[cfg(all(feature = "supervise", unix))]
 mod supervise;
+#[cfg(feature = "tasks")]
+pub mod tasks;
 mod turns;
 mod values;
 mod watch;

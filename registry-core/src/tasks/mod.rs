@@ -1,0 +1,3 @@
+//! The verbs that prepare databases.
+
+pub mod fixture;
