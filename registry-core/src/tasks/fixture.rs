@@ -5,21 +5,17 @@
 //! format for those who write them.
 //!
 //! 1. [`folder`] lists and reads the files, each within its bounds.
-//! 2. [`toml`] and [`json`] give the same tree ([`node`]), which [`rows`] turns into rows; [`csv`] gives rows at once.
+//! 2. TOML and JSON give the same tree, which [`rows`] turns into rows; [`csv`] gives rows at once.
 //! 3. [`labels`] follows the references over all files: each leads to an earlier row.
 //!
 //! Every mistake of every file is told at once.
 
 mod csv;
 mod folder;
-mod json;
 mod labels;
-mod mistakes;
-mod node;
-mod rows;
+pub(crate) mod rows;
 #[cfg(test)]
 mod tests;
-mod toml;
 
 pub use folder::{FILE_LIMIT, FILES_LIMIT, Formats, read_folder};
 

@@ -1,3 +1,4 @@
 //! The verbs that prepare databases.
 
 pub mod fixture;
+mod tree;
