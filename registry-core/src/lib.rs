@@ -35,6 +35,7 @@ mod status;
 #[cfg(all(feature = "supervise", unix))]
 mod supervise;
 #[cfg(feature = "tasks")]
+#[expect(dead_code, unused_imports, reason = "the backends follow")]
 pub mod tasks;
 mod turns;
 mod values;
