@@ -78,7 +78,7 @@ fn subject(values: &Values<'_>, connection: &ConnectionShape, file: &str) -> Sub
     }
     let takes_tasks = found.and_then(|settings| settings.flag("tasks")) != Some(false);
     let connect_timeout = found.and_then(|settings| settings.duration("connect_timeout"));
-    let steps = settings.and_then(|settings| steps(connection.backend, &settings));
+    let steps = settings.and_then(|settings| steps(connection, &settings));
     Subject {
         label: label.clone(),
         backend: connection.backend,
@@ -95,9 +95,14 @@ fn subject(values: &Values<'_>, connection: &ConnectionShape, file: &str) -> Sub
 }
 
 /// The steps of a backend.
-#[expect(clippy::match_single_binding, reason = "the backends follow")]
-fn steps(backend: &str, _settings: &Settings) -> Result<Arc<dyn Steps>, Error> {
-    match backend {
+#[cfg_attr(
+    not(any(feature = "mongodb")),
+    expect(unused_variables, reason = "a backend makes its steps from them")
+)]
+fn steps(connection: &ConnectionShape, settings: &Settings) -> Result<Arc<dyn Steps>, Error> {
+    match connection.backend {
+        #[cfg(feature = "mongodb")]
+        "mongodb" => Ok(Arc::new(crate::adapters::mongodb::tasks(settings)?)),
         // One line for each: `#[cfg(feature = "x")] "x" => Ok(Arc::new(crate::adapters::x::tasks(settings)?)),`.
         other => {
             let message = format!("the verbs do not know the backend {other}, or its feature is off");
