@@ -41,7 +41,8 @@ pub use report::{StepOutcome, StepRow, TasksReport, TasksRow};
 pub use steps::{MigrationState, MigrationStatus};
 pub use verb::{MigrateTo, Step, Verb};
 
-pub(crate) use migrations::{Migration, Migrations};
+pub(crate) use fixture::{Content, Fixture, Reference, Row, Value};
+pub(crate) use migrations::{Migration, Migrations, Script};
 pub(crate) use steps::{
     Done, ENVIRONMENT, FIXTURES, Filled, METADATA, Mark, Marked, PROTECTED, Reach, Refill, Steps, Tell,
 };

@@ -95,10 +95,21 @@ fn subject(values: &Values<'_>, connection: &ConnectionShape, file: &str) -> Sub
 }
 
 /// The steps of a backend.
-#[expect(clippy::match_single_binding, reason = "the backends follow")]
-fn steps(backend: &str, _settings: &Settings) -> Result<Arc<dyn Steps>, Error> {
+#[cfg_attr(
+    not(any(
+        feature = "mysql",
+        feature = "sqlite",
+        feature = "mongodb",
+        feature = "memcached"
+    )),
+    expect(clippy::match_single_binding, unused_variables, reason = "no backend is on")
+)]
+fn steps(backend: &str, settings: &Settings) -> Result<Arc<dyn Steps>, Error> {
     match backend {
-        // One line for each: `#[cfg(feature = "x")] "x" => Ok(Arc::new(crate::adapters::x::tasks(settings)?)),`.
+        #[cfg(feature = "mysql")]
+        "mysql" => Ok(Arc::new(crate::adapters::mysql::tasks(settings)?)),
+        #[cfg(feature = "sqlite")]
+        "sqlite" => crate::adapters::sqlite::tasks(settings),
         other => {
             let message = format!("the verbs do not know the backend {other}, or its feature is off");
             Err(Error::new(ErrorKind::Config, message))
