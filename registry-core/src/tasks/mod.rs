@@ -30,6 +30,7 @@ mod run;
 mod selection;
 mod steps;
 mod subject;
+pub(crate) mod tree;
 mod verb;
 
 pub use builder::{STEP_DEADLINE, TasksBuilder, TasksError};
