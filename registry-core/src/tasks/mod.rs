@@ -42,6 +42,7 @@ pub use report::{StepOutcome, StepRow, TasksReport, TasksRow};
 pub use steps::{MigrationState, MigrationStatus};
 pub use verb::{MigrateTo, Step, Verb};
 
+pub(crate) use fixture::{Content, Fixture, Reference, Row, Value};
 pub(crate) use migrations::{Migration, Migrations, Script};
 pub(crate) use steps::{
     Done, ENVIRONMENT, FIXTURES, Filled, METADATA, Mark, Marked, PROTECTED, Reach, Refill, Steps, Tell,

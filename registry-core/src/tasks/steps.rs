@@ -130,6 +130,8 @@ pub(crate) enum Filled {
         /// Whether the file was another one then.
         changed: bool,
     },
+    /// There is no place to write it to, and nothing to be sorry for: a database in memory.
+    Nowhere,
 }
 
 /// How far `clear` and `purge` may go on a server that others may use too.

@@ -96,14 +96,22 @@ fn subject(values: &Values<'_>, connection: &ConnectionShape, file: &str) -> Sub
 
 /// The steps of a backend.
 #[cfg_attr(
-    not(any(feature = "mongodb")),
-    expect(unused_variables, reason = "a backend makes its steps from them")
+    not(any(
+        feature = "mysql",
+        feature = "sqlite",
+        feature = "mongodb",
+        feature = "memcached"
+    )),
+    expect(clippy::match_single_binding, unused_variables, reason = "no backend is on")
 )]
 fn steps(connection: &ConnectionShape, settings: &Settings) -> Result<Arc<dyn Steps>, Error> {
     match connection.backend {
         #[cfg(feature = "mongodb")]
         "mongodb" => Ok(Arc::new(crate::adapters::mongodb::tasks(settings)?)),
-        // One line for each: `#[cfg(feature = "x")] "x" => Ok(Arc::new(crate::adapters::x::tasks(settings)?)),`.
+        #[cfg(feature = "mysql")]
+        "mysql" => Ok(Arc::new(crate::adapters::mysql::tasks(settings)?)),
+        #[cfg(feature = "sqlite")]
+        "sqlite" => crate::adapters::sqlite::tasks(settings),
         other => {
             let message = format!("the verbs do not know the backend {other}, or its feature is off");
             Err(Error::new(ErrorKind::Config, message))
