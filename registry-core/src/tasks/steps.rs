@@ -131,6 +131,10 @@ pub(crate) enum Filled {
         changed: bool,
     },
     /// There is no place to write it to, and nothing to be sorry for: a database in memory.
+    #[cfg_attr(
+        not(feature = "sqlite"),
+        expect(dead_code, reason = "only SQLite has databases in memory")
+    )]
     Nowhere,
 }
 
@@ -159,7 +163,7 @@ pub(crate) enum Marked {
 pub(crate) struct Mark {
     /// The profile's name, `default` where there was none.
     pub(crate) environment: String,
-    /// Whether the profile was one of those that are protected.
+    /// Whether the connection was protected, by its profile or by itself.
     pub(crate) protected: bool,
 }
 
