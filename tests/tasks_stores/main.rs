@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test states its expectations by panicking")]
 
 mod fixtures;
+mod keys;
 mod migrations;
 mod project;
 mod store;

@@ -94,6 +94,8 @@ fn subject(values: &Values<'_>, connection: &ConnectionShape, file: &str) -> Sub
 )]
 fn steps(connection: &ConnectionShape, settings: &Settings) -> Result<Arc<dyn Steps>, Error> {
     match connection.backend {
+        #[cfg(feature = "memcached")]
+        "memcached" => Ok(Arc::new(crate::adapters::memcached::tasks(connection, settings)?)),
         #[cfg(feature = "mongodb")]
         "mongodb" => Ok(Arc::new(crate::adapters::mongodb::tasks(settings)?)),
         #[cfg(feature = "mysql")]

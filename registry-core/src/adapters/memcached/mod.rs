@@ -37,11 +37,16 @@ mod ring;
 mod runner;
 mod session;
 mod stream;
+#[cfg(feature = "tasks")]
+mod tasks;
 #[cfg(test)]
 mod tests;
 mod vitality;
 mod wire;
 mod write;
+
+#[cfg(feature = "tasks")]
+pub(crate) use tasks::tasks;
 
 pub use address::HostAddress;
 pub use commands::{CasOutcome, CasToken};

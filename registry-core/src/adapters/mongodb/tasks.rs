@@ -17,10 +17,9 @@ use super::open;
 use super::options::{self, Plan};
 use crate::error::Error;
 use crate::kind::ErrorKind;
-use crate::tasks::fixture::Fixture;
 use crate::tasks::{
-    Done, ENVIRONMENT, Filled, METADATA, Mark, Marked, MigrateTo, MigrationStatus, Migrations, PROTECTED,
-    Reach, Refill, Steps, Tell,
+    Done, ENVIRONMENT, Filled, Fixture, METADATA, Mark, Marked, MigrateTo, MigrationStatus, Migrations,
+    PROTECTED, Reach, Refill, Steps, Tell,
 };
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;

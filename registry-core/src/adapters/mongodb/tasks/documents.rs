@@ -4,7 +4,7 @@ use super::FIXTURE_DOCUMENTS;
 use super::value::{self, Known};
 use crate::error::Error;
 use crate::kind::ErrorKind;
-use crate::tasks::fixture::{Fixture, Reference, Row};
+use crate::tasks::{Fixture, Reference, Row};
 use mongodb::Database;
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Bson, Document, doc};
