@@ -83,6 +83,8 @@ const SQL_KEYS: &[KeySpec] = &[
     PORT,
     SOCKET,
     START,
+    PROTECTED,
+    TASKS,
     POOL_MIN,
     POOL_MAX.default("10"),
     ACQUIRE_TIMEOUT,
@@ -111,6 +113,8 @@ const MONGODB_KEYS: &[KeySpec] = &[
     DIRECT,
     AUTH_SOURCE,
     START,
+    PROTECTED,
+    TASKS,
     POOL_MIN,
     POOL_MAX.default("10"),
     // The driver bounds neither the wait for a free session nor the age of one: `timeout` bounds the first.
@@ -126,6 +130,8 @@ const MEMCACHED_KEYS: &[KeySpec] = &[
     HOST,
     PORT,
     START,
+    PROTECTED,
+    TASKS,
     PREFIX,
     ON_DEAD_HOST,
     FAILURE_LIMIT,
@@ -144,6 +150,8 @@ const MEMCACHED_KEYS: &[KeySpec] = &[
 const SQLITE_KEYS: &[KeySpec] = &[
     SQLITE_PATH,
     START,
+    PROTECTED,
+    TASKS,
     POOL_MIN,
     POOL_MAX.default("10"),
     ACQUIRE_TIMEOUT,
@@ -207,6 +215,18 @@ const START: KeySpec = KeySpec::new(
     "Whether the application starts without it (`optional`), or opens it at first use (`lazy`)",
 )
 .default("required");
+const PROTECTED: KeySpec = KeySpec::new(
+    "protected",
+    Kind::Bool,
+    "Whether verbs that destroy data refuse it; a profile, a file or a variable may switch it on, never off",
+)
+.default("false");
+const TASKS: KeySpec = KeySpec::new(
+    "tasks",
+    Kind::Bool,
+    "`false` excludes it from every verb, for a database that belongs to somebody else",
+)
+.default("true");
 const POOL_MIN: KeySpec = KeySpec::new(
     "pool.min",
     Kind::Count { min: 0, max: 10_000 },

@@ -51,6 +51,7 @@ mod overlay;
 mod position;
 mod profile;
 mod repetition;
+mod safety;
 mod settings;
 mod shape;
 mod spec;
@@ -65,6 +66,13 @@ mod url_option;
 mod value;
 mod variables;
 mod wording;
+
+/// For the readers of the other TOML files of a project.
+#[doc(hidden)]
+pub mod source {
+    pub use crate::position::Lines;
+    pub use crate::tree::{Key, Node, Tree, in_order};
+}
 
 pub use backends::{backend, backends};
 pub use compact::{decode, encode};
