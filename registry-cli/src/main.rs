@@ -3,9 +3,16 @@
 mod check;
 mod dev;
 mod exit;
+mod explain;
+mod list;
+mod paint;
+mod selection;
+mod shown;
 mod source;
+mod start;
 mod status;
 mod supervise;
+mod table;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -19,6 +26,8 @@ use std::process::ExitCode;
     after_help = "\
 Examples:
   dbreg check                         # every mistake of databases.toml
+  dbreg list                          # the connections, and where they lead
+  dbreg explain mysql.main            # each value, and what set it
   dbreg dev --install -- cargo run    # the application on throw-away servers
   dbreg supervise -- ./shop           # kept alive, whatever its databases do"
 )]
@@ -30,6 +39,8 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Check(check::Arguments),
+    List(list::Arguments),
+    Explain(explain::Arguments),
     Dev(dev::Arguments),
     Status(status::Arguments),
     Supervise(supervise::Arguments),
@@ -38,6 +49,8 @@ enum Command {
 fn main() -> ExitCode {
     let status = match Arguments::parse().command {
         Command::Check(arguments) => check::run(&arguments),
+        Command::List(arguments) => exit::status(list::run(&arguments)),
+        Command::Explain(arguments) => exit::status(explain::run(&arguments)),
         Command::Dev(arguments) => dev::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::Supervise(arguments) => return supervise::run(&arguments),

@@ -1,0 +1,5 @@
+//! What `dbreg` says without any server.
+
+mod explain;
+mod list;
+mod program;
