@@ -33,6 +33,7 @@
 //! ```
 
 mod backends;
+mod capacity;
 mod check;
 mod compact;
 mod config_file;
@@ -67,8 +68,10 @@ mod variables;
 mod wording;
 
 pub use backends::{backend, backends};
+pub use capacity::over_capacity;
 pub use compact::{decode, encode};
 pub use config_file::{ConfigFile, config_file};
+pub use conflict::conflicts;
 pub use diagnostic::{Diagnostic, Severity};
 pub use duration::{format_duration, parse_duration};
 pub use ketama::ketama_hashes;
