@@ -47,3 +47,9 @@ impl From<registry_dev::Error> for Failure {
 pub(crate) fn status(result: Result<u8, Failure>) -> u8 {
     result.unwrap_or_else(Failure::tell)
 }
+
+/// The status of a command on live connections that failed with these: the gravest counts.
+pub(crate) fn of_errors<'e>(errors: impl Iterator<Item = &'e registry_core::Error>) -> u8 {
+    let codes = errors.map(|error| u8::try_from(error.exit_code()).unwrap_or(UNAVAILABLE));
+    codes.max().unwrap_or(SUCCESS)
+}

@@ -2,10 +2,14 @@
 
 mod check;
 mod dev;
+mod doctor;
 mod exit;
 mod explain;
 mod list;
+mod live;
 mod paint;
+mod ping;
+mod schema;
 mod selection;
 mod shown;
 mod source;
@@ -41,6 +45,9 @@ enum Command {
     Check(check::Arguments),
     List(list::Arguments),
     Explain(explain::Arguments),
+    Ping(ping::Arguments),
+    Doctor(doctor::Arguments),
+    Schema(schema::Arguments),
     Dev(dev::Arguments),
     Status(status::Arguments),
     Supervise(supervise::Arguments),
@@ -51,6 +58,9 @@ fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::List(arguments) => exit::status(list::run(&arguments)),
         Command::Explain(arguments) => exit::status(explain::run(&arguments)),
+        Command::Ping(arguments) => exit::status(ping::run(&arguments)),
+        Command::Doctor(arguments) => exit::status(doctor::run(&arguments)),
+        Command::Schema(arguments) => schema::run(&arguments),
         Command::Dev(arguments) => dev::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::Supervise(arguments) => return supervise::run(&arguments),

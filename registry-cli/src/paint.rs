@@ -15,6 +15,7 @@ pub(crate) struct Paint {
 pub(crate) enum Ink {
     Plain,
     Head,
+    Good,
     Doubtful,
     Bad,
     Faint,
@@ -52,6 +53,7 @@ impl Paint {
             Ink::Plain => return text.to_owned(),
             _ if !self.colours || text.is_empty() => return text.to_owned(),
             Ink::Head => "1",
+            Ink::Good => "32",
             Ink::Doubtful => "33",
             Ink::Bad => "1;31",
             Ink::Faint => "2",

@@ -3,3 +3,4 @@
 mod explain;
 mod list;
 mod program;
+mod schema;
