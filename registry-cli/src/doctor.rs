@@ -117,8 +117,7 @@ fn page(pairs: &[(&Subject<'_>, &Exam)], inspection: &Inspection<'_>, paint: Pai
         };
         out += &paint.draw(Ink::Head, &subject.title);
         out += &format!(" is {}", paint.draw(ink, verdict));
-        // The first line of a table is its head, which this one does not have.
-        out.extend(rows.lines().skip(1).map(|line| format!("\n  {line}")));
+        out.extend(rows.lines().map(|line| format!("\n  {line}")));
         out += "\n\n";
     }
     out

@@ -1,12 +1,15 @@
 //! The command line of dbreg.
 
 mod check;
+mod completions;
 mod dev;
 mod doctor;
 mod exit;
 mod explain;
+mod init;
 mod list;
 mod live;
+mod man;
 mod paint;
 mod ping;
 mod schema;
@@ -42,6 +45,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    Init(init::Arguments),
     Check(check::Arguments),
     List(list::Arguments),
     Explain(explain::Arguments),
@@ -51,10 +55,13 @@ enum Command {
     Dev(dev::Arguments),
     Status(status::Arguments),
     Supervise(supervise::Arguments),
+    Completions(completions::Arguments),
+    Man(man::Arguments),
 }
 
 fn main() -> ExitCode {
     let status = match Arguments::parse().command {
+        Command::Init(arguments) => exit::status(init::run(&arguments)),
         Command::Check(arguments) => check::run(&arguments),
         Command::List(arguments) => exit::status(list::run(&arguments)),
         Command::Explain(arguments) => exit::status(explain::run(&arguments)),
@@ -63,6 +70,8 @@ fn main() -> ExitCode {
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Dev(arguments) => dev::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments),
+        Command::Man(arguments) => exit::status(man::run(&arguments)),
         Command::Supervise(arguments) => return supervise::run(&arguments),
     };
     ExitCode::from(status)

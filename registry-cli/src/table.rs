@@ -2,7 +2,7 @@
 
 use crate::paint::{Ink, Paint, printable};
 
-/// A table that is being filled.
+/// A table that is being filled. Without words for it, it has no head.
 pub(crate) struct Table {
     head: &'static [&'static str],
     rows: Vec<Vec<(Ink, String)>>,
@@ -39,12 +39,14 @@ impl Table {
             .iter()
             .map(|word| (Ink::Head, (*word).to_owned()))
             .collect();
-        let all = || std::iter::once(&head).chain(&self.rows);
+        let head = (!head.is_empty()).then_some(head);
+        let all = || head.iter().chain(&self.rows);
         let width = |column: usize| {
             let widths = all().filter_map(|row| Some(row.get(column)?.1.chars().count()));
             widths.filter(|width| *width <= WIDEST).max().unwrap_or(0)
         };
-        let widths: Vec<usize> = (0..self.head.len()).map(width).collect();
+        let columns = all().map(Vec::len).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..columns).map(width).collect();
         all().map(|row| line(row, &widths, paint)).collect()
     }
 }
@@ -79,6 +81,18 @@ mod tests {
     fn columns_are_aligned_on_a_terminal() {
         let expected = "NAME        WHERE  WHAT\nmysql.main  db1    a\u{fffd}b\nx\n";
         assert_eq!(table().render(Paint::TERMINAL), expected);
+    }
+
+    #[test]
+    fn a_table_without_a_head_is_aligned_too() {
+        let mut table = Table::new(&[]);
+        for cells in [["login", "ok"], ["query", "FAIL"], ["x", "y"]] {
+            table.row(cells.map(|cell| (Ink::Plain, cell.to_owned())));
+        }
+        assert_eq!(
+            table.render(Paint::TERMINAL),
+            "login  ok\nquery  FAIL\nx      y\n"
+        );
     }
 
     #[test]

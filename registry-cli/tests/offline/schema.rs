@@ -86,7 +86,10 @@ fn it_is_a_schema_of_2020_12() {
     let schema = schema();
     assert!(jsonschema::draft202012::meta::is_valid(&schema));
     let (sqlite, host) = (&schema["$defs"]["sqlite"], &schema["$defs"]["mysql-host"]);
-    insta::assert_snapshot!(format!("{sqlite:#}\n{host:#}\n{:#}", schema["properties"]["sqlite"]));
+    insta::assert_snapshot!(format!(
+        "{sqlite:#}\n{host:#}\n{:#}",
+        schema["properties"]["sqlite"]
+    ));
 }
 
 #[test]
