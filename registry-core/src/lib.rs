@@ -34,6 +34,9 @@ mod startup;
 mod status;
 #[cfg(all(feature = "supervise", unix))]
 mod supervise;
+#[cfg(feature = "tasks")]
+#[expect(dead_code, unused_imports, reason = "the backends follow")]
+pub mod tasks;
 mod turns;
 mod values;
 mod watch;
