@@ -67,6 +67,13 @@ mod value;
 mod variables;
 mod wording;
 
+/// For the readers of the other TOML files of a project.
+#[doc(hidden)]
+pub mod source {
+    pub use crate::position::Lines;
+    pub use crate::tree::{Key, Node, Tree, in_order};
+}
+
 pub use backends::{backend, backends};
 pub use capacity::over_capacity;
 pub use compact::{decode, encode};

@@ -3,6 +3,21 @@
 //! `fixtures/<backend>.<connection>/<group>-<name>.{toml,json,csv,sql}`, by ascending group and then by name. What stands
 //! in the files is the same for every backend; what a value becomes is the backend's matter. docs/fixtures.md is the
 //! format for those who write them.
+//!
+//! 1. [`folder`] lists and reads the files, each within its bounds.
+//! 2. TOML and JSON give the same tree, which [`rows`] turns into rows; [`csv`] gives rows at once.
+//! 3. [`labels`] follows the references over all files: each leads to an earlier row.
+//!
+//! Every mistake of every file is told at once.
+
+mod csv;
+mod folder;
+mod labels;
+pub(crate) mod rows;
+#[cfg(test)]
+mod tests;
+
+pub use folder::{FILE_LIMIT, FILES_LIMIT, Formats, read_folder};
 
 use registry_config::Position;
 use std::fmt;

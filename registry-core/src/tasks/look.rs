@@ -2,7 +2,7 @@
 
 use super::Tasks;
 use super::event::{Event, Observer};
-use super::fixture::{Content, Fixture};
+use super::fixture::{self, Content, Fixture, Formats};
 use super::migrations::{self, Migrations};
 use super::plan::{Obstacle, Plan, PlannedRow, PlannedStep};
 use super::protection::{self, Objection};
@@ -13,6 +13,7 @@ use crate::backoff::Backoff;
 use crate::error::Error;
 use crate::kind::ErrorKind;
 use crate::turns::Turns;
+use registry_config::Diagnostic;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -249,8 +250,15 @@ fn in_one(mistakes: &[String]) -> Error {
     Error::new(ErrorKind::Config, mistakes.join("; "))
 }
 
-fn read_fixtures(_folder: &std::path::Path, _works: &dyn Steps) -> Result<Vec<Fixture>, Vec<String>> {
-    Ok(Vec::new())
+fn read_fixtures(folder: &std::path::Path, works: &dyn Steps) -> Result<Vec<Fixture>, Vec<String>> {
+    let formats = if works.takes_sql_fixtures() {
+        Formats::RowsAndSql
+    } else {
+        Formats::Rows
+    };
+    // An error's text is one line.
+    let line = |mistake: &Diagnostic| mistake.render("").replace("\n  help: ", "; ");
+    fixture::read_folder(folder, formats).map_err(|mistakes| mistakes.iter().map(line).collect())
 }
 
 fn all_pending(migrations: &Migrations) -> Vec<MigrationStatus> {

@@ -30,6 +30,7 @@ mod run;
 mod selection;
 mod steps;
 mod subject;
+pub(crate) mod tree;
 mod verb;
 
 pub use builder::{STEP_DEADLINE, TasksBuilder, TasksError};
@@ -41,7 +42,8 @@ pub use report::{StepOutcome, StepRow, TasksReport, TasksRow};
 pub use steps::{MigrationState, MigrationStatus};
 pub use verb::{MigrateTo, Step, Verb};
 
-pub(crate) use migrations::{Migration, Migrations};
+pub(crate) use fixture::{Content, Fixture, Reference, Row, Value};
+pub(crate) use migrations::{Migration, Migrations, Script};
 pub(crate) use steps::{
     Done, ENVIRONMENT, FIXTURES, Filled, METADATA, Mark, Marked, PROTECTED, Reach, Refill, Steps, Tell,
 };

@@ -252,6 +252,11 @@ impl Tasks {
                     let help = "write `--replace` to fill it again, or give the new rows a file of their own";
                     return Err(Error::new(ErrorKind::Config, message).help(help));
                 }
+                Filled::Nowhere => {
+                    return Ok(Done::nothing(
+                        "nothing to fill: a database in memory begins empty",
+                    ));
+                }
                 Filled::Already { at, .. } => {
                     already.push(format!("`{name}` was filled {at}"));
                     continue;

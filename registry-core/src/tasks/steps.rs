@@ -16,7 +16,8 @@ pub(crate) trait Steps: fmt::Debug + Send + Sync {
     fn target(&self) -> String;
 
     /// Every place that this leads to, in one spelling per place, so that two connections to one database are known as
-    /// such: `mysql://127.0.0.1:3306/shop`. May be empty when it is not known.
+    /// such: `mysql://127.0.0.1:3306/shop`. One that ends in `*` is all that begins like it: the keys with a prefix. May
+    /// be empty when it is not known.
     fn places(&self) -> Vec<String>;
 
     /// The extensions of migrations, without the dot: `sql`. None: there is nothing to migrate.
@@ -129,6 +130,8 @@ pub(crate) enum Filled {
         /// Whether the file was another one then.
         changed: bool,
     },
+    /// There is no place to write it to, and nothing to be sorry for: a database in memory.
+    Nowhere,
 }
 
 /// How far `clear` and `purge` may go on a server that others may use too.

@@ -95,10 +95,21 @@ fn subject(values: &Values<'_>, connection: &ConnectionShape, file: &str) -> Sub
 }
 
 /// The steps of a backend.
-#[expect(clippy::match_single_binding, reason = "the backends follow")]
-fn steps(backend: &str, _settings: &Settings) -> Result<Arc<dyn Steps>, Error> {
+#[cfg_attr(
+    not(any(
+        feature = "mysql",
+        feature = "sqlite",
+        feature = "mongodb",
+        feature = "memcached"
+    )),
+    expect(clippy::match_single_binding, unused_variables, reason = "no backend is on")
+)]
+fn steps(backend: &str, settings: &Settings) -> Result<Arc<dyn Steps>, Error> {
     match backend {
-        // One line for each: `#[cfg(feature = "x")] "x" => Ok(Arc::new(crate::adapters::x::tasks(settings)?)),`.
+        #[cfg(feature = "mysql")]
+        "mysql" => Ok(Arc::new(crate::adapters::mysql::tasks(settings)?)),
+        #[cfg(feature = "sqlite")]
+        "sqlite" => crate::adapters::sqlite::tasks(settings),
         other => {
             let message = format!("the verbs do not know the backend {other}, or its feature is off");
             Err(Error::new(ErrorKind::Config, message))
@@ -113,5 +124,36 @@ fn meet(one: &Subject, other: &Subject) -> bool {
         Err(_) => Vec::new(),
     };
     let theirs = places(other);
-    places(one).iter().any(|place| theirs.contains(place))
+    let meets = |place: &String| theirs.iter().any(|other| overlap(place, other));
+    places(one).iter().any(meets)
+}
+
+/// Whether two places are one, or one is within the other: a place that ends in `*` is all that begins like it.
+fn overlap(one: &str, other: &str) -> bool {
+    match (one.strip_suffix('*'), other.strip_suffix('*')) {
+        (None, None) => one == other,
+        (Some(wide), None) => other.starts_with(wide),
+        (None, Some(wide)) => one.starts_with(wide),
+        (Some(one), Some(other)) => one.starts_with(other) || other.starts_with(one),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::overlap;
+
+    #[test]
+    fn a_prefix_is_within_a_shorter_one() {
+        for (one, other, expected) in [
+            ("mysql://h:1/shop", "mysql://h:1/shop", true),
+            ("mysql://h:1/shop", "mysql://h:1/shop2", false),
+            ("memcached://h:1/*", "memcached://h:1/shop:*", true),
+            ("memcached://h:1/shop:*", "memcached://h:1/shop:eu:*", true),
+            ("memcached://h:1/a:*", "memcached://h:1/b:*", false),
+            ("memcached://h:1/*", "memcached://h:11/*", false),
+        ] {
+            assert_eq!(overlap(one, other), expected, "{one} {other}");
+            assert_eq!(overlap(other, one), expected, "{other} {one}");
+        }
+    }
 }

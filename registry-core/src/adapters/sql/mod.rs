@@ -3,6 +3,8 @@
 mod error;
 mod executor;
 mod pool;
+#[cfg(feature = "tasks")]
+pub(crate) mod tasks;
 
 pub(crate) use error::{as_driver_error, closed};
 #[cfg(feature = "mysql")]
