@@ -12,6 +12,7 @@ use crate::check::{complain, has_errors};
 use crate::exit::{self, Failure};
 use crate::source::{FILE, Source};
 use clap::Args;
+pub(crate) use command::Signals;
 use plan::{Form, Plan};
 use progress::Progress;
 use registry_config::load;

@@ -20,11 +20,12 @@ mod start;
 mod status;
 mod supervise;
 mod table;
+mod verbs;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
-/// Every database connection of an application in one file: check it, and run it on throw-away servers.
+/// Every database connection of an application in one file: check it, prepare its databases, run it.
 #[derive(Parser)]
 #[command(
     name = "dbreg",
@@ -35,6 +36,7 @@ Examples:
   dbreg check                         # every mistake of databases.toml
   dbreg list                          # the connections, and where they lead
   dbreg explain mysql.main            # each value, and what set it
+  dbreg build --wait 60s              # databases, migrations, fixtures
   dbreg dev --install -- cargo run    # the application on throw-away servers
   dbreg supervise -- ./shop           # kept alive, whatever its databases do"
 )]
@@ -52,6 +54,8 @@ enum Command {
     Ping(ping::Arguments),
     Doctor(doctor::Arguments),
     Schema(schema::Arguments),
+    #[command(flatten)]
+    Verbs(verbs::Verbs),
     Dev(dev::Arguments),
     Status(status::Arguments),
     Supervise(supervise::Arguments),
@@ -68,6 +72,7 @@ fn main() -> ExitCode {
         Command::Ping(arguments) => exit::status(ping::run(&arguments)),
         Command::Doctor(arguments) => exit::status(doctor::run(&arguments)),
         Command::Schema(arguments) => schema::run(&arguments),
+        Command::Verbs(verbs) => exit::status(verbs::run(&verbs)),
         Command::Dev(arguments) => dev::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),

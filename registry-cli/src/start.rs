@@ -5,24 +5,24 @@ use crate::exit::{self, Failure};
 use crate::source::{FILE, Source};
 use clap::Args;
 use registry_config::{Loaded, Shape, load};
+use registry_core::tasks::TasksBuilder;
 use registry_core::{Given, Inspection};
 use std::path::PathBuf;
 
 /// The options of every command that needs them.
 #[derive(Args)]
-#[command(next_help_heading = "Values")]
 pub(crate) struct Start {
     /// The file that names the connections, or the folder that it is in
-    #[arg(long, value_name = "PATH", default_value = FILE)]
+    #[arg(long, help_heading = "Values", value_name = "PATH", default_value = FILE)]
     file: PathBuf,
     /// The profile. Default: the variable DBREG_PROFILE, else none
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, help_heading = "Values", value_name = "NAME")]
     profile: Option<String>,
     /// A second file, whose values are laid over those of the first. Default: what the variable DBREG_CONFIG names
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, help_heading = "Values", value_name = "PATH")]
     config_file: Option<PathBuf>,
     /// The first word of the variables: what `#[registry(env = "…")]` says
-    #[arg(long, value_name = "WORD", default_value = "DBREG")]
+    #[arg(long, help_heading = "Values", value_name = "WORD", default_value = "DBREG")]
     prefix: String,
 }
 
@@ -50,6 +50,18 @@ impl Start {
         }
         inspection.problems().iter().for_each(exit::say);
         Err(Failure(exit::CONFIG, None))
+    }
+
+    /// The same values, for the verbs.
+    pub(crate) fn lay_on(&self, mut builder: TasksBuilder) -> TasksBuilder {
+        builder = builder.prefix(&self.prefix);
+        if let Some(profile) = &self.profile {
+            builder = builder.profile(profile);
+        }
+        if let Some(path) = &self.config_file {
+            builder = builder.config_file(path);
+        }
+        builder
     }
 
     /// What the command line says of them.
