@@ -52,6 +52,7 @@ mod overlay;
 mod position;
 mod profile;
 mod repetition;
+mod safety;
 mod settings;
 mod shape;
 mod spec;
