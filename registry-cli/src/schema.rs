@@ -71,7 +71,7 @@ fn schema() -> Json {
         named(Part::Connection.reference(spec), &description)
     });
     let defaults = each(&|spec| Part::Defaults.reference(spec));
-    let overlays = each(&|spec| {
+    let mut overlays = each(&|spec| {
         named(
             Part::Profile.reference(spec),
             "Values of connections in this profile.",
@@ -80,6 +80,10 @@ fn schema() -> Json {
     properties.insert(
         "defaults".to_owned(),
         closed(defaults, "Values for every connection of a backend."),
+    );
+    overlays.insert(
+        "protected".to_owned(),
+        json!({ "const": true, "description": "Verbs that destroy data refuse every connection in this profile." }),
     );
     let profile = closed(overlays, "What is laid over the connections in this profile.");
     properties.insert(

@@ -34,6 +34,7 @@ const INEXPRESSIBLE: &[(&str, &[&str])] = &[
             "profile-changes-the-backend",
             "profile-for-no-connection",
             "profile-for-no-connection-of-the-backend",
+            "protection-switched-off",
             "start-of-optional-in-profile",
             "username-over-url",
         ],
