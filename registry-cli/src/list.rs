@@ -8,7 +8,7 @@ use crate::start::Start;
 use crate::table::Table;
 use clap::Args;
 use registry_config::{ConnectionShape, Settings, Value, backend};
-use registry_core::Inspection;
+use registry_core::{Error, Inspection};
 use serde_json::{Value as Json, json};
 use std::io::Write as _;
 
@@ -51,7 +51,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8, Failure> {
         match (&settings, arguments.json) {
             (Err(_), false) => table.row(broken(connection)),
             (Ok(settings), false) => table.row(cells(connection, settings, &inspection)),
-            (_, true) => array.push(object(connection, settings.as_ref().ok(), &inspection)),
+            (settings, true) => array.push(object(connection, settings.as_ref(), &inspection)),
         }
         if let Err(error) = settings {
             exit::say(format_args!("{}: {}", title(connection), error.message()));
@@ -95,21 +95,28 @@ fn broken(connection: &ConnectionShape) -> [(Ink, String); 5] {
     [(Ink::Bad, title(connection)), none(), none(), none(), none()]
 }
 
-fn object(connection: &ConnectionShape, settings: Option<&Settings>, inspection: &Inspection<'_>) -> Json {
+fn object(
+    connection: &ConnectionShape,
+    settings: Result<&Settings, &Error>,
+    inspection: &Inspection<'_>,
+) -> Json {
     let name = title(connection);
-    let base = json!({
+    let mut object = json!({
         "connection": name,
         "backend": connection.backend,
         "name": connection.name,
         "field": format!("{}.{}", connection.backend, connection.field),
     });
-    let Some(settings) = settings else {
-        return base;
+    let settings = match settings {
+        Ok(settings) => settings,
+        Err(error) => {
+            object["error"] = json!(error.message());
+            return object;
+        }
     };
     let (hosts, setting, db) = target(connection, settings);
     let file = &inspection.shape().file;
     let from = setting.map(|setting| shown::place_json(&setting.origin, file, &name));
-    let mut object = base;
     object["hosts"] = json!(hosts);
     object["db"] = json!(db);
     object["start"] = json!(policy(connection, settings));

@@ -41,13 +41,13 @@ fn tasks(request: &Request<'_>) -> Result<Tasks, Failure> {
     let common = request.common;
     let shape = common.start.shape()?;
     let inspection = common.start.inspect(&shape)?;
-    select(inspection.shape(), &common.connections)?;
+    select(inspection.shape(), request.connections)?;
     drop(inspection);
     let mut builder = common.start.lay_on(TasksBuilder::new(shape)).root(&common.root);
     if let Some(migrations) = &common.migrations {
         builder = builder.migrations(migrations);
     }
-    for name in &common.connections {
+    for name in request.connections {
         builder = builder.only(name);
     }
     for name in request.known {

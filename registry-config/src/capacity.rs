@@ -65,7 +65,9 @@ fn servers<'s>(shape: &'s Shape, spec: &BackendSpec, profile: Option<&str>) -> V
         let Some(most) = settings.count("pool.max") else {
             continue;
         };
-        for address in settings.hosts().iter().map(|host| address(host, spec)) {
+        let by_url = settings.written_url(spec).map(|url| url.hosts);
+        let hosts = by_url.as_deref().unwrap_or_else(|| settings.hosts());
+        for address in hosts.iter().map(|host| address(host, spec)) {
             match servers.iter_mut().find(|server| server.address == address) {
                 Some(server) => {
                     server.sessions += most;
@@ -130,13 +132,14 @@ mod tests {
 
     #[test]
     fn pools_of_one_server_add_up() {
-        let text = "[mysql.a]\nhost = \"DB1\"\n[mysql.b]\nhost = \"db1\"\npool = { max = 20 }\n[mysql.c]\nhost = \"db2\"\n";
+        let text = "[mysql.a]\nhost = \"DB1\"\n[mysql.b]\nhost = \"db1\"\npool = { max = 20 }\n[mysql.c]\nurl = \"mysql://u@db2/x\"\n";
         assert_eq!(told(text, 5), [""; 0]);
         let found = told(text, 6);
         let expected = "databases.toml:5:16: 6 workers with pools of 30 sessions together may open 180 sessions to \
             db1:3306, and a server of MySQL takes 151 unless told otherwise [pool-over-server-limit]\n  \
             help: write `pool = { max = 15 }` under [mysql.b], or raise `max_connections` of the server";
         assert_eq!(found, [expected]);
+        assert!(told(text, 16)[1].contains("160 sessions to db2:3306"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::backends::backend;
 use crate::diagnostic::Diagnostic;
 use crate::ketama::ketama_hashes;
-use crate::settings::{Setting, Settings};
+use crate::settings::Settings;
 use crate::shape::ConnectionShape;
 use crate::url::ConnectionUrl;
 use crate::value::{Host, HostName, Role, Value};
@@ -20,28 +20,44 @@ pub(crate) fn about(connection: &ConnectionShape, settings: &Settings) -> Vec<Di
     found
 }
 
-/// TLS that was switched off for a host on another machine: passwords and data travel as they are.
+/// A host on another machine that is talked to without TLS: passwords and data travel as they are.
 fn plain_text_over_the_network(connection: &ConnectionShape, settings: &Settings) -> Option<Diagnostic> {
-    let off = |setting: &&Setting| setting.value == Value::Text("off".into());
-    let tls = settings.value("tls").filter(off)?;
-    let in_url = || match &settings.value("url")?.value {
-        Value::Text(url) => ConnectionUrl::parse(url, backend(connection.backend)?).ok(),
-        _ => None,
-    };
-    let by_url = in_url().map(|url| url.hosts);
-    let hosts = by_url.as_deref().unwrap_or_else(|| settings.hosts());
+    let spec = backend(connection.backend)?;
+    let url = settings.written_url(spec);
+    let hosts = url.as_ref().map_or_else(|| settings.hosts(), |url| &url.hosts);
     let is_far = |host: &&Host| match &host.host {
         HostName::Literal(name) => !is_loopback(name) && !name.ends_with(".sock"),
         HostName::Reference(_) => false,
     };
-    let far = hosts.iter().find(is_far)?;
-    let message = format!("`tls` is `off`, and {} is not on this machine", far.address(None));
+    let far = hosts.iter().find(is_far)?.address(None);
+    let (origin, message) = match (settings.value("tls"), &url) {
+        (Some(tls), _) if tls.value == Value::Text("off".into()) => (
+            &tls.origin,
+            format!("`tls` is `off`, and {far} is not on this machine"),
+        ),
+        // What MongoDB's own URLs mean when nothing is said. `mongodb+srv` is encrypted.
+        (None, Some(url))
+            if url.scheme == "mongodb" && settings.value("tls_ca").is_none() && !asks_for_tls(url) =>
+        {
+            let message = format!("the URL asks for no TLS, and {far} is not on this machine");
+            (settings.origin("url")?, message)
+        }
+        _ => return None,
+    };
     let help = "write `tls = \"verify\"`, or `tls = \"require\"` where the certificate is the server's own";
     Some(
         Diagnostic::warning("plain-text-over-network", message)
-            .of(&tls.origin)
+            .of(origin)
             .help(help),
     )
+}
+
+/// Whether an option of the URL says something of TLS; what it says is the author's.
+fn asks_for_tls(url: &ConnectionUrl) -> bool {
+    let names = url.options.iter().map(|(name, _)| name.to_ascii_lowercase());
+    names
+        .into_iter()
+        .any(|name| name == "ssl" || name.starts_with("tls"))
 }
 
 fn is_loopback(name: &str) -> bool {
@@ -141,8 +157,13 @@ mod tests {
         let expected =
             "databases.toml:4:7: `tls` is `off`, and db1 is not on this machine [plain-text-over-network]";
         assert!(found.len() == 1 && found[0].starts_with(expected), "{found:?}");
+        let found = rendered("[mongodb.logs]\nurl = \"mongodb://m1/logs\"\n");
+        assert!(
+            found.len() == 1 && found[0].contains(":2:7: the URL asks for no TLS"),
+            "{found:?}"
+        );
         let found = rendered(
-            "[mongodb.logs]\nurl = \"mongodb://m1/logs\"\n[profile.live.mongodb.logs]\ntls = \"off\"\n",
+            "[mongodb.logs]\nurl = \"mongodb://m1/logs?tls=true\"\n[profile.live.mongodb.logs]\ntls = \"off\"\n",
         );
         assert!(found.len() == 1 && found[0].contains(":4:7:"), "{found:?}");
         for text in [
@@ -150,6 +171,10 @@ mod tests {
             "[mysql.main]\nsocket = \"/run/m.sock\"\ntls = \"off\"\n",
             "[mysql.main]\nhost = { env = \"H\" }\ntls = \"off\"\n",
             "[mysql.main]\nhost = \"db1\"\ntls = \"require\"\n",
+            "[mongodb.logs]\nurl = \"mongodb://m1/logs\"\ntls = \"verify\"\n",
+            "[mongodb.logs]\nurl = \"mongodb+srv://m1.example.com/logs\"\n",
+            "[mongodb.logs]\nurl = \"mongodb://127.0.0.1/logs\"\n",
+            "[mongodb.logs]\nurl = \"mongodb://%2Ftmp%2Fm.sock/logs\"\n",
         ] {
             assert_eq!(rendered(text), [""; 0], "{text}");
         }

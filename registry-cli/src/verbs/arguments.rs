@@ -112,7 +112,7 @@ Examples:
   dbreg migrate mysql.main --to 20261101
   dbreg migrate mysql.main --revert           # the last one
   dbreg migrate mysql.main --revert --to 0    # all of them
-  dbreg migrate --status
+  dbreg migrate status mysql.main             # or --status
 
 Exit status: 0 done, or with --status nothing is amiss; 78 a person has to mend something, or a connection is protected
 and was not to be reverted; 69 an outage; 2 the command line is wrong; 128 + n a signal")]
@@ -251,6 +251,7 @@ pub(crate) struct Refill {
 pub(super) struct Request<'a> {
     pub(super) verb: Verb,
     pub(super) common: &'a Common,
+    pub(super) connections: &'a [String],
     pub(super) known: &'a [String],
     pub(super) all_keys: bool,
     pub(super) replace: bool,
@@ -263,6 +264,7 @@ impl<'a> Request<'a> {
         Self {
             verb,
             common,
+            connections: &common.connections,
             known: &[],
             all_keys: false,
             replace: false,
@@ -300,11 +302,7 @@ impl Verbs {
             Self::Drop(it) => Request::new(Verb::Drop, &it.common)
                 .destroys(&it.destroy)
                 .keys(&it.keys),
-            Self::Migrate(it) => Request {
-                to: it.to()?,
-                status: it.status,
-                ..Request::new(Verb::Migrate, &it.common).destroys(&it.destroy)
-            },
+            Self::Migrate(it) => it.request()?,
             Self::Fill(it) => Request::new(Verb::Fill, &it.common)
                 .destroys(&it.destroy)
                 .again(&it.again),
@@ -330,6 +328,23 @@ impl Verbs {
 }
 
 impl Migrate {
+    /// `migrate status` is `migrate --status`: no connection has such a name, which has a `.` or is a backend's.
+    fn request(&self) -> Result<Request<'_>, Failure> {
+        let request = Request {
+            to: self.to()?,
+            status: self.status,
+            ..Request::new(Verb::Migrate, &self.common).destroys(&self.destroy)
+        };
+        Ok(match request.connections.split_first() {
+            Some((word, connections)) if word == "status" => Request {
+                status: true,
+                connections,
+                ..request
+            },
+            _ => request,
+        })
+    }
+
     fn to(&self) -> Result<MigrateTo, Failure> {
         match (self.revert, self.to) {
             (false, None) => Ok(MigrateTo::Latest),

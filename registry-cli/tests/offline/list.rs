@@ -73,6 +73,13 @@ fn a_value_that_cannot_be_is_an_error_of_its_connection_alone() {
     let variables = [("DBREG_MYSQL__MAIN__POOL__MIN", "30")];
     let output = dbreg_with(&["list", "mysql", "--file", "right.toml"], &variables);
     insta::assert_snapshot!(printed(&output));
+    let output = dbreg_with(&["list", "mysql", "--json", "--file", "right.toml"], &variables);
+    let array: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(
+        array[0]["error"].as_str().unwrap().contains("pool.min"),
+        "{array:#}"
+    );
+    assert!(array[1].get("error").is_none(), "{array:#}");
 }
 
 #[test]

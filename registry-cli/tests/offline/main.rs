@@ -7,3 +7,5 @@ mod list;
 mod program;
 mod schema;
 mod shell;
+#[cfg(target_os = "linux")]
+mod terminal;

@@ -145,6 +145,9 @@ async fn migrations_go_up_and_down_and_their_state_is_told() {
     assert_eq!(run(&project, &["migrate", "--revert"]).await.1, 0);
     assert_eq!(tables(project.path()).await, ["users"]);
 
+    let (words, code) = run(&project, &["migrate", "status", "sqlite.local"]).await;
+    assert_eq!((words.lines().count(), code), (2, 0), "{words}");
+
     // A migration that was changed after it was applied is nothing that passes.
     let changed = project.path().join("migrations/sqlite.local/1_users.sql");
     std::fs::write(changed, "CREATE TABLE users (id INTEGER PRIMARY KEY);\n").unwrap();
