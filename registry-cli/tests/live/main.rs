@@ -4,3 +4,4 @@ mod doctor;
 mod faults;
 mod ping;
 mod program;
+mod tls;
