@@ -315,3 +315,26 @@ async fn the_stored_mark_protects_against_every_verb_that_destroys() {
         .done_with(Verb::Clear, |tasks| tasks.i_know_this_destroys("mongodb.logs"));
     assert_eq!(words.await, "removed 6 documents");
 }
+
+#[tokio::test]
+async fn of_several_at_once_one_fills() {
+    let store = Store::start().await;
+    write(&store);
+    let reports = futures_util::future::join_all((0..3).map(|_| store.project.run(Verb::Fill))).await;
+    // The lock is held for a file: one may fill the first, and another the second.
+    let mut told: Vec<&str> = reports
+        .iter()
+        .flat_map(|report| &report.connections[0].steps[0].details)
+        .map(String::as_str)
+        .collect();
+    told.sort_unstable();
+    assert_eq!(
+        told,
+        [
+            "filled 00_users.toml: 2 rows",
+            "filled 10-posts.json: 2 rows",
+            "filled 20-kinds.csv: 2 rows"
+        ]
+    );
+    assert_eq!(all(&store).await.len(), 6);
+}

@@ -173,6 +173,27 @@ async fn only_the_keys_of_the_prefix_are_removed_from_every_host() {
 }
 
 #[tokio::test]
+async fn a_host_that_is_away_is_told_and_the_others_are_cleared() {
+    let (one, two) = tokio::join!(registry_dev::memcached(), registry_dev::memcached());
+    let (one, two) = (one.unwrap(), two.unwrap());
+    let project = project(&[&one, &two], "prefix = \"shop:\"\n");
+    let mut plain = Plain::with(&two);
+    plain.set("shop:a", "x");
+    one.stop().await.unwrap();
+    let report = project.run(Verb::Clear).await;
+    let error = report.failures().next().unwrap();
+    assert!(error.message().contains(&one.port().to_string()), "{error}");
+    assert_eq!(report.exit_code(), dbreg::EXIT_UNAVAILABLE, "{report}");
+    assert_eq!(plain.get("shop:a"), None);
+    project.write("fixtures/memcached.cache/1-users.toml", ENTRIES);
+    let report = project.run(Verb::Fill).await;
+    assert!(!report.is_success(), "{report}");
+    one.start().await.unwrap();
+    project.done(Verb::Clear).await;
+    project.done(Verb::Fill).await;
+}
+
+#[tokio::test]
 async fn without_a_prefix_everything_goes_only_when_that_is_allowed() {
     let server = registry_dev::memcached().await.unwrap();
     let project = project(&[&server], "");

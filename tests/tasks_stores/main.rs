@@ -5,4 +5,5 @@ mod fixtures;
 mod keys;
 mod migrations;
 mod project;
+mod start;
 mod store;

@@ -120,6 +120,17 @@ fn meet(one: &Subject, other: &Subject) -> bool {
     places(one).iter().any(meets)
 }
 
+/// A host in the one spelling that places have: whatever is loopback is `localhost`.
+#[cfg(any(feature = "mongodb", feature = "memcached"))]
+pub(crate) fn spelled(host: &str, port: u16) -> String {
+    let address = host.parse::<std::net::IpAddr>();
+    let host = host.to_lowercase();
+    if address.is_ok_and(|address| address.is_loopback()) {
+        return format!("localhost:{port}");
+    }
+    format!("{host}:{port}")
+}
+
 /// Whether two places are one, or one is within the other: a place that ends in `*` is all that begins like it.
 fn overlap(one: &str, other: &str) -> bool {
     match (one.strip_suffix('*'), other.strip_suffix('*')) {

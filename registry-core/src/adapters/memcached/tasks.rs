@@ -18,7 +18,7 @@ use crate::secret;
 use crate::startup::Prepared;
 use crate::tasks::{
     Content, Done, Filled, Fixture, Mark, Marked, MigrateTo, MigrationStatus, Migrations, Reach, Refill,
-    Steps, Tell,
+    Steps, Tell, spelled,
 };
 use entry::Entry;
 use futures_util::FutureExt as _;
@@ -118,8 +118,7 @@ impl Steps for MemcachedTasks {
 
     fn places(&self) -> Vec<String> {
         let place = |host: &HostAddress| {
-            let address = host.to_string().to_ascii_lowercase();
-            let address = address.replace("localhost:", "127.0.0.1:");
+            let address = spelled(host.host(), host.port());
             format!("memcached://{address}/{}*", self.prefix)
         };
         self.hosts.iter().map(place).collect()

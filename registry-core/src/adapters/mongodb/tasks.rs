@@ -53,12 +53,8 @@ pub(crate) fn tasks(settings: &Settings) -> Result<MongoDbTasks, Error> {
         .unwrap_or(Duration::from_secs(5));
     let plan = options::plan(connect_timeout, settings)?;
     let db = plan.db().to_owned();
-    let place = |address: String| {
-        let address = address.to_ascii_lowercase();
-        let address = address.replace("localhost:", "127.0.0.1:");
-        // Two databases whose names differ in case alone are none that a server has.
-        format!("mongodb://{address}/{}", db.to_lowercase())
-    };
+    // Two databases whose names differ in case alone are none that a server has.
+    let place = |address: String| format!("mongodb://{address}/{}", db.to_lowercase());
     Ok(MongoDbTasks {
         target: format!("{}/{db}", open::shown(settings)),
         places: plan.addresses().into_iter().map(place).collect(),
