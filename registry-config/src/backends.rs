@@ -22,9 +22,8 @@ static BACKENDS: &[BackendSpec] = &[
         handle: "MySql",
         default_port: Some(3306),
         hosts: HostsRule::Many,
-        available: true,
         schemes: &["mysql", "mariadb"],
-        keys: SQL_KEYS,
+        keys: MYSQL_KEYS,
         host_keys: &[HOST, PORT, ROLE, WEIGHT],
     },
     BackendSpec {
@@ -33,7 +32,6 @@ static BACKENDS: &[BackendSpec] = &[
         handle: "MongoDb",
         default_port: Some(27017),
         hosts: HostsRule::Many,
-        available: true,
         schemes: &["mongodb", "mongodb+srv"],
         keys: MONGODB_KEYS,
         host_keys: &[HOST, PORT],
@@ -44,7 +42,6 @@ static BACKENDS: &[BackendSpec] = &[
         handle: "Memcached",
         default_port: Some(11211),
         hosts: HostsRule::Many,
-        available: true,
         schemes: &[],
         keys: MEMCACHED_KEYS,
         host_keys: &[HOST, PORT, WEIGHT],
@@ -55,7 +52,6 @@ static BACKENDS: &[BackendSpec] = &[
         handle: "Sqlite",
         default_port: None,
         hosts: HostsRule::None,
-        available: true,
         schemes: &[],
         keys: SQLITE_KEYS,
         host_keys: &[],
@@ -66,14 +62,13 @@ static BACKENDS: &[BackendSpec] = &[
         handle: "Postgres",
         default_port: Some(5432),
         hosts: HostsRule::One,
-        available: false,
         schemes: &["postgres", "postgresql"],
-        keys: SQL_KEYS,
-        host_keys: &[HOST, PORT, ROLE, WEIGHT],
+        keys: POSTGRES_KEYS,
+        host_keys: &[HOST, PORT],
     },
 ];
 
-const SQL_KEYS: &[KeySpec] = &[
+const MYSQL_KEYS: &[KeySpec] = &[
     URL,
     USERNAME,
     PASSWORD,
@@ -90,7 +85,7 @@ const SQL_KEYS: &[KeySpec] = &[
     MAX_LIFETIME,
     CONNECT_TIMEOUT.default("5s"),
     TIMEOUT.default("30s"),
-    STATEMENT_CACHE,
+    STATEMENT_CACHE.default("1024"),
     MAX_LAG,
     FALLBACK,
     STICKY,
@@ -151,6 +146,29 @@ const SQLITE_KEYS: &[KeySpec] = &[
     MAX_LIFETIME,
     CONNECT_TIMEOUT.default("5s"),
     TIMEOUT.default("30s"),
+];
+
+const POSTGRES_KEYS: &[KeySpec] = &[
+    URL,
+    USERNAME,
+    PASSWORD,
+    DB,
+    CONNECTIONS,
+    HOST,
+    PORT,
+    SOCKET,
+    START,
+    POOL_MIN,
+    POOL_MAX.default("10"),
+    ACQUIRE_TIMEOUT,
+    IDLE_TIMEOUT,
+    MAX_LIFETIME,
+    CONNECT_TIMEOUT.default("5s"),
+    TIMEOUT.default("30s"),
+    // The driver's own: here a statement that leaves the cache waits for nothing.
+    STATEMENT_CACHE.default("100"),
+    TLS,
+    TLS_CA,
 ];
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -265,8 +283,7 @@ const STATEMENT_CACHE: KeySpec = KeySpec::new(
     "statement_cache",
     Kind::Count { min: 0, max: 65_535 },
     "Prepared statements that each session keeps",
-)
-.default("1024");
+);
 const MAX_LAG: KeySpec = KeySpec::new(
     "max_lag",
     Kind::Duration {

@@ -17,8 +17,6 @@ pub struct BackendSpec {
     pub default_port: Option<u16>,
     /// How many hosts a connection may have.
     pub hosts: HostsRule,
-    /// False while the adapter does not exist.
-    pub available: bool,
     /// URL schemes that `url` accepts; empty for a backend without `url`.
     pub schemes: &'static [&'static str],
     /// The keys, in the order of the documentation.
