@@ -1,6 +1,7 @@
 //! A handle as an sqlx `Executor` and `Acquire`: what runs on it directly has a deadline per wait, and its errors are
 //! recorded.
 
+use super::error::server_error;
 use super::{as_driver_error, closed};
 use crate::base::Base;
 use crate::error::Error;
@@ -51,16 +52,7 @@ pub(crate) fn record(base: &Base, error: sqlx::Error) -> sqlx::Error {
 /// The driver's error as one of ours, for the log; the driver's own leaves.
 pub(crate) fn copy_of(error: &sqlx::Error) -> Error {
     match error {
-        sqlx::Error::Database(cause) => {
-            #[cfg(feature = "mysql")]
-            let copy = match cause.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
-                Some(mysql) => crate::adapters::mysql::server_error(mysql.number(), mysql.message()),
-                None => Error::new(crate::ErrorKind::Operation, cause.message()),
-            };
-            #[cfg(not(feature = "mysql"))]
-            let copy = Error::new(crate::ErrorKind::Operation, cause.message());
-            copy
-        }
+        sqlx::Error::Database(cause) => server_error(cause.as_ref()),
         // `sqlx::Error` is not `Clone`: these keep their kind by going through the same mapping.
         sqlx::Error::Io(cause) => match cause.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
             Some(ours) => ours.clone(),
