@@ -350,7 +350,8 @@ impl PostgresServer {
         blocking(move || run::output(command, Some(&statements), STATEMENT)).await
     }
 
-    /// Creates a user and a database that is its own.
+    /// Creates a user and a database, in which it may do everything. Where the database is another's already, the user
+    /// acts as that one there: tables belong to one account, and both work with all.
     pub async fn create_database(&self, name: &str, user: &str, password: &str) -> Result<(), Error> {
         let (name, user, password) = (text(name), text(user), text(password));
         // Without `if not exists` in the language, a statement is made for what does not exist, and run.
@@ -359,7 +360,11 @@ impl PostgresServer {
                  where not exists (select from pg_roles where rolname = {user}) \\gexec
              select format('create database %I owner %I', {name}, {user})
                  where not exists (select from pg_database where datname = {name}) \\gexec
-             select format('grant all on database %I to %I', {name}, {user}) \\gexec"
+             select format('grant %I to %I', rolname, {user}) from pg_database join pg_roles on datdba = pg_roles.oid
+                 where datname = {name} and rolname <> {user} \\gexec
+             select format('alter role %I in database %I set role = %L', {user}, {name}, rolname)
+                 from pg_database join pg_roles on datdba = pg_roles.oid
+                 where datname = {name} and rolname <> {user} \\gexec"
         );
         self.sql(statements).await.map(drop)
     }

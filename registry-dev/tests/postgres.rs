@@ -137,6 +137,30 @@ async fn a_user_owns_its_database_and_names_are_quoted() {
 }
 
 #[tokio::test]
+async fn two_users_of_one_database_work_with_the_same_tables() {
+    let server = registry_dev::postgres().await.unwrap();
+    for (user, statement) in [
+        ("one", "create table t (n int); insert into t values (1)"),
+        ("two", "insert into t values (2); create table u (n int)"),
+        ("one", "insert into u values (3)"),
+    ] {
+        server.create_database("shop", user, "secret").await.unwrap();
+        let program = std::process::Command::new("psql")
+            .args(["--no-psqlrc", "--set=ON_ERROR_STOP=1", "--command", statement])
+            .arg(format!(
+                "postgres://{user}:secret@127.0.0.1:{}/shop",
+                server.port()
+            ))
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&program.stderr);
+        assert!(program.status.success(), "{user}: {said}");
+    }
+    let all = "select count(*) from t union all select count(*) from u";
+    assert_eq!(server.sql_in("shop", all).await.unwrap(), "2\n1\n");
+}
+
+#[tokio::test]
 async fn options_reach_the_server_and_a_wrong_one_is_reported_with_the_log() {
     let options = PostgresOptions::default().max_connections(13);
     let server = registry_dev::postgres_with(options).await.unwrap();
