@@ -66,6 +66,13 @@ mod value;
 mod variables;
 mod wording;
 
+/// For the readers of the other TOML files of a project.
+#[doc(hidden)]
+pub mod source {
+    pub use crate::position::Lines;
+    pub use crate::tree::{Key, Node, Tree, in_order};
+}
+
 pub use backends::{backend, backends};
 pub use compact::{decode, encode};
 pub use config_file::{ConfigFile, config_file};

@@ -44,6 +44,12 @@ mod startup;
 mod status;
 #[cfg(all(feature = "supervise", unix))]
 mod supervise;
+#[cfg(feature = "tasks")]
+#[cfg_attr(
+    not(any(feature = "mysql", feature = "sqlite")),
+    expect(dead_code, unused_imports, reason = "no backend takes all of it")
+)]
+pub mod tasks;
 mod turns;
 mod values;
 mod watch;

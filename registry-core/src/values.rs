@@ -121,6 +121,12 @@ impl Values<'_> {
         self.shape = Cow::Owned(shape);
     }
 
+    /// The profile that is laid over the base.
+    #[cfg(feature = "tasks")]
+    pub(crate) fn profile(&self) -> Option<&str> {
+        self.profile.as_deref()
+    }
+
     /// The merged values of one connection.
     pub(crate) fn of(&self, connection: &ConnectionShape, file: &str) -> Result<Settings, Error> {
         let mine: Vec<Override> = self

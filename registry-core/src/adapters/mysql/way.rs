@@ -79,7 +79,18 @@ pub(super) fn dead_end() -> MySqlConnectOptions {
 
 /// The options, with every secret as its source has it now.
 pub(super) fn way(settings: &Settings) -> Result<Way, Error> {
-    let login = Login::new(settings, "mysql")?;
+    way_of(Login::new(settings, "mysql")?, settings)
+}
+
+/// The options of sessions without a database, and the database that they were without.
+#[cfg(feature = "tasks")]
+pub(super) fn without_database(settings: &Settings) -> Result<(Way, Option<String>), Error> {
+    let mut login = Login::new(settings, "mysql")?;
+    let db = login.db.take();
+    Ok((way_of(login, settings)?, db))
+}
+
+fn way_of(login: Login, settings: &Settings) -> Result<Way, Error> {
     let mut options = MySqlConnectOptions::new()
         .statement_cache_capacity(
             usize::try_from(settings.count("statement_cache").unwrap_or(1024)).unwrap_or(1024),

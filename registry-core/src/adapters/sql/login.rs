@@ -118,7 +118,7 @@ fn row(backend: &str) -> (&'static BackendSpec, u16) {
 }
 
 /// Whether what is sent there stays on this machine.
-fn is_loopback(host: &str) -> bool {
+pub(crate) fn is_loopback(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost")
         || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }

@@ -6,6 +6,8 @@ mod executor;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 mod login;
 mod pool;
+#[cfg(feature = "tasks")]
+pub(crate) mod tasks;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 mod watcher;
 
@@ -15,6 +17,8 @@ pub(crate) use error::{as_driver_error, closed};
 #[cfg(feature = "mysql")]
 pub(crate) use executor::copy_of;
 pub(crate) use executor::{record, sql_handle, stream};
+#[cfg(all(feature = "tasks", any(feature = "mysql", feature = "postgres")))]
+pub(crate) use login::is_loopback;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 pub(crate) use login::{Login, Tls, authority, shown};
 #[cfg(feature = "mysql")]
