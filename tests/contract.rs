@@ -27,6 +27,8 @@ timeout = "300ms"
 host = "127.0.0.1"
 username = "contract"
 timeout = "300ms"
+# A login costs thousands of hashes: it is done before, not within the deadline.
+pool = { min = 1 }
 "#)]
 struct App;
 

@@ -46,7 +46,7 @@ mod status;
 mod supervise;
 #[cfg(feature = "tasks")]
 #[cfg_attr(
-    not(any(feature = "mysql", feature = "sqlite")),
+    not(any(feature = "mysql", feature = "sqlite", feature = "postgres")),
     expect(dead_code, unused_imports, reason = "no backend takes all of it")
 )]
 pub mod tasks;

@@ -27,7 +27,7 @@ const PARENTS: [&str; 4] = [
     "/home/linuxbrew/.linuxbrew/opt",
 ];
 /// Raised whenever the commands below change what they write.
-const LAYOUT: u32 = 1;
+const LAYOUT: u32 = 2;
 
 /// Small and quick rather than safe: the data are thrown away.
 const SETTINGS: [&str; 9] = [
@@ -43,11 +43,12 @@ const SETTINGS: [&str; 9] = [
     "log_statement=none",
 ];
 
-/// Who may log in: the superuser through the socket, which nobody else reaches; everyone else with a password.
+/// Who may log in: the superuser through the socket, which nobody else reaches; everyone else with a password. `md5` is
+/// the method that takes those of `scram-sha-256` too, which `password_encryption` makes of them.
 const LOGINS: &str = "\
 local all postgres trust
-local all all scram-sha-256
-host all all all scram-sha-256
+local all all md5
+host all all all md5
 ";
 
 /// What a PostgreSQL server is started with.

@@ -26,7 +26,8 @@ async fn start(server: &PostgresServer, values: &[(&str, &str)]) -> Result<AppRe
     match builder.connect().await {
         Ok(db) => Ok(db),
         Err(error) => {
-            assert!(!format!("{error:?}").contains("canary"), "{error:?}");
+            let told = format!("{error:?}");
+            assert!(!told.contains("canary") && !told.contains("u{7}"), "{told}");
             match &error.report().connections[0].outcome {
                 Outcome::Failed(error, _) => Err(error.clone()),
                 other => panic!("{other:?}"),
@@ -67,6 +68,11 @@ async fn of_a_start() {
             "\"nowhere\" does not exist (3D000)",
         ),
         (&[("DB", "private")], ErrorKind::Auth, "(42501)"),
+        (
+            &[("PASSWORD", "canary\u{7}")],
+            ErrorKind::Config,
+            "the password has a character",
+        ),
         (
             &[("USERNAME", "few"), ("PASSWORD", "few")],
             ErrorKind::TooManyConnections,

@@ -99,6 +99,7 @@ fn subject(values: &Values<'_>, connection: &ConnectionShape, file: &str) -> Sub
     not(any(
         feature = "mysql",
         feature = "sqlite",
+        feature = "postgres",
         feature = "mongodb",
         feature = "memcached"
     )),
@@ -108,6 +109,8 @@ fn steps(backend: &str, settings: &Settings) -> Result<Arc<dyn Steps>, Error> {
     match backend {
         #[cfg(feature = "mysql")]
         "mysql" => Ok(Arc::new(crate::adapters::mysql::tasks(settings)?)),
+        #[cfg(feature = "postgres")]
+        "postgres" => Ok(Arc::new(crate::adapters::postgres::tasks(settings)?)),
         #[cfg(feature = "sqlite")]
         "sqlite" => crate::adapters::sqlite::tasks(settings),
         other => {

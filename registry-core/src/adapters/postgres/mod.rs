@@ -10,6 +10,8 @@
 mod error;
 mod open;
 mod target;
+#[cfg(feature = "tasks")]
+mod tasks;
 #[cfg(test)]
 mod tests;
 mod way;
@@ -26,6 +28,8 @@ use sqlx::Connection as _;
 use sqlx::postgres::PgPool;
 use std::sync::{Arc, OnceLock};
 use target::Target;
+#[cfg(feature = "tasks")]
+pub(crate) use tasks::tasks;
 
 /// A PostgreSQL connection: `db.postgres.main`. Cheap to clone.
 ///

@@ -22,6 +22,22 @@ pub(super) struct Way {
     pub(super) place: Option<(String, u16)>,
 }
 
+#[cfg(feature = "tasks")]
+impl Way {
+    /// `db1:5432`, `[::1]:5432`; the path of a socket.
+    pub(super) fn shown(&self) -> String {
+        match &self.place {
+            Some((host, port)) if host.contains(':') => format!("[{host}]:{port}"),
+            Some((host, port)) => format!("{host}:{port}"),
+            None => {
+                let folder = self.options.get_socket();
+                let folder = folder.map_or_else(String::new, |path| path.display().to_string());
+                format!("{folder}/{SOCKET}{}", self.options.get_port())
+            }
+        }
+    }
+}
+
 /// Options whose attempts fail at once with an error that the pool does not take for a server that is starting up.
 pub(super) fn dead_end() -> PgConnectOptions {
     PgConnectOptions::new_without_pgpass()

@@ -1,13 +1,21 @@
 //! sqlx errors as errors of dbreg, and back where sqlx's traits fix the type.
 
 use crate::error::Error;
-use crate::error::plain;
+use crate::error::{plain, printable};
 use crate::kind::ErrorKind;
 use sqlx::error::DatabaseError;
 use std::io;
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
+        if let sqlx::Error::Configuration(cause) = &error {
+            let ours = configuration(cause.as_ref());
+            // Of what is said in other words, the driver's are not to be seen.
+            return match ours.message() == printable(&cause.to_string()) {
+                true => ours.caused_by(error),
+                false => ours,
+            };
+        }
         let ours = match &error {
             // An error that went through an executor of ours comes back as itself.
             sqlx::Error::Io(cause) => match cause.get_ref().and_then(|inner| inner.downcast_ref::<Self>()) {
@@ -16,7 +24,6 @@ impl From<sqlx::Error> for Error {
             },
             sqlx::Error::Database(cause) => server_error(cause.as_ref()),
             sqlx::Error::Tls(cause) => Self::new(ErrorKind::Tls, cause.to_string()),
-            sqlx::Error::Configuration(cause) => Self::new(ErrorKind::Config, cause.to_string()),
             sqlx::Error::Protocol(cause) => Self::new(ErrorKind::Protocol, cause),
             sqlx::Error::PoolTimedOut => Self::new(
                 ErrorKind::Timeout,
@@ -30,6 +37,17 @@ impl From<sqlx::Error> for Error {
         };
         ours.caused_by(error)
     }
+}
+
+/// What the driver finds wrong with its options. It shows a character of a password that it cannot send.
+pub(crate) fn configuration(cause: &(dyn std::error::Error + Send + Sync)) -> Error {
+    let words = cause.to_string();
+    if words.contains("saslprep password") {
+        let message = "the password has a character that the driver cannot send";
+        let help = "set one of printable characters on the server: no control characters among them";
+        return Error::new(ErrorKind::Config, message).help(help);
+    }
+    Error::new(ErrorKind::Config, words)
 }
 
 /// What a server answered, as the kind that its backend makes of it.

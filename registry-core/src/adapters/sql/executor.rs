@@ -1,7 +1,7 @@
 //! A handle as an sqlx `Executor` and `Acquire`: what runs on it directly has a deadline per wait, and its errors are
 //! recorded.
 
-use super::error::server_error;
+use super::error::{configuration, server_error};
 use super::{as_driver_error, closed};
 use crate::base::Base;
 use crate::error::Error;
@@ -65,7 +65,7 @@ pub(crate) fn copy_of(error: &sqlx::Error) -> Error {
         sqlx::Error::PoolClosed => Error::from(sqlx::Error::PoolClosed),
         sqlx::Error::Protocol(cause) => Error::from(sqlx::Error::Protocol(cause.clone())),
         sqlx::Error::Tls(cause) => Error::new(crate::ErrorKind::Tls, cause.to_string()),
-        sqlx::Error::Configuration(cause) => Error::new(crate::ErrorKind::Config, cause.to_string()),
+        sqlx::Error::Configuration(cause) => configuration(cause.as_ref()),
         other => Error::new(crate::ErrorKind::Operation, other.to_string()),
     }
 }

@@ -9,8 +9,10 @@ mod session;
 mod time;
 
 pub(crate) use dialect::{Column, Dialect, KEPT_BY_CLEAR};
-pub(crate) use session::{Ran, Session, bind_values, sql_session};
-#[cfg(feature = "mysql")]
+#[cfg(any(feature = "mysql", feature = "sqlite"))]
+pub(crate) use session::bind_values;
+pub(crate) use session::{Ran, Session, sql_session};
+#[cfg(any(feature = "mysql", feature = "postgres"))]
 pub(crate) use time::in_utc;
 
 use crate::error::Error;

@@ -1,6 +1,6 @@
 //! Passwords in files that are rotated, on a real server.
 
-use super::Postgres;
+use crate::adapters::postgres::Postgres;
 use crate::base::Base;
 use crate::connection::{self, Connection as _};
 use crate::kind::ErrorKind;
