@@ -124,7 +124,7 @@ async fn replace_gives_the_same_result_however_often_and_whatever_happened_to_th
     }
     execute(
         &mut session,
-        "update shop.users set email = 'changed', note = 'changed', age = 7; delete from shop.lines_; \
+        "update shop.users set email = concat('changed', id), note = 'changed', age = 7; delete from shop.lines_; \
          delete from shop.orders; insert into shop.users (id, email) values (50, 'own')",
     )
     .await;

@@ -17,6 +17,7 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "mongodb")]
 pub(crate) use rows::literal;
 
 pub use folder::{FILE_LIMIT, FILES_LIMIT, Formats, read_folder};

@@ -102,7 +102,7 @@ fn subject(values: &Values<'_>, connection: &ConnectionShape, file: &str) -> Sub
         feature = "mongodb",
         feature = "memcached"
     )),
-    expect(clippy::match_single_binding, unused_variables, reason = "no backend is on")
+    expect(unused_variables, reason = "no backend is on")
 )]
 fn steps(connection: &ConnectionShape, settings: &Settings) -> Result<Arc<dyn Steps>, Error> {
     match connection.backend {

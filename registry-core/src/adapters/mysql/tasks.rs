@@ -36,14 +36,17 @@ pub(crate) fn tasks(settings: &Settings) -> Result<SqlSteps<MySqlTasks>, Error> 
         let message = format!("`{db}` is the server's own database: the verbs do not touch it");
         return Err(Error::new(ErrorKind::Config, message));
     }
-    Ok(SqlSteps(MySqlTasks {
+    let steps = MySqlTasks {
         way,
         db,
         from_file: secret::from_file(settings),
         limit: settings
             .duration("connect_timeout")
             .unwrap_or(Duration::from_secs(5)),
-    }))
+    };
+    // Before it is sent anywhere: a NUL in it would end it within the login.
+    steps.quoted(&steps.db)?;
+    Ok(SqlSteps(steps))
 }
 
 /// The way to a server, and the database there that the verbs are about.

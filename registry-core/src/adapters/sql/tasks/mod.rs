@@ -8,7 +8,9 @@ mod record;
 mod session;
 mod time;
 
-pub(crate) use dialect::{Column, Dialect, KEPT_BY_CLEAR};
+#[cfg(feature = "sqlite")]
+pub(crate) use dialect::Column;
+pub(crate) use dialect::{Dialect, KEPT_BY_CLEAR};
 pub(crate) use session::{Ran, Session, bind_values, sql_session};
 #[cfg(feature = "mysql")]
 pub(crate) use time::in_utc;
