@@ -78,6 +78,8 @@ const MYSQL_KEYS: &[KeySpec] = &[
     PORT,
     SOCKET,
     START,
+    PROTECTED,
+    TASKS,
     POOL_MIN,
     POOL_MAX.default("10"),
     ACQUIRE_TIMEOUT,
@@ -106,6 +108,8 @@ const MONGODB_KEYS: &[KeySpec] = &[
     DIRECT,
     AUTH_SOURCE,
     START,
+    PROTECTED,
+    TASKS,
     POOL_MIN,
     POOL_MAX.default("10"),
     // The driver bounds neither the wait for a free session nor the age of one: `timeout` bounds the first.
@@ -121,6 +125,8 @@ const MEMCACHED_KEYS: &[KeySpec] = &[
     HOST,
     PORT,
     START,
+    PROTECTED,
+    TASKS,
     PREFIX,
     ON_DEAD_HOST,
     FAILURE_LIMIT,
@@ -139,6 +145,8 @@ const MEMCACHED_KEYS: &[KeySpec] = &[
 const SQLITE_KEYS: &[KeySpec] = &[
     SQLITE_PATH,
     START,
+    PROTECTED,
+    TASKS,
     POOL_MIN,
     POOL_MAX.default("10"),
     ACQUIRE_TIMEOUT,
@@ -165,6 +173,8 @@ const POSTGRES_KEYS: &[KeySpec] = &[
     MAX_LIFETIME,
     CONNECT_TIMEOUT.default("5s"),
     TIMEOUT.default("30s"),
+    PROTECTED,
+    TASKS,
     // The driver's own: here a statement that leaves the cache waits for nothing.
     STATEMENT_CACHE.default("100"),
     TLS,
@@ -225,6 +235,18 @@ const START: KeySpec = KeySpec::new(
     "Whether the application starts without it (`optional`), or opens it at first use (`lazy`)",
 )
 .default("required");
+const PROTECTED: KeySpec = KeySpec::new(
+    "protected",
+    Kind::Bool,
+    "Whether verbs that destroy data refuse it; a profile, a file or a variable may switch it on, never off",
+)
+.default("false");
+const TASKS: KeySpec = KeySpec::new(
+    "tasks",
+    Kind::Bool,
+    "`false` excludes it from every verb, for a database that belongs to somebody else",
+)
+.default("true");
 const POOL_MIN: KeySpec = KeySpec::new(
     "pool.min",
     Kind::Count { min: 0, max: 10_000 },

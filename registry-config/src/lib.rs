@@ -51,6 +51,7 @@ mod overlay;
 mod position;
 mod profile;
 mod repetition;
+mod safety;
 mod settings;
 mod shape;
 mod spec;

@@ -59,13 +59,21 @@ impl Default for Options {
 impl Options {
     /// The folder of migrations of a connection: `migrations/mysql.main`.
     pub(crate) fn migrations_of(&self, label: &str) -> PathBuf {
-        let folder = self.migrations.clone();
-        folder.unwrap_or_else(|| self.root.join("migrations")).join(label)
+        let [migrations, _] = self.folders();
+        migrations.join(label)
+    }
+
+    /// The folders with a folder for each connection.
+    fn folders(&self) -> [PathBuf; 2] {
+        let migrations = self.migrations.clone();
+        let migrations = migrations.unwrap_or_else(|| self.root.join("migrations"));
+        [migrations, self.root.join("fixtures")]
     }
 
     /// The folder of fixtures of a connection: `fixtures/mysql.main`.
     pub(crate) fn fixtures_of(&self, label: &str) -> PathBuf {
-        self.root.join("fixtures").join(label)
+        let [_, fixtures] = self.folders();
+        fixtures.join(label)
     }
 }
 
@@ -198,7 +206,7 @@ impl TasksBuilder {
     ///
     /// # Errors
     /// Every name that does not exist, with the nearest that does; a connection that is asked for by its name and has
-    /// `tasks = false`; whatever stops a start: an unknown profile, an unknown variable. What is wrong with one
+    /// `tasks = false`; a folder of migrations or fixtures that belongs to none; whatever stops a start: an unknown profile, an unknown variable. What is wrong with one
     /// connection alone, such as a secret that is missing, is told when a verb comes to it.
     pub fn build(self) -> Result<Tasks, TasksError> {
         let read = values::read(&self.shape, &self.prefix, self.given);
@@ -209,6 +217,9 @@ impl TasksBuilder {
             &self.names,
             &self.options.known_to_destroy,
         ));
+        for folder in self.options.folders() {
+            problems.extend(selection::stray_folders(&subjects, &read.shape, &folder));
+        }
         if !problems.is_empty() {
             return Err(TasksError(problems));
         }

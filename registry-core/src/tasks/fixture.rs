@@ -13,9 +13,12 @@
 mod csv;
 mod folder;
 mod labels;
-pub(crate) mod rows;
+mod rows;
 #[cfg(test)]
 mod tests;
+
+#[cfg(feature = "mongodb")]
+pub(crate) use rows::literal;
 
 pub use folder::{FILE_LIMIT, FILES_LIMIT, Formats, read_folder};
 

@@ -212,11 +212,11 @@ impl fmt::Display for TasksReport {
                 write!(f, "\n  {word:<4}  {name:<width$}  {:<7}  ", step.step.name())?;
                 f.write_str(&step.outcome.words())?;
                 if let StepOutcome::Failed(error) = &step.outcome {
-                    if !step.details.is_empty() {
-                        write!(f, "; before that: {}", step.details.join(", "))?;
-                    }
                     if let Some(help) = error.next_step() {
                         write!(f, "; {help}")?;
+                    }
+                    if !step.details.is_empty() {
+                        write!(f, "; before that: {}", step.details.join(", "))?;
                     }
                 }
             }

@@ -1,6 +1,8 @@
 //! Which connections a verb is for: `mysql.main`, a whole backend, or all.
 
 use super::subject::Subject;
+use registry_config::Shape;
+use std::path::Path;
 
 /// What is wrong with the names that were given, a text each.
 pub(crate) fn mistakes(subjects: &[Subject], names: &[String], known_to_destroy: &[String]) -> Vec<String> {
@@ -44,6 +46,42 @@ pub(crate) fn select(mut subjects: Vec<Subject>, names: &[String]) -> Vec<Subjec
         subject.selected = subject.takes_tasks && named;
     }
     subjects
+}
+
+/// The folders of migrations or of fixtures that belong to no connection, a text each: a slip of the pen there would be
+/// a migration that is never applied. A folder of something else has no name like `mysql.main`.
+pub(crate) fn stray_folders(subjects: &[Subject], shape: &Shape, folder: &Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    for entry in entries.flatten().filter(|entry| entry.path().is_dir()) {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let Some((backend, connection)) = name.split_once('.') else {
+            continue;
+        };
+        let field = connection.to_ascii_lowercase().replace('-', "_");
+        let is_known = subjects.iter().any(|subject| subject.label == name)
+            || shape
+                .others
+                .iter()
+                .any(|other| *other == format!("{backend}.{field}"));
+        if is_known || registry_config::backend(backend).is_none() {
+            continue;
+        }
+        let path = entry.path();
+        let labels = subjects.iter().map(|subject| subject.label.as_str());
+        let help = match registry_config::suggest(&name, labels) {
+            Some(near) => format!("\nhelp: did you mean `{near}`?"),
+            None => String::new(),
+        };
+        found.push(format!(
+            "the folder `{}` belongs to no connection{help}",
+            path.display()
+        ));
+    }
+    found.sort();
+    found
 }
 
 fn matching<'a>(subjects: &'a [Subject], name: &str) -> Vec<&'a Subject> {

@@ -78,7 +78,7 @@ fn subject(values: &Values<'_>, connection: &ConnectionShape, file: &str) -> Sub
     }
     let takes_tasks = found.and_then(|settings| settings.flag("tasks")) != Some(false);
     let connect_timeout = found.and_then(|settings| settings.duration("connect_timeout"));
-    let steps = settings.and_then(|settings| steps(connection.backend, &settings));
+    let steps = settings.and_then(|settings| steps(connection, &settings));
     Subject {
         label: label.clone(),
         backend: connection.backend,
@@ -103,10 +103,12 @@ fn subject(values: &Values<'_>, connection: &ConnectionShape, file: &str) -> Sub
         feature = "mongodb",
         feature = "memcached"
     )),
-    expect(clippy::match_single_binding, unused_variables, reason = "no backend is on")
+    expect(unused_variables, reason = "no backend is on")
 )]
-fn steps(backend: &str, settings: &Settings) -> Result<Arc<dyn Steps>, Error> {
-    match backend {
+fn steps(connection: &ConnectionShape, settings: &Settings) -> Result<Arc<dyn Steps>, Error> {
+    match connection.backend {
+        #[cfg(feature = "mongodb")]
+        "mongodb" => Ok(Arc::new(crate::adapters::mongodb::tasks(settings)?)),
         #[cfg(feature = "mysql")]
         "mysql" => Ok(Arc::new(crate::adapters::mysql::tasks(settings)?)),
         #[cfg(feature = "postgres")]

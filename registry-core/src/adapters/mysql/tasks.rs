@@ -19,6 +19,12 @@ use std::time::Duration;
 /// What no verb touches, whatever the file says: the server's own.
 const SYSTEM: [&str; 4] = ["mysql", "information_schema", "performance_schema", "sys"];
 
+/// The name of sqlx's lock of this database, as SQL.
+const LOCK: &str = "lower(hex(1026731422 * crc32(database())))";
+
+/// How many seconds the server waits for the lock before it is asked again.
+const LOCK_ROUND: u32 = 5;
+
 /// The longest name of anything, in characters.
 const NAME_LIMIT: usize = 64;
 
@@ -31,14 +37,17 @@ pub(crate) fn tasks(settings: &Settings) -> Result<SqlSteps<MySqlTasks>, Error> 
         let message = format!("`{db}` is the server's own database: the verbs do not touch it");
         return Err(Error::new(ErrorKind::Config, message));
     }
-    Ok(SqlSteps(MySqlTasks {
+    let steps = MySqlTasks {
         way,
         db,
         from_file: secret::from_file(settings),
         limit: settings
             .duration("connect_timeout")
             .unwrap_or(Duration::from_secs(5)),
-    }))
+    };
+    // Before it is sent anywhere: a NUL in it would end it within the login.
+    steps.quoted(&steps.db)?;
+    Ok(SqlSteps(steps))
 }
 
 /// The way to a server, and the database there that the verbs are about.
@@ -71,11 +80,32 @@ impl Session for MySqlSession {
     });
 
     fn lock(&mut self) -> BoxFuture<'_, Result<(), Error>> {
-        Box::pin(async move { self.migrator().lock().await.map_err(of_lock) })
+        Box::pin(async move {
+            // sqlx's own lock, by its name, so that its command line waits for us and we for it. But sqlx asks MariaDB to
+            // wait for a negative time, which MariaDB takes for none at all, and does not look at the answer.
+            let sql = format!("select cast(get_lock({LOCK}, {LOCK_ROUND}) as char)");
+            loop {
+                let rows = self.rows(sql.clone(), Vec::new()).await?;
+                match rows.first().and_then(|row| row.first()) {
+                    Some(Some(word)) if word == "1" => return Ok(()),
+                    // The time of a round is up; the caller bounds how many there are.
+                    Some(Some(_)) => {}
+                    _ => {
+                        return Err(Error::new(
+                            ErrorKind::Operation,
+                            "the lock of migrations cannot be had",
+                        ));
+                    }
+                }
+            }
+        })
     }
 
     fn unlock(&mut self) -> BoxFuture<'_, Result<(), Error>> {
-        Box::pin(async move { self.migrator().unlock().await.map_err(of_lock) })
+        Box::pin(async move {
+            let sql = format!("select cast(release_lock({LOCK}) as char)");
+            self.rows(sql, Vec::new()).await.map(drop)
+        })
     }
 
     fn end(self: Box<Self>) -> BoxFuture<'static, ()> {
@@ -83,13 +113,6 @@ impl Session for MySqlSession {
             // How a session ends tells nothing; the caller bounds it.
             let _ = self.session.close().await;
         })
-    }
-}
-
-fn of_lock(error: sqlx::migrate::MigrateError) -> Error {
-    match error {
-        sqlx::migrate::MigrateError::Execute(cause) => cause.into(),
-        other => Error::new(ErrorKind::Operation, other.to_string()),
     }
 }
 

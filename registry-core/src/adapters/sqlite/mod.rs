@@ -21,7 +21,7 @@ use sqlx::Connection as _;
 use sqlx::sqlite::SqlitePool;
 use std::sync::Arc;
 #[cfg(feature = "tasks")]
-pub(crate) use tasks::tasks;
+pub(crate) use tasks::{SqliteTasks, tasks};
 
 /// An SQLite connection: `db.sqlite.local`. Cheap to clone.
 ///

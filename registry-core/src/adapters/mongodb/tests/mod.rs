@@ -15,5 +15,5 @@ fn plan(keys: &str) -> Result<Plan, Error> {
     assert!(loaded.diagnostics.is_empty(), "{:?}", loaded.diagnostics);
     let shape = &loaded.shape.connections[0];
     let settings = registry_config::resolve(shape, None, &[]).unwrap();
-    options::plan(&Base::new(shape, &settings), &settings)
+    options::plan(Base::new(shape, &settings).connect_timeout(), &settings)
 }

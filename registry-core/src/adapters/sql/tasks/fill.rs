@@ -12,10 +12,12 @@ use std::collections::HashMap;
 pub(super) async fn fill(dialect: &dyn Dialect, fixture: &Fixture, policy: Refill) -> Result<Filled, Error> {
     let mut session = dialect.open().await?;
     let name = record::name_of(fixture);
+    // Who comes second finds what the first has recorded.
+    session.lock().await?;
     record::ensure(dialect, &mut *session).await?;
     session.script(dialect.begin().to_owned()).await?;
     let filled = fill_in(dialect, &mut *session, fixture, &name, policy).await;
-    // A transaction that is not committed is rolled back at the end of its session.
+    // A transaction that is not committed is rolled back at the end of its session, which frees the lock too.
     let filled = match filled {
         Ok(filled) => session.script("commit".to_owned()).await.map(|()| filled),
         Err(error) => Err(error),

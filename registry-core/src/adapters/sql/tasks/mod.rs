@@ -8,7 +8,9 @@ mod record;
 mod session;
 mod time;
 
-pub(crate) use dialect::{Column, Dialect, KEPT_BY_CLEAR};
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub(crate) use dialect::Column;
+pub(crate) use dialect::{Dialect, KEPT_BY_CLEAR};
 #[cfg(any(feature = "mysql", feature = "sqlite"))]
 pub(crate) use session::bind_values;
 pub(crate) use session::{Ran, Session, sql_session};
