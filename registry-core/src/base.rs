@@ -119,6 +119,12 @@ impl Base {
         self.health.is(State::Ready)
     }
 
+    /// How many calls are at work.
+    #[cfg(feature = "memcached")]
+    pub(crate) fn inside(&self) -> usize {
+        self.gate.inside()
+    }
+
     /// Marks it as open: after its proof.
     pub(crate) fn set_open(&self, detail: &str) {
         detail.clone_into(&mut self.lock_detail());
