@@ -41,7 +41,8 @@ async fn a_database_of_any_name_is_made_and_dropped_and_nothing_else_is_run() {
             "created the database",
             "{name}"
         );
-    XX
+        let count = "select count(*) from information_schema.schemata where binary schema_name = ? \
+            and default_character_set_name = 'utf8mb4'";
         let there: i64 = sqlx::query_scalar(count)
             .bind(name)
             .fetch_one(&mut session)
