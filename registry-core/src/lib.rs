@@ -46,8 +46,11 @@ pub use adapters::memcached::CacheKey;
 pub use adapters::memcached::{
     CacheModel, CasOutcome, CasToken, Expiry, FailedHost, HostAddress, Memcached, MultiGet,
 };
+#[cfg(feature = "mongodm")]
+#[doc(hidden)]
+pub use adapters::mongodb::CollectionConfig;
 #[cfg(feature = "mongodb")]
-pub use adapters::mongodb::MongoDb;
+pub use adapters::mongodb::{CollectionIndex, CollectionModel, MongoDb, MongoFind, SyncedIndexes};
 #[cfg(feature = "mysql")]
 pub use adapters::mysql::{MySql, MySqlHost, MySqlHostRole, MySqlHostState, MySqlReader, WriteToken};
 #[cfg(all(feature = "sea-orm", any(feature = "mysql", feature = "sqlite")))]

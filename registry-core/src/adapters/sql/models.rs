@@ -21,7 +21,6 @@ type PrimaryKeyOf<M> = <<<M as ModelTrait>::Entity as EntityTrait>::PrimaryKey a
 impl<H: SqlModels, P> At<H, P> {
     /// A query for models of this place; SeaORM's `filter`, `order_by`, `limit` work on it, and it ends with
     /// [`all`](Find::all), [`one`](Find::one) or [`count`](Find::count).
-    #[must_use]
     pub fn find<M>(&self) -> Find<'_, H, M>
     where
         M: ModelTrait + ModelOf<P>,
@@ -31,7 +30,6 @@ impl<H: SqlModels, P> At<H, P> {
     }
 
     /// A query for the model with this primary key, a tuple of several columns; it ends with [`one`](Find::one).
-    #[must_use]
     pub fn find_by_id<M>(&self, id: impl Into<PrimaryKeyOf<M>>) -> Find<'_, H, M>
     where
         M: ModelTrait + ModelOf<P>,
