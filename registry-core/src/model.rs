@@ -8,7 +8,6 @@
 #[diagnostic::on_unimplemented(
     message = "the model `{Self}` does not belong to the connection `{P}`",
     label = "not a model of `{P}`",
-    note = "a model belongs to the connections that its `#[model(…)]` names",
-    note = "write `#[derive(dbreg::Model)] #[model(app_registry::mysql::main)]`, say, on a type that has none"
+    note = "a model names its connections on its type: `#[derive(dbreg::Model)] #[model(app_registry::mysql::main)]`, say"
 )]
 pub trait ModelOf<P> {}

@@ -6,6 +6,7 @@ use super::index::{CollectionIndex, SyncedIndexes, sync};
 use crate::at::At;
 use crate::error::Error;
 use crate::model::ModelOf;
+use futures_util::future::BoxFuture;
 use mongodb::Collection;
 use mongodb::bson::{Bson, Document};
 use mongodb::options::UpdateModifications;
@@ -26,6 +27,8 @@ pub trait CollectionModel {
 
 /// Each has the deadline and the record of [`process`](MongoDb::process). What is not here, the driver has:
 /// [`collection_of`](At::collection_of) gives its collection.
+// The futures are in boxes, as the driver's own are: of an `async fn`, the compiler would tell of a model on the wrong
+// connection three times, at the call, at the future and at the `.await`.
 impl<P> At<MongoDb, P> {
     /// The driver's own collection of this model.
     ///
@@ -52,69 +55,65 @@ impl<P> At<MongoDb, P> {
     ///
     /// # Errors
     /// As [`process`](MongoDb::process); `Operation` for what the server refuses, a key that is there already, say.
-    pub async fn insert<M>(&self, document: &M) -> Result<Bson, Error>
+    pub fn insert<'c, M>(&'c self, document: &'c M) -> BoxFuture<'c, Result<Bson, Error>>
     where
         M: ModelOf<P> + CollectionModel + Serialize + Send + Sync,
     {
-        self.process(async |database| {
+        Box::pin(self.process(async move |database| {
             let collection = database.collection::<M>(M::COLLECTION);
             Ok(collection.insert_one(document).await?.inserted_id)
-        })
-        .await
+        }))
     }
 
     /// Inserts several documents, and gives their number. With an error, those before the one that was refused are there.
     ///
     /// # Errors
     /// As [`insert`](Self::insert).
-    pub async fn insert_many<M>(&self, documents: &[M]) -> Result<u64, Error>
+    pub fn insert_many<'c, M>(&'c self, documents: &'c [M]) -> BoxFuture<'c, Result<u64, Error>>
     where
         M: ModelOf<P> + CollectionModel + Serialize + Send + Sync,
     {
-        if documents.is_empty() {
-            return Ok(0);
-        }
-        self.process(async |database| {
+        Box::pin(self.process(async move |database| {
+            if documents.is_empty() {
+                return Ok(0);
+            }
             let collection = database.collection::<M>(M::COLLECTION);
             let inserted = collection.insert_many(documents).await?.inserted_ids;
             Ok(inserted.len() as u64)
-        })
-        .await
+        }))
     }
 
     /// Updates the documents that match, and gives the number of those that are others now.
     ///
     /// # Errors
     /// As [`insert`](Self::insert).
-    pub async fn update_many<M>(
+    pub fn update_many<M>(
         &self,
         filter: Document,
         update: impl Into<UpdateModifications>,
-    ) -> Result<u64, Error>
+    ) -> BoxFuture<'_, Result<u64, Error>>
     where
         M: ModelOf<P> + CollectionModel + Send + Sync,
     {
         let update = update.into();
-        self.process(async |database| {
+        Box::pin(self.process(async move |database| {
             let collection = database.collection::<M>(M::COLLECTION);
             Ok(collection.update_many(filter, update).await?.modified_count)
-        })
-        .await
+        }))
     }
 
     /// Deletes the documents that match, and gives their number.
     ///
     /// # Errors
     /// As [`insert`](Self::insert).
-    pub async fn delete_many<M>(&self, filter: Document) -> Result<u64, Error>
+    pub fn delete_many<M>(&self, filter: Document) -> BoxFuture<'_, Result<u64, Error>>
     where
         M: ModelOf<P> + CollectionModel + Send + Sync,
     {
-        self.process(async |database| {
+        Box::pin(self.process(async move |database| {
             let collection = database.collection::<M>(M::COLLECTION);
             Ok(collection.delete_many(filter).await?.deleted_count)
-        })
-        .await
+        }))
     }
 
     /// Makes the collection's indexes what the type declares: those that are missing are created, and one that is declared
@@ -124,12 +123,11 @@ impl<P> At<MongoDb, P> {
     /// # Errors
     /// As [`process`](MongoDb::process). After a `Timeout` the server goes on building, and a later call finds the index;
     /// what was done before an error stays.
-    pub async fn sync_indexes<M>(&self) -> Result<SyncedIndexes, Error>
+    pub fn sync_indexes<M>(&self) -> BoxFuture<'_, Result<SyncedIndexes, Error>>
     where
         M: ModelOf<P> + CollectionModel,
     {
-        self.process(async |database| sync(&database.collection(M::COLLECTION), M::INDEXES).await)
-            .await
+        Box::pin(self.process(async |database| sync(&database.collection(M::COLLECTION), M::INDEXES).await))
     }
 
     /// mongodm's repository of this model, on the same client.

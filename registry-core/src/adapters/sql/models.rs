@@ -6,6 +6,7 @@ use super::orm::{SqlModels, leaves};
 use crate::at::At;
 use crate::error::Error;
 use crate::model::ModelOf;
+use futures_util::future::BoxFuture;
 use sea_orm::{
     ActiveModelBehavior, ActiveModelTrait, DbErr, EntityTrait, IntoActiveModel, ModelTrait, PrimaryKeyTrait,
 };
@@ -18,6 +19,8 @@ type PrimaryKeyOf<M> = <<<M as ModelTrait>::Entity as EntityTrait>::PrimaryKey a
 /// takes the connection as it is: `Order::update_many()….exec(&db.mysql.main)`.
 ///
 /// Each statement has the connection's `timeout`, and the error is recorded.
+// The futures are in boxes, as SeaORM's own are: of an `async fn`, the compiler would tell of a model on the wrong
+// connection three times, at the call, at the future and at the `.await`.
 impl<H: SqlModels, P> At<H, P> {
     /// A query for models of this place; SeaORM's `filter`, `order_by`, `limit` work on it, and it ends with
     /// [`all`](Find::all), [`one`](Find::one) or [`count`](Find::count).
@@ -42,62 +45,70 @@ impl<H: SqlModels, P> At<H, P> {
     ///
     /// # Errors
     /// Any kind of [`Error`]; `Operation` for what the server refuses, a key that is there already, say.
-    pub async fn insert<A>(&self, row: A) -> Result<ModelFor<A>, Error>
+    pub fn insert<'c, A>(&'c self, row: A) -> BoxFuture<'c, Result<ModelFor<A>, Error>>
     where
-        A: ActiveModelTrait + ActiveModelBehavior + Send,
+        A: ActiveModelTrait + ActiveModelBehavior + Send + 'c,
         ModelFor<A>: ModelOf<P> + IntoActiveModel<A>,
     {
-        self.left("insert", row.insert(&**self).await)
+        Box::pin(async { self.left("insert", row.insert(&**self).await) })
     }
 
     /// Inserts several rows with one statement, and gives their number. The hooks of an active model are not called.
     ///
     /// # Errors
     /// As [`insert`](Self::insert).
-    pub async fn insert_many<A>(&self, rows: impl IntoIterator<Item = A>) -> Result<u64, Error>
+    pub fn insert_many<'c, A>(
+        &'c self,
+        rows: impl IntoIterator<Item = A>,
+    ) -> BoxFuture<'c, Result<u64, Error>>
     where
-        A: ActiveModelTrait + Send,
+        A: ActiveModelTrait + Send + 'c,
         ModelFor<A>: ModelOf<P>,
     {
         let insert = A::Entity::insert_many(rows);
-        self.left("insert_many", insert.exec_without_returning(&**self).await)
+        Box::pin(async { self.left("insert_many", insert.exec_without_returning(&**self).await) })
     }
 
     /// Updates the row with this primary key, and gives it as the database has it.
     ///
     /// # Errors
     /// As [`insert`](Self::insert); `Operation` when there is no such row.
-    pub async fn update<A>(&self, row: A) -> Result<ModelFor<A>, Error>
+    pub fn update<'c, A>(&'c self, row: A) -> BoxFuture<'c, Result<ModelFor<A>, Error>>
     where
-        A: ActiveModelTrait + ActiveModelBehavior + Send,
+        A: ActiveModelTrait + ActiveModelBehavior + Send + 'c,
         ModelFor<A>: ModelOf<P> + IntoActiveModel<A>,
     {
-        self.left("update", row.update(&**self).await)
+        Box::pin(async { self.left("update", row.update(&**self).await) })
     }
 
     /// Deletes a row; false when it was not there any more.
     ///
     /// # Errors
     /// As [`insert`](Self::insert).
-    pub async fn delete<M>(&self, row: M) -> Result<bool, Error>
+    pub fn delete<'c, M>(&'c self, row: M) -> BoxFuture<'c, Result<bool, Error>>
     where
-        M: ModelTrait + ModelOf<P> + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel>,
+        M: ModelTrait + ModelOf<P> + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel> + 'c,
         <M::Entity as EntityTrait>::ActiveModel: ActiveModelBehavior + Send,
     {
-        let deleted = row.delete(&**self).await;
-        Ok(self.left("delete", deleted)?.rows_affected > 0)
+        Box::pin(async {
+            let deleted = row.delete(&**self).await;
+            Ok(self.left("delete", deleted)?.rows_affected > 0)
+        })
     }
 
     /// Deletes the row with this primary key; false when there is none.
     ///
     /// # Errors
     /// As [`insert`](Self::insert).
-    pub async fn delete_by_id<M>(&self, id: impl Into<PrimaryKeyOf<M>>) -> Result<bool, Error>
+    pub fn delete_by_id<M>(&self, id: impl Into<PrimaryKeyOf<M>>) -> BoxFuture<'_, Result<bool, Error>>
     where
         M: ModelTrait + ModelOf<P>,
     {
-        let deleted = M::Entity::delete_by_id(id).exec(&**self).await;
-        Ok(self.left("delete_by_id", deleted)?.rows_affected > 0)
+        let delete = M::Entity::delete_by_id(id);
+        Box::pin(async {
+            let deleted = delete.exec(&**self).await;
+            Ok(self.left("delete_by_id", deleted)?.rows_affected > 0)
+        })
     }
 
     fn left<T>(&self, operation: &'static str, result: Result<T, DbErr>) -> Result<T, Error> {
