@@ -42,6 +42,16 @@ pub struct Fixture {
     pub content: Content,
 }
 
+impl Fixture {
+    /// What it is recorded under, `mongodb.logs/10-events.json`: two connections may lead to one database.
+    #[cfg(feature = "mongodb")]
+    pub(crate) fn recorded_as(&self) -> String {
+        let mut parts = self.path.iter().rev().take(2);
+        let (file, folder) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        format!("{}/{}", folder.to_string_lossy(), file.to_string_lossy())
+    }
+}
+
 /// What a file of fixtures holds.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Content {

@@ -41,6 +41,7 @@ mod stream;
 mod tasks;
 #[cfg(test)]
 mod tests;
+mod typed;
 mod vitality;
 mod wire;
 mod write;
@@ -52,6 +53,7 @@ pub use address::HostAddress;
 pub use commands::{CasOutcome, CasToken};
 pub use expiry::Expiry;
 pub use multi::{FailedHost, MultiGet};
+pub use typed::{CacheKey, CacheModel};
 
 use crate::base::Base;
 use crate::connection::method_set;

@@ -31,7 +31,7 @@ pub(super) async fn fill(database: &Database, fixture: &Fixture, policy: Refill)
         );
         return Err(Error::new(ErrorKind::Config, message));
     }
-    let key = format!("{}-{}", fixture.group, fixture.name);
+    let key = fixture.recorded_as();
     let files = database.collection::<Document>(FIXTURES);
     let head = files.find_one(doc! { "_id": &key }).await?;
     let was_filled = head
