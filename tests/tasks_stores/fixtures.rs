@@ -368,3 +368,34 @@ async fn two_connections_to_one_database_have_fixtures_of_their_own() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_file_that_got_another_name_changes_nothing_of_what_the_old_one_wrote() {
+    let store = Store::start().await;
+    write(&store);
+    store.project.done(Verb::Fill).await;
+    let before = all(&store).await;
+    store.project.remove("fixtures/mongodb.logs/00_users.toml");
+    let users = format!(
+        "[users.carol]\nname = \"Carol\"\n{}",
+        USERS.replace("_id = 7\n", "")
+    );
+    store
+        .project
+        .write("fixtures/mongodb.logs/05_people.toml", &users);
+    for replace in [false, true] {
+        let failed = store
+            .project
+            .failed_with(Verb::Fill, |tasks| tasks.replace(replace))
+            .await;
+        assert!(
+            failed.ends_with(
+                "a label of this file was filled by another file; `refill` clears everything first"
+            ),
+            "{failed}"
+        );
+        assert_eq!(all(&store).await, before);
+    }
+    store.project.done(Verb::Refill).await;
+    assert_eq!(store.documents("users").await.len(), 3);
+}

@@ -4,9 +4,9 @@
 //! in the files is the same for every backend; what a value becomes is the backend's matter. docs/fixtures.md is the
 //! format for those who write them.
 //!
-//! 1. [`folder`] lists and reads the files, each within its bounds.
-//! 2. TOML and JSON give the same tree, which [`rows`] turns into rows; [`csv`] gives rows at once.
-//! 3. [`labels`] follows the references over all files: each leads to an earlier row.
+//! 1. `folder` lists and reads the files, each within its bounds.
+//! 2. TOML and JSON give the same tree, which `rows` turns into rows; `csv` gives rows at once.
+//! 3. `labels` follows the references over all files: each leads to an earlier row.
 //!
 //! Every mistake of every file is told at once.
 
