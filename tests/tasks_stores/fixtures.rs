@@ -399,3 +399,32 @@ async fn a_file_that_got_another_name_changes_nothing_of_what_the_old_one_wrote(
     store.project.done(Verb::Refill).await;
     assert_eq!(store.documents("users").await.len(), 3);
 }
+
+#[tokio::test]
+async fn another_way_to_a_protected_database_refuses_too() {
+    let server = registry_dev::mongodb().await.unwrap();
+    let port = server.port();
+    let project = Project::new(format!(
+        "[mongodb.a]\nhost = \"127.0.0.1\"\nport = {port}\ndb = \"shop\"\nprotected = true\n\
+         [mongodb.b]\nurl = \"mongodb://LOCALHOST:{port}/Shop\"\n\
+         [mongodb.c]\nhost = \"127.0.0.1\"\nport = {port}\ndb = \"other\"\n"
+    ));
+    for verb in [
+        Verb::Drop,
+        Verb::Clear,
+        Verb::Purge,
+        Verb::Rebuild,
+        Verb::Refill,
+        Verb::Fill,
+    ] {
+        let report = project.run_with(verb, |tasks| tasks.only("mongodb.b")).await;
+        assert_eq!(report.exit_code(), dbreg::EXIT_CONFIG, "{report}");
+        assert!(
+            report.to_string().contains("--i-know-this-destroys mongodb.a"),
+            "{report}"
+        );
+    }
+    project
+        .done_with(Verb::Clear, |tasks| tasks.only("mongodb.c"))
+        .await;
+}

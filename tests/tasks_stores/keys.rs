@@ -291,3 +291,32 @@ async fn a_protected_cache_and_one_whose_keys_lie_within_it_refuse() {
     });
     assert_eq!(words.await, "removed 1 key that begins with `shop:`");
 }
+
+#[tokio::test]
+async fn everything_is_not_removed_where_a_part_of_it_is_protected_or_somebody_elses() {
+    let server = registry_dev::memcached().await.unwrap();
+    let port = server.port();
+    let mut plain = Plain::with(&server);
+    plain.set("shop:a", "x");
+    for protection in ["protected = true", "tasks = false"] {
+        let project = Project::new(format!(
+            "[memcached.all]\nhost = \"127.0.0.1\"\nport = {port}\n\
+             [memcached.part]\nhost = \"127.0.0.2\"\nport = {port}\nprefix = \"shop:\"\n{protection}\n\
+             [memcached.beside]\nhost = \"127.0.0.1\"\nport = {port}\nprefix = \"blog:\"\n"
+        ));
+        for verb in [Verb::Clear, Verb::Purge, Verb::Refill] {
+            let report = project
+                .run_with(verb, |tasks| tasks.only("memcached.all").all_keys(true))
+                .await;
+            assert_eq!(
+                report.exit_code(),
+                dbreg::EXIT_CONFIG,
+                "{protection} {verb}: {report}"
+            );
+            assert!(report.to_string().contains("memcached.part"), "{report}");
+        }
+        assert_eq!(plain.get("shop:a").as_deref(), Some("x"));
+        let words = project.done_with(Verb::Clear, |tasks| tasks.only("memcached.beside"));
+        assert_eq!(words.await, "there are no keys that begin with `blog:`");
+    }
+}
