@@ -151,6 +151,8 @@ async fn a_plan_says_what_would_happen_and_changes_nothing() {
     scene.migration("mysql.main", "3_c.sql", "create table c (id int primary key)");
     let plan = main.plan(Verb::Migrate).await;
     assert_eq!(plan.connections[0].steps[0].details, ["apply 3 c"]);
+    let plan = main.plan(Verb::Create).await;
+    assert!(plan.connections[0].steps[0].details.is_empty(), "{plan}");
     let plan = main.plan(Verb::Rebuild).await;
     assert_eq!(
         plan.connections[0].steps[2].details,
@@ -158,4 +160,13 @@ async fn a_plan_says_what_would_happen_and_changes_nothing() {
     );
     assert!(plan.is_clear(), "{plan}");
     assert_eq!(number(&mut session, "select count(*) from shop.a").await, 1);
+
+    scene.migration("mysql.main", "1_a.sql", "create table a (id bigint primary key)");
+    let plan = main.plan(Verb::Migrate).await;
+    assert_eq!(plan.exit_code(), 78);
+    assert!(
+        plan.to_string()
+            .contains("the migration 1 a is applied, and its file was changed since"),
+        "{plan}"
+    );
 }
