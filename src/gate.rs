@@ -37,6 +37,7 @@ gate!($ "mysql" __gate_mysql);
 gate!($ "mongodb" __gate_mongodb);
 gate!($ "memcached" __gate_memcached);
 gate!($ "sqlite" __gate_sqlite);
+gate!($ "postgres" __gate_postgres);
 
 /// The end of the chain.
 #[doc(hidden)]
@@ -49,4 +50,24 @@ macro_rules! __gate_end {
         $($head)* { $($message)* }
         $($tail)*
     };
+}
+
+/// A document is a model of mongodm, too, where that is asked for: the derive does not know.
+#[cfg(feature = "mongodm")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __mongodm_model {
+    ({$($generics:tt)*} {$($model:tt)*} {$($clause:tt)*}) => {
+        #[automatically_derived]
+        impl $($generics)* $crate::mongodm::Model for $($model)* $($clause)* {
+            type CollConf = $crate::__private::CollectionConfig<Self>;
+        }
+    };
+}
+
+#[cfg(not(feature = "mongodm"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __mongodm_model {
+    ($generics:tt $model:tt $clause:tt) => {};
 }

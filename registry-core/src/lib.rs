@@ -9,7 +9,12 @@ mod at;
 mod attempt;
 mod backoff;
 mod base;
-#[cfg(any(feature = "mysql", feature = "mongodb", feature = "memcached"))]
+#[cfg(any(
+    feature = "mysql",
+    feature = "mongodb",
+    feature = "memcached",
+    feature = "postgres"
+))]
 mod cause;
 mod connection;
 mod error;
@@ -17,17 +22,18 @@ mod error_log;
 mod file;
 mod gate;
 #[cfg_attr(
-    not(feature = "mysql"),
+    not(any(feature = "mysql", feature = "postgres")),
     expect(dead_code, reason = "a matter of SQL pools, and of those with a login")
 )]
 mod generations;
 mod health;
 mod inspection;
 mod kind;
+mod model;
 mod names;
 mod registry;
 mod report;
-#[cfg(any(feature = "mysql", feature = "mongodb"))]
+#[cfg(any(feature = "mysql", feature = "mongodb", feature = "postgres"))]
 mod rotation;
 mod secret;
 mod startup;
@@ -36,7 +42,7 @@ mod status;
 mod supervise;
 #[cfg(feature = "tasks")]
 #[cfg_attr(
-    not(any(feature = "mysql", feature = "sqlite")),
+    not(any(feature = "mysql", feature = "sqlite", feature = "postgres")),
     expect(dead_code, unused_imports, reason = "no backend takes all of it")
 )]
 pub mod tasks;
@@ -45,11 +51,28 @@ mod values;
 mod watch;
 
 #[cfg(feature = "memcached")]
-pub use adapters::memcached::{CasOutcome, CasToken, Expiry, FailedHost, HostAddress, Memcached, MultiGet};
+#[doc(hidden)]
+pub use adapters::memcached::CacheKey;
+#[cfg(feature = "memcached")]
+pub use adapters::memcached::{
+    CacheModel, CasOutcome, CasToken, Expiry, FailedHost, HostAddress, Memcached, MultiGet,
+};
+#[cfg(feature = "mongodm")]
+#[doc(hidden)]
+pub use adapters::mongodb::CollectionConfig;
 #[cfg(feature = "mongodb")]
-pub use adapters::mongodb::MongoDb;
+pub use adapters::mongodb::{CollectionIndex, CollectionModel, MongoDb, MongoFind, SyncedIndexes};
 #[cfg(feature = "mysql")]
 pub use adapters::mysql::{MySql, MySqlHost, MySqlHostRole, MySqlHostState, MySqlReader, WriteToken};
+#[cfg(feature = "postgres")]
+pub use adapters::postgres::Postgres;
+#[cfg(all(
+    feature = "sea-orm",
+    any(feature = "mysql", feature = "sqlite", feature = "postgres")
+))]
+pub use adapters::sql::Find;
+#[cfg(any(feature = "mysql", feature = "sqlite", feature = "postgres"))]
+pub use adapters::sql::Transaction;
 #[cfg(feature = "sqlite")]
 pub use adapters::sqlite::Sqlite;
 pub use at::{At, Optional};
@@ -59,6 +82,7 @@ pub use connection::{AnyConnection, Instance};
 pub use error::Error;
 pub use error_log::{ERROR_LOG_CAPACITY, ErrorRecord, Errors};
 pub use kind::{EXIT_CONFIG, EXIT_OK, EXIT_UNAVAILABLE, ErrorKind};
+pub use model::ModelOf;
 pub use registry::{Backend, Registry};
 pub use report::{Outcome, Report, ReportRow, StartError};
 pub use startup::{Builder, START_DEADLINE};
@@ -77,5 +101,9 @@ pub use values::Given;
 
 #[cfg(feature = "mongodb")]
 pub use mongodb;
-#[cfg(any(feature = "mysql", feature = "sqlite"))]
+#[cfg(feature = "mongodm")]
+pub use mongodm;
+#[cfg(feature = "sea-orm")]
+pub use sea_orm;
+#[cfg(any(feature = "mysql", feature = "sqlite", feature = "postgres"))]
 pub use sqlx;

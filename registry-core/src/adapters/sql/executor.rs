@@ -1,6 +1,7 @@
 //! A handle as an sqlx `Executor` and `Acquire`: what runs on it directly has a deadline per wait, and its errors are
 //! recorded.
 
+use super::error::{configuration, server_error};
 use super::{as_driver_error, closed};
 use crate::base::Base;
 use crate::error::Error;
@@ -51,16 +52,7 @@ pub(crate) fn record(base: &Base, error: sqlx::Error) -> sqlx::Error {
 /// The driver's error as one of ours, for the log; the driver's own leaves.
 pub(crate) fn copy_of(error: &sqlx::Error) -> Error {
     match error {
-        sqlx::Error::Database(cause) => {
-            #[cfg(feature = "mysql")]
-            let copy = match cause.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
-                Some(mysql) => crate::adapters::mysql::server_error(mysql.number(), mysql.message()),
-                None => Error::new(crate::ErrorKind::Operation, cause.message()),
-            };
-            #[cfg(not(feature = "mysql"))]
-            let copy = Error::new(crate::ErrorKind::Operation, cause.message());
-            copy
-        }
+        sqlx::Error::Database(cause) => server_error(cause.as_ref()),
         // `sqlx::Error` is not `Clone`: these keep their kind by going through the same mapping.
         sqlx::Error::Io(cause) => match cause.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
             Some(ours) => ours.clone(),
@@ -73,7 +65,7 @@ pub(crate) fn copy_of(error: &sqlx::Error) -> Error {
         sqlx::Error::PoolClosed => Error::from(sqlx::Error::PoolClosed),
         sqlx::Error::Protocol(cause) => Error::from(sqlx::Error::Protocol(cause.clone())),
         sqlx::Error::Tls(cause) => Error::new(crate::ErrorKind::Tls, cause.to_string()),
-        sqlx::Error::Configuration(cause) => Error::new(crate::ErrorKind::Config, cause.to_string()),
+        sqlx::Error::Configuration(cause) => configuration(cause.as_ref()),
         other => Error::new(crate::ErrorKind::Operation, other.to_string()),
     }
 }
@@ -120,6 +112,40 @@ macro_rules! sql_handle {
             ) -> ::core::result::Result<sqlx::Transaction<'static, $database>, sqlx::Error> {
                 let pool = self.pool()?;
                 self.direct(pool.begin()).await
+            }
+
+            /// Runs work in a transaction: committed when the work gives `Ok`, rolled back when it gives `Err`, when it
+            /// panics, and when this future is dropped.
+            ///
+            /// The error type is free, because an error of the domain must roll back, too; it takes dbreg's own with
+            /// `From`, and where the compiler cannot know it, the end of the work says it: `Ok::<_, MyError>(..)`.
+            /// `&mut *tx` is an sqlx `Executor`. Nothing is ever tried again.
+            ///
+            /// ```no_run
+            /// # use registry_core::{Error, sqlx};
+            #[doc = concat!("# async fn example(db: registry_core::", stringify!($handle), ") -> Result<(), Error> {")]
+            /// db.transaction(async |tx| {
+            ///     sqlx::query("update account set cents = cents - 5 where name = 'ada'").execute(&mut *tx).await?;
+            ///     sqlx::query("update account set cents = cents + 5 where name = 'grace'").execute(&mut *tx).await?;
+            ///     Ok(())
+            /// })
+            /// .await
+            /// # }
+            /// ```
+            ///
+            /// # Errors
+            /// What the work gives. As [`Error`](crate::Error): `Timeout` when all of it, the wait for a session included,
+            /// takes longer than the connection's `timeout`, and then it is rolled back; what the server answers to `BEGIN`
+            /// and `COMMIT`; `Closed` after [`close`](Self::close). When the answer to `COMMIT` is lost, the message says
+            /// that the outcome is not known, and the error is not transient.
+            pub async fn transaction<T, E, F>(&self, work: F) -> ::core::result::Result<T, E>
+            where
+                F: AsyncFnOnce(
+                    &mut $crate::At<$crate::Transaction<$database>, ()>,
+                ) -> ::core::result::Result<T, E>,
+                E: From<$crate::Error>,
+            {
+                $crate::adapters::sql::transaction(&self.inner.base, || self.client(), work).await
             }
 
             /// The pool, as a direct call wants it.
@@ -238,6 +264,28 @@ macro_rules! sql_handle {
             }
         }
 
+        impl<P> $crate::At<$handle, P> {
+            #[doc = concat!("As [`transaction`](crate::", stringify!($handle), "::transaction) of the handle; the models of this place live in it.")]
+            ///
+            /// # Errors
+            #[doc = concat!("As [`transaction`](crate::", stringify!($handle), "::transaction) of the handle.")]
+            pub async fn transaction<T, E, F>(&self, work: F) -> ::core::result::Result<T, E>
+            where
+                F: AsyncFnOnce(&mut $crate::At<$crate::Transaction<$database>, P>) -> ::core::result::Result<T, E>,
+                E: From<$crate::Error>,
+            {
+                $crate::adapters::sql::transaction(&self.inner.base, || self.client(), work).await
+            }
+        }
+
+        $crate::adapters::sql::tagged_executor!($handle, $database);
+    };
+}
+pub(crate) use sql_handle;
+
+/// Makes what is an sqlx `Executor` and `Acquire` by reference both behind its tag, too.
+macro_rules! tagged_executor {
+    ($handle:ident, $database:ty) => {
         impl<'c, P> sqlx::Executor<'c> for &$crate::At<$handle, P> {
             type Database = $database;
 
@@ -325,4 +373,4 @@ macro_rules! sql_handle {
         }
     };
 }
-pub(crate) use sql_handle;
+pub(crate) use tagged_executor;
