@@ -114,8 +114,8 @@ impl Base {
     #[cfg(any(
         feature = "memcached",
         feature = "mysql",
-        feature = "postgres",
-        feature = "sqlite"
+        feature = "sqlite",
+        feature = "postgres"
     ))]
     pub(crate) fn timeout(&self) -> Duration {
         self.timeout
@@ -295,8 +295,8 @@ impl Base {
     #[cfg(any(
         feature = "memcached",
         feature = "mysql",
-        feature = "postgres",
-        feature = "sqlite"
+        feature = "sqlite",
+        feature = "postgres"
     ))]
     pub(crate) async fn patient<T>(
         &self,
