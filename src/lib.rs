@@ -67,6 +67,8 @@ pub use registry_core::sqlx;
 #[cfg(feature = "mysql")]
 pub use registry_core::{MySqlHost, MySqlHostRole, MySqlHostState, MySqlReader, WriteToken};
 
+#[cfg(feature = "tasks")]
+pub use registry_core::tasks;
 #[cfg(feature = "memcached")]
 pub use registry_core::{CacheModel, CasOutcome, CasToken, Expiry, FailedHost, HostAddress, MultiGet};
 #[cfg(all(feature = "supervise", unix))]

@@ -1,7 +1,7 @@
 //! memcached: dbreg beside every client of its protocol, in one run.
 //!
 //! `cargo bench -p registry-bench --bench memcached`, with `get`, `set`, `large`, `multi`, `cancelled` or `fleet` after
-//! `--` for a part of it, and `profile` for ours alone under a profiler. The
+//! `--` for a part of it (`get 1 64`: with so many tasks only), and `profile` for one client alone under a profiler. The
 //! server is memcached with two threads, on the same cores as the clients. The baseline is memcache-async behind a
 //! deadpool of 8 connections with TCP_NODELAY; each peer has 8 connections, and dbreg what its defaults give. Every
 //! value holds its key, and every answer is looked at.
@@ -141,6 +141,9 @@ async fn main() {
         .collect();
     let wanted = |part: &str| words.is_empty() || words.iter().any(|word| word == part);
 
+    // `get 64` is one row of that table.
+    let numbers: Vec<usize> = words.iter().filter_map(|word| word.parse().ok()).collect();
+
     let options = MemcachedOptions::default()
         .arg("-t")
         .arg("2")
@@ -175,6 +178,9 @@ async fn main() {
         }
         let mut outcome = Outcome::default();
         for tasks in [1, 2, 4, 8, 16, 64, 512] {
+            if !numbers.is_empty() && !numbers.contains(&tasks) {
+                continue;
+            }
             let arena = if tasks <= 4 { FEW } else { ARENA };
             let title = title(operation, "100 B", tasks);
             let case = arena.contest(title, tasks, &entrants).await;
@@ -221,12 +227,19 @@ async fn main() {
         }
         finish(outcome);
     }
-    // Only by its name, for a profiler: ours alone, for a while.
+    // Only by its name, for a profiler: one client alone, for a while. With a number of tasks, `pool` for the baseline,
+    // and what it does.
     if words.iter().any(|word| word == "profile") {
-        let tally = gets(OURS, clients.ours.clone(), &small)
-            .round(64, Duration::from_secs(5))
-            .await;
-        println!("{:.0} gets/s at 64 tasks, without peers", tally.rate());
+        let has = |wanted: &str| words.iter().any(|word| word == wanted);
+        let tasks = numbers.first().copied().unwrap_or(64);
+        let (load, client) = (if has("10k") { &large } else { &small }, usize::from(has("pool")));
+        let entrants = match () {
+            () if has("sets") => clients.sets(load),
+            () if has("multis") => clients.multis(load),
+            () => clients.gets(load),
+        };
+        let tally = entrants[client].round(tasks, Duration::from_secs(5)).await;
+        println!("{:.0} calls/s at {tasks} tasks, alone", tally.rate());
     }
     if wanted("fleet") {
         finish(fleet::measure(BENCH).await);

@@ -21,6 +21,7 @@ static BACKENDS: &[BackendSpec] = &[
         title: "MySQL",
         handle: "MySql",
         default_port: Some(3306),
+        session_limit: Some((151, "max_connections")),
         hosts: HostsRule::Many,
         available: true,
         schemes: &["mysql", "mariadb"],
@@ -32,6 +33,7 @@ static BACKENDS: &[BackendSpec] = &[
         title: "MongoDB",
         handle: "MongoDb",
         default_port: Some(27017),
+        session_limit: None,
         hosts: HostsRule::Many,
         available: true,
         schemes: &["mongodb", "mongodb+srv"],
@@ -43,6 +45,7 @@ static BACKENDS: &[BackendSpec] = &[
         title: "Memcached",
         handle: "Memcached",
         default_port: Some(11211),
+        session_limit: Some((1024, "-c")),
         hosts: HostsRule::Many,
         available: true,
         schemes: &[],
@@ -54,6 +57,7 @@ static BACKENDS: &[BackendSpec] = &[
         title: "SQLite",
         handle: "Sqlite",
         default_port: None,
+        session_limit: None,
         hosts: HostsRule::None,
         available: true,
         schemes: &[],
@@ -65,6 +69,7 @@ static BACKENDS: &[BackendSpec] = &[
         title: "PostgreSQL",
         handle: "Postgres",
         default_port: Some(5432),
+        session_limit: Some((100, "max_connections")),
         hosts: HostsRule::One,
         available: false,
         schemes: &["postgres", "postgresql"],
@@ -83,6 +88,8 @@ const SQL_KEYS: &[KeySpec] = &[
     PORT,
     SOCKET,
     START,
+    PROTECTED,
+    TASKS,
     POOL_MIN,
     POOL_MAX.default("10"),
     ACQUIRE_TIMEOUT,
@@ -111,6 +118,8 @@ const MONGODB_KEYS: &[KeySpec] = &[
     DIRECT,
     AUTH_SOURCE,
     START,
+    PROTECTED,
+    TASKS,
     POOL_MIN,
     POOL_MAX.default("10"),
     // The driver bounds neither the wait for a free session nor the age of one: `timeout` bounds the first.
@@ -126,6 +135,8 @@ const MEMCACHED_KEYS: &[KeySpec] = &[
     HOST,
     PORT,
     START,
+    PROTECTED,
+    TASKS,
     PREFIX,
     ON_DEAD_HOST,
     FAILURE_LIMIT,
@@ -144,6 +155,8 @@ const MEMCACHED_KEYS: &[KeySpec] = &[
 const SQLITE_KEYS: &[KeySpec] = &[
     SQLITE_PATH,
     START,
+    PROTECTED,
+    TASKS,
     POOL_MIN,
     POOL_MAX.default("10"),
     ACQUIRE_TIMEOUT,
@@ -207,6 +220,18 @@ const START: KeySpec = KeySpec::new(
     "Whether the application starts without it (`optional`), or opens it at first use (`lazy`)",
 )
 .default("required");
+const PROTECTED: KeySpec = KeySpec::new(
+    "protected",
+    Kind::Bool,
+    "Whether verbs that destroy data refuse it; a profile, a file or a variable may switch it on, never off",
+)
+.default("false");
+const TASKS: KeySpec = KeySpec::new(
+    "tasks",
+    Kind::Bool,
+    "`false` excludes it from every verb, for a database that belongs to somebody else",
+)
+.default("true");
 const POOL_MIN: KeySpec = KeySpec::new(
     "pool.min",
     Kind::Count { min: 0, max: 10_000 },

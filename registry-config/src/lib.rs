@@ -33,6 +33,7 @@
 //! ```
 
 mod backends;
+mod capacity;
 mod check;
 mod compact;
 mod config_file;
@@ -51,6 +52,7 @@ mod overlay;
 mod position;
 mod profile;
 mod repetition;
+mod safety;
 mod settings;
 mod shape;
 mod spec;
@@ -66,9 +68,18 @@ mod value;
 mod variables;
 mod wording;
 
+/// For the readers of the other TOML files of a project.
+#[doc(hidden)]
+pub mod source {
+    pub use crate::position::Lines;
+    pub use crate::tree::{Key, Node, Tree, in_order};
+}
+
 pub use backends::{backend, backends};
+pub use capacity::over_capacity;
 pub use compact::{decode, encode};
 pub use config_file::{ConfigFile, config_file};
+pub use conflict::conflicts;
 pub use diagnostic::{Diagnostic, Severity};
 pub use duration::{format_duration, parse_duration};
 pub use ketama::ketama_hashes;

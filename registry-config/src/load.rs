@@ -178,6 +178,7 @@ fn reads(code: &str) -> &'static [&'static str] {
         "password-without-username" => &["username", "url"],
         "pool-min-over-max" => &["pool.min", "pool.max"],
         "tls-ca-without-tls" => &["tls"],
+        "protection-switched-off" => &["protected", "tasks"],
         _ => &[],
     }
 }

@@ -1,6 +1,7 @@
 //! Laying one layer of values over another.
 
 use crate::diagnostic::Diagnostic;
+use crate::safety;
 use crate::settings::{Origin, Setting, Settings};
 use crate::shape::{ConnectionShape, Scope};
 use crate::spec::BackendSpec;
@@ -150,6 +151,7 @@ impl Merged {
     }
 
     fn lay(&mut self, mut layer: BTreeMap<&'static str, Setting>) {
+        self.diagnostics.extend(safety::keep(&self.values, &mut layer));
         if layer.contains_key("url") {
             // Both in one layer are a mistake that was told where the layer was read.
             layer.retain(|key, _| !GROUP.contains(key));

@@ -3,14 +3,17 @@
 use crate::shape::Position;
 
 /// Where the lines of a text begin.
-pub(crate) struct Lines<'s> {
+#[derive(Debug)]
+pub struct Lines<'s> {
     source: &'s str,
     /// The offset of each line, and whether it is ASCII, where counting characters is a subtraction.
     starts: Vec<(usize, bool)>,
 }
 
 impl<'s> Lines<'s> {
-    pub(crate) fn new(source: &'s str) -> Self {
+    /// Finds the lines.
+    #[must_use]
+    pub fn new(source: &'s str) -> Self {
         let mut start = 0;
         let starts = source.split_inclusive('\n').map(|line| {
             let this = (start, line.is_ascii());
@@ -25,7 +28,8 @@ impl<'s> Lines<'s> {
     }
 
     /// The place of a byte, both from 1. A byte order mark has no column; the end of the text is a place too.
-    pub(crate) fn position(&self, offset: usize) -> Position {
+    #[must_use]
+    pub fn position(&self, offset: usize) -> Position {
         let offset = offset.min(self.source.len());
         let line = self
             .starts

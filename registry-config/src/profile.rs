@@ -1,13 +1,17 @@
-//! `[profile.P.B.C]`: what a profile lays over a connection.
+//! `[profile.P.B.C]`: what a profile lays over a connection, and `[profile.P]`, what it lays over all.
 
 use crate::backends::backend;
 use crate::diagnostic::Diagnostic;
-use crate::load::Loader;
+use crate::load::{Loader, Part};
 use crate::name;
 use crate::overlay::Overlay;
-use crate::shape::Scope;
-use crate::tree::{Key, Node, in_order};
+use crate::shape::{Entry, Layer, Position, Scope};
+use crate::tree::{self, Key, Node, in_order};
+use crate::value::Value;
 use toml::de::{DeTable, DeValue};
+
+/// The one key that a profile has itself.
+const PROTECTED: &str = "protected";
 
 impl Loader<'_> {
     /// Reads `[profile]`. The connections are known by now.
@@ -46,8 +50,13 @@ impl Loader<'_> {
     }
 
     fn read_profile(&mut self, profile: &str, table: &DeTable<'_>) {
+        let mut protection = None;
         for (key, node) in in_order(table) {
             let text = key.get_ref().as_ref();
+            if text == PROTECTED && !matches!(node.get_ref(), DeValue::Table(_)) {
+                protection = self.read_protection(profile, node);
+                continue;
+            }
             let Some(spec) = backend(text) else {
                 let place = format!("profile.{profile}");
                 if matches!(node.get_ref(), DeValue::Table(_)) {
@@ -75,6 +84,63 @@ impl Loader<'_> {
                     misplaced = true;
                     self.misplaced(&format!("profile.{profile}.{text}"), key);
                 }
+            }
+        }
+        if let Some(position) = protection {
+            self.protect_all(profile, position);
+        }
+    }
+
+    /// `protected` of a whole profile. Gives its place when it says so.
+    fn read_protection(&mut self, profile: &str, node: &Node<'_>) -> Option<Position> {
+        let position = self.lines.position(node.span().start);
+        let help = "write `protected = true`, or leave it out";
+        let message = match node.get_ref() {
+            DeValue::Boolean(true) => return Some(position),
+            DeValue::Boolean(false) => {
+                format!("`protected` of [profile.{profile}] cannot be switched off: nothing is below it")
+            }
+            value => format!("`protected` expects `true`, found {}", tree::found(value)),
+        };
+        let diagnostic = Diagnostic::error("wrong-type", message).at(position);
+        self.diagnostics.push(diagnostic.help(help));
+        None
+    }
+
+    /// Lays `protected = true` over every connection. After the tables of the profile, so that it joins theirs.
+    fn protect_all(&mut self, profile: &str, position: Position) {
+        let scope = Scope::Profile(profile.to_owned().into());
+        let entry = Entry {
+            key: PROTECTED,
+            value: Value::Bool(true),
+            position,
+        };
+        for draft in &mut self.drafts {
+            let layers = draft.shape.layers.to_mut();
+            let Some(layer) = layers.iter_mut().find(|layer| layer.scope == scope) else {
+                layers.push(Layer {
+                    scope: scope.clone(),
+                    entries: vec![entry.clone()].into(),
+                });
+                draft.parts.push(Part {
+                    scope: scope.clone(),
+                    position,
+                    failed: Vec::new(),
+                    broken: false,
+                });
+                continue;
+            };
+            let entries = layer.entries.to_mut();
+            match entries.iter().find(|own| own.key == PROTECTED) {
+                None => entries.push(entry.clone()),
+                Some(own) if own.value == Value::Bool(false) => {
+                    let message = format!("`protected` is `true` for the whole profile `{profile}`");
+                    let diagnostic = Diagnostic::error("protection-switched-off", message).at(own.position);
+                    let diagnostic = diagnostic.related(position, "`protected = true` stands here");
+                    self.diagnostics
+                        .push(diagnostic.help("leave `protected` out here"));
+                }
+                Some(_) => {}
             }
         }
     }

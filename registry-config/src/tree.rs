@@ -3,17 +3,21 @@
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue, Error};
 
-pub(crate) type Key<'s> = Spanned<DeString<'s>>;
-pub(crate) type Node<'s> = Spanned<DeValue<'s>>;
+/// A key, and where it stands.
+pub type Key<'s> = Spanned<DeString<'s>>;
+/// A value, and where it stands.
+pub type Node<'s> = Spanned<DeValue<'s>>;
 
 /// A parsed text. However deep it is, dropping it needs no stack.
-pub(crate) struct Tree<'s> {
+#[derive(Debug)]
+pub struct Tree<'s> {
     root: DeTable<'s>,
 }
 
 impl<'s> Tree<'s> {
     /// What can be read of the text, and what cannot.
-    pub(crate) fn parse(text: &'s str) -> (Self, Vec<Error>) {
+    #[must_use]
+    pub fn parse(text: &'s str) -> (Self, Vec<Error>) {
         let (root, errors) = DeTable::parse_recoverable(text);
         (
             Self {
@@ -23,7 +27,9 @@ impl<'s> Tree<'s> {
         )
     }
 
-    pub(crate) fn root(&self) -> &DeTable<'s> {
+    /// The table of the file itself.
+    #[must_use]
+    pub fn root(&self) -> &DeTable<'s> {
         &self.root
     }
 }
@@ -45,7 +51,8 @@ impl Drop for Tree<'_> {
 }
 
 /// The entries of a table in the order of the file. The parser sorts them by name.
-pub(crate) fn in_order<'t, 's>(table: &'t DeTable<'s>) -> Vec<(&'t Key<'s>, &'t Node<'s>)> {
+#[must_use]
+pub fn in_order<'t, 's>(table: &'t DeTable<'s>) -> Vec<(&'t Key<'s>, &'t Node<'s>)> {
     let mut entries: Vec<_> = table.iter().collect();
     entries.sort_by_key(|(key, _)| key.span().start);
     entries

@@ -64,6 +64,15 @@ impl Base {
             Some("lazy") => StartPolicy::Lazy,
             _ => StartPolicy::Required,
         };
+        Self::with_policy(shape, settings, policy)
+    }
+
+    /// Opened when this says so, whatever the file says.
+    pub(crate) fn with_policy(
+        shape: &ConnectionShape,
+        settings: &Settings,
+        policy: StartPolicy,
+    ) -> Arc<Self> {
         Arc::new(Self {
             backend: shape.backend,
             name: shape.name.to_string(),
@@ -117,6 +126,12 @@ impl Base {
 
     pub(crate) fn is_open(&self) -> bool {
         self.health.is(State::Ready)
+    }
+
+    /// How many calls are at work.
+    #[cfg(feature = "memcached")]
+    pub(crate) fn inside(&self) -> usize {
+        self.gate.inside()
     }
 
     /// Marks it as open: after its proof.

@@ -22,6 +22,7 @@ mod gate;
 )]
 mod generations;
 mod health;
+mod inspection;
 mod kind;
 mod model;
 mod names;
@@ -29,12 +30,17 @@ mod registry;
 mod report;
 #[cfg(any(feature = "mysql", feature = "mongodb"))]
 mod rotation;
-#[cfg(any(feature = "mysql", feature = "mongodb", feature = "memcached"))]
 mod secret;
 mod startup;
 mod status;
 #[cfg(all(feature = "supervise", unix))]
 mod supervise;
+#[cfg(feature = "tasks")]
+#[cfg_attr(
+    not(any(feature = "mysql", feature = "sqlite")),
+    expect(dead_code, unused_imports, reason = "no backend takes all of it")
+)]
+pub mod tasks;
 mod turns;
 mod values;
 mod watch;
@@ -77,7 +83,11 @@ pub use turns::STARTUP_CONCURRENCY;
 pub use watch::{WATCH_CAPACITY, Watch};
 
 #[doc(hidden)]
+pub use inspection::{Inspection, Place, reference_length};
+#[doc(hidden)]
 pub use startup::{Opening, Root};
+#[doc(hidden)]
+pub use values::Given;
 
 #[cfg(feature = "mongodb")]
 pub use mongodb;

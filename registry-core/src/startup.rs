@@ -12,6 +12,7 @@ use crate::status::State;
 use crate::turns::{STARTUP_CONCURRENCY, Turns};
 use crate::values::{self, Given, Values};
 use registry_config::{Settings, Shape};
+use std::collections::HashMap;
 use std::fmt;
 use std::io::Write as _;
 use std::marker::PhantomData;
@@ -47,8 +48,8 @@ pub trait Root: Clone + Sized {
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Opening {
-    prepared: Vec<Prepared>,
-    connections: Vec<Arc<dyn Connection>>,
+    pub(crate) prepared: Vec<Prepared>,
+    pub(crate) connections: Vec<Arc<dyn Connection>>,
 }
 
 /// The values of one connection, or why there are none.
@@ -72,6 +73,20 @@ macro_rules! hand_out {
                     handle
                 }
             )+
+
+            /// The handle of a connection that no derive has seen; false where its backend is not compiled in.
+            pub(crate) fn erased(&mut self, index: usize) -> bool {
+                match self.prepared[index].base.backend() {
+                    $(
+                        #[cfg(feature = $feature)]
+                        $feature => {
+                            self.$method(index);
+                            true
+                        }
+                    )+
+                    _ => false,
+                }
+            }
         }
     };
 }
@@ -90,6 +105,10 @@ pub struct Builder<R> {
     given: Given,
     deadline: Duration,
     concurrency: Option<usize>,
+    #[cfg(feature = "tasks")]
+    migrate: bool,
+    #[cfg(feature = "tasks")]
+    migrations: PathBuf,
     root: PhantomData<fn() -> R>,
 }
 
@@ -103,7 +122,7 @@ impl<R> fmt::Debug for Builder<R> {
             .field("variables", &variables)
             .field("deadline", &self.deadline)
             .field("startup_concurrency", &self.concurrency)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -113,6 +132,10 @@ impl<R> Default for Builder<R> {
             given: Given::default(),
             deadline: START_DEADLINE,
             concurrency: None,
+            #[cfg(feature = "tasks")]
+            migrate: false,
+            #[cfg(feature = "tasks")]
+            migrations: PathBuf::from(crate::tasks::at_start::FOLDER),
             root: PhantomData,
         }
     }
@@ -164,6 +187,26 @@ impl<R: Root> Builder<R> {
         self
     }
 
+    /// Whether the start migrates before it opens anything: every connection that has a folder
+    /// `migrations/<backend>.<connection>` and not `tasks = false`, all at once, within the deadline of the start. What
+    /// fails stands in the report, and its connection is not opened. Default: no.
+    ///
+    /// Several workers may start at once: one migrates, the others wait for it. The database must exist. A connection that
+    /// is optional or lazy, and away, does not stop the start; it is migrated by the next one that finds it.
+    #[cfg(feature = "tasks")]
+    pub fn migrate(mut self, migrate: bool) -> Self {
+        self.migrate = migrate;
+        self
+    }
+
+    /// The folder of migrations, relative to the working directory. Default: `migrations`. That it is missing stops a
+    /// start that migrates.
+    #[cfg(feature = "tasks")]
+    pub fn migrations(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.migrations = folder.into();
+        self
+    }
+
     /// Opens every connection at once. All are tried, whatever becomes of the others; when a required one is not to be
     /// had, those that were opened are closed again.
     ///
@@ -210,7 +253,24 @@ impl<R: Root> Builder<R> {
         } = opening;
 
         let deadline = tokio::time::Instant::from_std(started) + self.deadline;
-        report.connections = open_all(&connections, &prepared, &shape.file, deadline).await;
+        #[cfg(not(feature = "tasks"))]
+        let unmigrated = Unmigrated::new();
+        #[cfg(feature = "tasks")]
+        let unmigrated = if self.migrate {
+            let left = deadline.saturating_duration_since(tokio::time::Instant::now());
+            match crate::tasks::at_start::migrate(&values, &connections, &self.migrations, left).await {
+                Ok(unmigrated) => unmigrated,
+                Err(problems) => {
+                    report.problems = problems;
+                    report.elapsed = started.elapsed();
+                    let _ = close_all(&connections).await;
+                    return failed(report);
+                }
+            }
+        } else {
+            Unmigrated::new()
+        };
+        report.connections = open_all(&connections, &prepared, &unmigrated, &shape.file, deadline).await;
         report.elapsed = started.elapsed();
 
         if report.is_failure() {
@@ -274,11 +334,15 @@ fn prepare(values: &Values<'_>, turns: &Turns) -> Vec<Prepared> {
         .collect()
 }
 
+/// The connections that must not be opened, by label: their migrations failed.
+type Unmigrated = HashMap<String, Error>;
+
 /// Opens everything at once and gives a row for each. Only what is required is waited for; an optional connection gets
 /// [`OPTIONAL_GRACE`] at least, so that its row says what became of it where that is known soon.
 async fn open_all(
     connections: &[Arc<dyn Connection>],
     prepared: &[Prepared],
+    unmigrated: &Unmigrated,
     file: &str,
     deadline: tokio::time::Instant,
 ) -> Vec<ReportRow> {
@@ -288,6 +352,9 @@ async fn open_all(
         connection.base().health().keep();
     }
     let required = connections.iter().map(async |connection| {
+        if let Some(error) = unmigrated.get(connection.base().label()) {
+            return Some((Err(error.clone()), Duration::ZERO));
+        }
         if is_optional(connection) {
             return None;
         }
@@ -312,7 +379,9 @@ async fn open_all(
                     .map(|settings| values::layer_in_question(&error, settings, file))
                     .unwrap_or_default();
                 match base.policy() {
-                    StartPolicy::Optional => Outcome::Skipped(error, layer),
+                    StartPolicy::Optional if !unmigrated.contains_key(base.label()) => {
+                        Outcome::Skipped(error, layer)
+                    }
                     _ => Outcome::Failed(error, layer),
                 }
             });

@@ -145,6 +145,8 @@ fn native(programs: &Programs, options: &MySqlOptions) -> Result<(Launch, Folder
             .args(run::owner())
             .arg("--bind-address=127.0.0.1");
         command.arg(joined("--datadir=", &place.folder.join("data")));
+        // A server that starts removes the temporary tables of every other that has them in the same folder.
+        command.arg(joined("--tmpdir=", place.folder));
         command.arg(joined("--socket=", &socket(place.folder)));
         command.arg(joined("--pid-file=", &place.folder.join("mysql.pid")));
         if has_statements {

@@ -6,8 +6,9 @@ use super::host::Host;
 use super::queue::{Found, Job, Reply, Waiting};
 use super::session::Session;
 use super::wire;
-use super::write::Write;
+use super::write::Packed;
 use crate::error::Error;
+use std::collections::HashMap;
 use std::io;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -15,7 +16,7 @@ use tokio::time::Instant;
 /// What the calls of a batch want, by kind. A runner uses one again and again.
 #[derive(Default)]
 pub(super) struct Batch {
-    writes: Vec<(Box<Write<'static>>, Reply<Answer>)>,
+    writes: Vec<(Packed, Reply<Answer>)>,
     gets: Vec<(String, Reply<Option<Vec<u8>>>)>,
     multis: Vec<(Vec<String>, Reply<Found>)>,
     /// When the first of them came.
@@ -71,7 +72,7 @@ impl Batch {
     pub(super) async fn speak(&mut self, session: &mut Session) -> io::Result<()> {
         let stream = &mut session.stream;
         for (write, _) in &self.writes {
-            write.put(stream);
+            stream.write_command(|out| out.extend_from_slice(&write.bytes));
         }
         let question = self.question();
         let values = if question.keys.is_empty() {
@@ -109,25 +110,25 @@ impl Batch {
         }
     }
 
-    /// What is asked for: every key once, and in order, which also tells equal ones.
+    /// What is asked for: every key once.
     fn question(&self) -> Question<'_> {
         let single = self.gets.iter().map(|(key, _)| key.as_str());
         let several = self.multis.iter().flat_map(|(keys, _)| keys).map(String::as_str);
-        let mut asked: Vec<(&str, usize)> = single.chain(several).zip(0..).collect();
-        asked.sort_unstable();
+        let count = self.gets.len() + self.multis.iter().map(|(keys, _)| keys.len()).sum::<usize>();
         let mut question = Question {
-            keys: Vec::with_capacity(asked.len()),
-            places: vec![0; asked.len()],
-            uses: Vec::with_capacity(asked.len()),
+            keys: Vec::with_capacity(count),
+            places: Vec::with_capacity(count),
+            uses: Vec::with_capacity(count),
         };
-        for (key, number) in asked {
-            if question.keys.last() != Some(&key) {
+        let mut known = HashMap::with_capacity(count);
+        for key in single.chain(several) {
+            let place = *known.entry(key).or_insert(question.keys.len());
+            if place == question.keys.len() {
                 question.keys.push(key);
                 question.uses.push(0);
             }
-            let place = question.keys.len() - 1;
-            question.places[number] = place;
             question.uses[place] += 1;
+            question.places.push(place);
         }
         question
     }

@@ -12,7 +12,6 @@ use crate::error::Error;
 use crate::kind::ErrorKind;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 use tracing::Instrument as _;
@@ -337,13 +336,15 @@ impl Memcached {
     }
 
     async fn write(&self, verb: Verb, key: &str, value: &[u8], number: u64) -> Result<Answer, Error> {
+        let key = self.fleet()?.key(key)?;
+        let value = self.fleet()?.value(value)?;
+        let host = self.usable().await?.writes(&key)?;
         let write = Write {
             verb,
-            key: self.fleet()?.key(key)?,
-            value: Cow::Borrowed(self.fleet()?.value(value)?),
+            key: &key,
+            value,
             number,
         };
-        let host = self.usable().await?.writes(&write.key)?;
         host.write(write).await
     }
 }

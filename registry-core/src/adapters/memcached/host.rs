@@ -85,7 +85,7 @@ impl Host {
         let typical = self.typical();
         let mut queue = self.queue();
         let before = queue.waiting.len();
-        let next = queue.next(typical, batch);
+        let next = queue.next(typical, self.terms.batch_limit(), batch);
         // Whoever waits for room in the queue may have some of what is free now.
         for _ in 0..queue.crowd.min(before - queue.waiting.len()) {
             self.room.notify_one();
@@ -115,7 +115,7 @@ impl Host {
     /// The value of a key.
     pub(super) async fn get(self: &Arc<Self>, key: &str) -> Result<Option<Vec<u8>>, Error> {
         let since = Instant::now();
-        if let Some(lease) = self.take_idle()? {
+        if let Some(lease) = self.take_alone()? {
             // In a box, as every way that a gathered call does not take: what a future may hold it is moved with.
             let deadline = since + self.terms.base.timeout();
             let answer = lease.speak(deadline, async |stream| wire::get(stream, key).await);
@@ -128,7 +128,7 @@ impl Host {
         self.wait(since, |reply| Job::Get { key, reply }).await
     }
 
-    /// The values of these keys, which are in order and all different, in commands of so many keys.
+    /// The values of these keys, which are all different, in commands of so many keys.
     pub(super) async fn get_multi(
         self: &Arc<Self>,
         keys: &[Cow<'_, str>],
@@ -137,14 +137,15 @@ impl Host {
         if keys.len() <= KEYS_PER_COMMAND
             && let Some(lease) = self.take_idle()?
         {
-            let sorted: Vec<&str> = keys.iter().map(AsRef::as_ref).collect();
+            let each: Vec<&str> = keys.iter().map(AsRef::as_ref).collect();
             let deadline = since + self.terms.base.timeout();
-            let answer = lease.speak(deadline, async |stream| wire::get_each(stream, &sorted).await);
+            let answer = lease.speak(deadline, async |stream| wire::get_each(stream, &each).await);
             match Box::pin(answer).await {
                 Ok(values) => {
-                    let found = keys.iter().zip(values);
-                    let found = found.filter_map(|(key, value)| Some((key.clone().into_owned(), value?)));
-                    return Ok(found.collect());
+                    let mut found = HashMap::with_capacity(keys.len());
+                    let values = keys.iter().zip(values);
+                    found.extend(values.filter_map(|(key, value)| Some((key.clone().into_owned(), value?))));
+                    return Ok(found);
                 }
                 Err(Refusal { is_stale: true, .. }) => {}
                 Err(Refusal { error, .. }) => return Err(error),
@@ -165,10 +166,10 @@ impl Host {
         let lease = if large {
             Some(Box::pin(self.lease()).await?)
         } else {
-            self.take_idle()?
+            self.take_alone()?
         };
         let Some(lease) = lease else {
-            let write = Box::new(write.into_owned());
+            let write = write.packed();
             return self.wait(since, |reply| Job::Write { write, reply }).await;
         };
         let deadline = since + self.terms.base.timeout();
@@ -188,6 +189,15 @@ impl Host {
     /// The deadline of a call that begins now.
     pub(super) fn deadline(&self) -> Instant {
         Instant::now() + self.terms.base.timeout()
+    }
+
+    /// A session at rest for one small call; none where so many are at work that others will come along.
+    fn take_alone(self: &Arc<Self>) -> Result<Option<Lease>, Error> {
+        if self.terms.is_crowded() {
+            Ok(None)
+        } else {
+            self.take_idle()
+        }
     }
 
     /// A session at rest, when nobody else waits.
@@ -223,7 +233,7 @@ impl Host {
         let waiting = Waiting {
             job: job(reply),
             since,
-            until: Instant::now() + self.terms.acquire_timeout,
+            until: since + self.terms.acquire_timeout,
             again: false,
         };
         if let Some(waiting) = self.enqueue(waiting)? {
@@ -301,7 +311,7 @@ impl Host {
         if queue.waiting.is_empty() {
             return;
         }
-        if let Some(session) = queue.take_idle(&self.terms) {
+        if let Some(session) = queue.idle.pop() {
             runner::start(self, Start::With(session));
         } else if let Some(place) = queue.may_open(self.terms.max) {
             runner::start(self, Start::In(place));

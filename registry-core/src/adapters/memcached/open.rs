@@ -74,6 +74,7 @@ fn fleet(base: &Arc<Base>, settings: &Settings) -> Result<Fleet, Error> {
         idle_timeout: settings.duration("pool.idle_timeout"),
         max_lifetime: settings.duration("pool.max_lifetime"),
         max_value: count("max_value", 1 << 20),
+        hosts: hosts.len(),
     };
     let rules = Rules {
         on_dead_host: match settings.text("on_dead_host") {

@@ -5,7 +5,7 @@ use super::frame::Answer;
 use super::lease::Lease;
 use super::place::{Place, Places};
 use super::session::{Session, Terms};
-use super::write::Write;
+use super::write::Packed;
 use crate::error::Error;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -15,9 +15,6 @@ use tokio::time::Instant;
 
 /// How many calls may wait for a session of one host; further ones wait for a place.
 pub(super) const QUEUE_LIMIT: usize = 4096;
-
-/// How many calls a batch gathers at most: more makes no call cheaper, and lets the first wait for the last.
-const BATCH_LIMIT: usize = 64;
 
 /// How many bytes of values a batch asks for, or carries, if the first call alone does not exceed it.
 const BATCH_BYTES: usize = 1 << 20;
@@ -42,9 +39,8 @@ pub(super) enum Job {
         keys: Vec<String>,
         reply: Reply<Found>,
     },
-    /// In a box: it is larger than all others, and they are moved with the room for it.
     Write {
-        write: Box<Write<'static>>,
+        write: Packed,
         reply: Reply<Answer>,
     },
     /// A session for the caller's own use.
@@ -80,7 +76,7 @@ impl Job {
         match self {
             Self::Get { .. } => (1, typical),
             Self::GetMulti { keys, .. } => (keys.len(), keys.len().saturating_mul(typical)),
-            Self::Write { write, .. } => (1, write.value.len()),
+            Self::Write { write, .. } => (1, write.bytes.len()),
             Self::Lease { .. } => (1, 0),
         }
     }
@@ -125,8 +121,8 @@ pub(super) enum Next {
 }
 
 impl Queue {
-    /// Takes what a session that came free has to do; calls to speak for are put into the batch, which is empty.
-    pub(super) fn next(&mut self, typical: usize, batch: &mut Batch) -> Next {
+    /// Takes what a session that came free has to do; calls to speak for, up to a limit, are put into the batch, which is empty.
+    pub(super) fn next(&mut self, typical: usize, limit: usize, batch: &mut Batch) -> Next {
         let (mut calls, mut bytes) = (0, 0);
         while let Some(waiting) = self.waiting.front() {
             if waiting.job.is_dropped() {
@@ -134,7 +130,7 @@ impl Queue {
                 continue;
             }
             let (more_calls, more_bytes) = waiting.job.size(typical);
-            let full = calls + more_calls > BATCH_LIMIT || bytes + more_bytes > BATCH_BYTES;
+            let full = calls + more_calls > limit || bytes + more_bytes > BATCH_BYTES;
             let alone = waiting.again || matches!(waiting.job, Job::Lease { .. });
             if !batch.is_empty() && (full || alone) {
                 break;
@@ -166,16 +162,6 @@ impl Queue {
         self.idle.push(session);
     }
 
-    /// A session that rests and is sound; those that are not are ended on the way.
-    pub(super) fn take_idle(&mut self, terms: &Terms) -> Option<Session> {
-        while let Some(session) = self.idle.pop() {
-            if session.is_sound(terms, Instant::now()) {
-                return Some(session);
-            }
-        }
-        None
-    }
-
     /// A place for another session, for what waits now.
     pub(super) fn may_open(&mut self, max: usize) -> Option<Place> {
         let open = self.places.taken();
@@ -202,6 +188,8 @@ impl Queue {
 mod tests {
     use super::*;
 
+    const BATCH_LIMIT: usize = 64;
+
     fn get(key: &str) -> (Waiting, Outcome<Option<Vec<u8>>>) {
         let (reply, receiver) = oneshot::channel();
         let key = key.to_owned();
@@ -221,12 +209,12 @@ mod tests {
     /// The keys of the next batch; none where there is none.
     fn keys(queue: &mut Queue, typical: usize) -> Vec<String> {
         let mut batch = Batch::default();
-        queue.next(typical, &mut batch);
+        queue.next(typical, BATCH_LIMIT, &mut batch);
         batch.keys()
     }
 
     fn next(queue: &mut Queue) -> Next {
-        queue.next(0, &mut Batch::default())
+        queue.next(0, BATCH_LIMIT, &mut Batch::default())
     }
 
     #[test]

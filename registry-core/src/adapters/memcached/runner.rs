@@ -40,6 +40,10 @@ pub(super) fn start(host: &Arc<Host>, start: Start) {
 async fn run(host: Arc<Host>, start: Start) {
     let mut batch = Batch::default();
     let mut start = Some(start);
+    if host.terms().is_crowded() {
+        // Who else is about to call comes along.
+        tokio::task::yield_now().await;
+    }
     while let Some(begin) = start.take() {
         let session = match begin {
             // Once more after every batch: bytes that nobody asked for may have come meanwhile.

@@ -12,6 +12,10 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
+/// How many calls a batch gathers at least, where they wait, and at most: more makes no call cheaper, and lets the first
+/// wait for the last.
+const BATCH: (usize, usize) = (8, 64);
+
 /// How sessions with a host are made, and how long they are kept.
 #[derive(Clone)]
 pub(super) struct Terms {
@@ -24,6 +28,27 @@ pub(super) struct Terms {
     pub(super) idle_timeout: Option<Duration>,
     pub(super) max_lifetime: Option<Duration>,
     pub(super) max_value: usize,
+    /// How many hosts the connection has.
+    pub(super) hosts: usize,
+}
+
+impl Terms {
+    /// How many calls are at work on one host, as far as the connection can tell: its keys are spread evenly.
+    fn calls(&self) -> usize {
+        self.base.inside() / self.hosts
+    }
+
+    /// Whether so many calls are at work that there is always company: two for each session. Then a call waits for it even
+    /// where a session rests, because what a packet costs is more than what it carries.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.calls() > 2 * self.max
+    }
+
+    /// How many calls a batch gathers at most. Not all that wait: while one batch is with the server and one with us, a
+    /// third is on its way, and nobody waits for anybody.
+    pub(super) fn batch_limit(&self) -> usize {
+        (self.calls() / self.max.min(3)).clamp(BATCH.0, BATCH.1)
+    }
 }
 
 /// A session. It is in step: everything that was sent on it was answered, or it is not used again.

@@ -4,7 +4,6 @@
 use super::frame::{self, Answer, LINE_LIMIT, garbled};
 use futures_util::io::{AsyncRead, AsyncWrite};
 use socket2::SockRef;
-use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
@@ -91,15 +90,9 @@ impl Stream {
         self.received
     }
 
-    /// Puts in a command that is answered by one line, with its value. Sent is it with the next flush.
-    pub(super) fn write_line(&mut self, line: fmt::Arguments<'_>, value: Option<&[u8]>) {
-        use std::io::Write as _;
-        // Writing to a `Vec` cannot fail.
-        let _ = self.outbox.write_fmt(line);
-        if let Some(value) = value {
-            self.outbox.extend_from_slice(value);
-            self.outbox.extend_from_slice(b"\r\n");
-        }
+    /// Puts in a command that is answered by one line. Sent is it with the next flush.
+    pub(super) fn write_command(&mut self, put: impl FnOnce(&mut Vec<u8>)) {
+        put(&mut self.outbox);
         self.owed += 1;
     }
 

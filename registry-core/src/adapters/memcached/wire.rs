@@ -12,8 +12,8 @@ use std::io;
 /// A server has some dozens of statistics.
 const STATS_LIMIT: usize = 10_000;
 
-/// The values of these keys, which are in order and all different, each at the place of its key. Read by ourselves: what
-/// the protocol makes of an answer, a map with keys of its own, costs more than the answer.
+/// The values of these keys, which are all different, each at the place of its key. Read by ourselves: what the protocol
+/// makes of an answer, a map with keys of its own, costs more than the answer.
 pub(super) async fn get_each(stream: &mut Stream, keys: &[&str]) -> io::Result<Vec<Option<Vec<u8>>>> {
     stream.expect(Ending::End, keys.len());
     stream.write_keys(keys);
@@ -21,12 +21,11 @@ pub(super) async fn get_each(stream: &mut Stream, keys: &[&str]) -> io::Result<V
     let mut next = 0;
     loop {
         let look = |found: &[u8]| {
-            // A server answers in the order of the question; a proxy may not.
-            if keys.get(next).is_none_or(|key| key.as_bytes() != found) {
-                next = keys
-                    .binary_search_by(|key| key.as_bytes().cmp(found))
-                    .map_err(|_| other_key())?;
-            }
+            // A server answers in the order of the question, and leaves out what it has not; a proxy may answer in another.
+            let mut places = (next..keys.len()).chain(0..next);
+            next = places
+                .find(|place| keys[*place].as_bytes() == found)
+                .ok_or_else(other_key)?;
             Ok(())
         };
         let Some(value) = stream.next_value(look).await? else {
@@ -81,7 +80,7 @@ pub(super) async fn gets(stream: &mut Stream, key: &str) -> io::Result<Option<(V
 
 /// Carries out one command that changes something; its answer fits it.
 pub(super) async fn write(stream: &mut Stream, write: &Write<'_>) -> io::Result<Answer> {
-    write.put(stream);
+    stream.write_command(|out| write.put(out));
     stream.finish_lines().await?;
     let answer = stream.take_answers().pop().ok_or_else(unexpected)?;
     if write.verb.takes(&answer) {
@@ -100,10 +99,11 @@ pub(super) async fn cas(
     token: u64,
 ) -> io::Result<Answer> {
     let length = value.len();
-    stream.write_line(
-        format_args!("cas {key} 0 {expiry} {length} {token}\r\n"),
-        Some(value),
-    );
+    stream.write_command(|out| {
+        out.extend_from_slice(format!("cas {key} 0 {expiry} {length} {token}\r\n").as_bytes());
+        out.extend_from_slice(value);
+        out.extend_from_slice(b"\r\n");
+    });
     stream.finish_lines().await?;
     match stream.take_answers().pop() {
         Some(answer @ (Answer::Stored | Answer::Exists | Answer::NotFound | Answer::Refused(_))) => {

@@ -1,8 +1,7 @@
 //! The commands that change something: each is answered by one line.
 
 use super::frame::Answer;
-use super::stream::Stream;
-use std::borrow::Cow;
+use std::io::Write as _;
 
 /// What is done to a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,44 +48,57 @@ impl Verb {
 }
 
 /// A command that changes something.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Write<'a> {
     pub(super) verb: Verb,
-    pub(super) key: Cow<'a, str>,
-    pub(super) value: Cow<'a, [u8]>,
+    pub(super) key: &'a str,
+    pub(super) value: &'a [u8],
     /// The expiry, or what is added or subtracted.
     pub(super) number: u64,
 }
 
+/// A command as the server reads it: what waits for a session owns one, and the session has only to send it.
+#[derive(Debug)]
+pub(super) struct Packed {
+    pub(super) verb: Verb,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// What stands in a command beside the key and the value: a verb, three numbers, blanks and the ends of lines.
+const FRAME: usize = 48;
+
 impl Write<'_> {
-    pub(super) fn into_owned(self) -> Write<'static> {
-        Write {
+    pub(super) fn packed(&self) -> Packed {
+        let mut bytes = Vec::with_capacity(FRAME + self.key.len() + self.value.len());
+        self.put(&mut bytes);
+        Packed {
             verb: self.verb,
-            key: Cow::Owned(self.key.into_owned()),
-            value: Cow::Owned(self.value.into_owned()),
-            number: self.number,
+            bytes,
         }
     }
 
-    /// Puts it into the stream. Not by the protocol, which asks for no answer to `set`, `append` and `delete`, waits for
-    /// that of `incr` and `decr` alone, and does not know the others.
-    pub(super) fn put(&self, stream: &mut Stream) {
+    /// Writes it as the server reads it. Not by the protocol, which asks for no answer to `set`, `append` and `delete`, waits
+    /// for that of `incr` and `decr` alone, and does not know the others.
+    pub(super) fn put(&self, out: &mut Vec<u8>) {
         let Self {
             verb,
             key,
             value,
             number,
         } = self;
-        let word = verb.word();
-        match verb {
-            Verb::Delete => stream.write_line(format_args!("{word} {key}\r\n"), None),
-            Verb::Touch | Verb::Incr | Verb::Decr => {
-                stream.write_line(format_args!("{word} {key} {number}\r\n"), None);
-            }
-            Verb::Set | Verb::Add | Verb::Replace | Verb::Append | Verb::Prepend => {
-                let length = value.len();
-                stream.write_line(format_args!("{word} {key} 0 {number} {length}\r\n"), Some(value));
-            }
+        for part in [verb.word(), " ", key] {
+            out.extend_from_slice(part.as_bytes());
         }
+        // Writing to a `Vec` cannot fail.
+        let _ = match verb {
+            Verb::Delete => write!(out, "\r\n"),
+            Verb::Touch | Verb::Incr | Verb::Decr => write!(out, " {number}\r\n"),
+            Verb::Set | Verb::Add | Verb::Replace | Verb::Append | Verb::Prepend => {
+                write!(out, " 0 {number} {}\r\n", value.len()).map(|()| {
+                    out.extend_from_slice(value);
+                    out.extend_from_slice(b"\r\n");
+                })
+            }
+        };
     }
 }

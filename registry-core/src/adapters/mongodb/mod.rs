@@ -11,9 +11,14 @@ mod open;
 mod options;
 mod refused;
 mod target;
+#[cfg(feature = "tasks")]
+mod tasks;
 #[cfg(test)]
 mod tests;
 mod topology;
+
+#[cfg(feature = "tasks")]
+pub(crate) use tasks::tasks;
 
 use crate::base::Base;
 use crate::connection::{Connection, Instance, Opened, method_set};

@@ -2,18 +2,18 @@
 
 use super::options::{Plan, default_port};
 use super::topology::{self, Judged};
-use crate::base::Base;
 use crate::cause::{all_refuse, with_cause};
 use crate::connection::Opened;
 use crate::error::Error;
 use mongodb::Database;
 use mongodb::bson::{Document, doc};
 use registry_config::{Settings, Value};
+use std::time::Duration;
 
 /// The proof by a command. The driver waits for a server until `connect_timeout` whatever the cause: plain sockets
 /// beside it find out when there is nothing to wait for.
 pub(super) async fn open(
-    base: &Base,
+    connect_timeout: Duration,
     plan: &Plan,
     ready: Option<&Database>,
 ) -> Result<(Database, Opened), Error> {
@@ -38,7 +38,7 @@ pub(super) async fn open(
             refused = all_refuse(hosts) => Err(refused),
         }
     };
-    let found = with_cause(hosts, base.connect_timeout(), "MongoDB", attempt).await;
+    let found = with_cause(hosts, connect_timeout, "MongoDB", attempt).await;
     let version = found.map_err(|error| {
         if plan.from_file {
             error.with_credential_file()

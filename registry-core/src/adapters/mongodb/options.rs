@@ -1,7 +1,6 @@
 //! What the driver's client is made from: values, or a URL and the values that it leaves open.
 
 use super::refused;
-use crate::base::Base;
 use crate::error::Error;
 use crate::kind::ErrorKind;
 use crate::secret;
@@ -45,19 +44,22 @@ struct Tuning {
     connect_timeout: Duration,
     pool_min: u32,
     pool_max: u32,
+    /// However few sessions may be open, so many may.
+    pool_least: u32,
     idle_timeout: Option<Duration>,
 }
 
-pub(super) fn plan(base: &Base, settings: &Settings) -> Result<Plan, Error> {
+pub(super) fn plan(connect_timeout: Duration, settings: &Settings) -> Result<Plan, Error> {
     let count = |key: &str, default: u32| {
         settings
             .count(key)
             .map_or(default, |count| u32::try_from(count).unwrap_or(u32::MAX))
     };
     let tuning = Tuning {
-        connect_timeout: base.connect_timeout(),
+        connect_timeout,
         pool_min: count("pool.min", 0),
         pool_max: count("pool.max", 10),
+        pool_least: 1,
         idle_timeout: settings.duration("pool.idle_timeout"),
     };
     let (db, source) = match secret::secret(settings, "url")? {
@@ -212,6 +214,31 @@ fn tls(settings: &Settings, near: bool) -> Tls {
 }
 
 impl Plan {
+    /// The database's name.
+    #[cfg(feature = "tasks")]
+    pub(super) fn db(&self) -> &str {
+        &self.db
+    }
+
+    /// Every host as the driver is told it, before a client is made; the name that DNS is asked for, of `mongodb+srv`.
+    #[cfg(feature = "tasks")]
+    pub(super) fn addresses(&self) -> Vec<String> {
+        match &self.source {
+            Source::Options(options) => options.hosts.iter().map(ToString::to_string).collect(),
+            Source::Taken(_) => Vec::new(),
+            Source::Srv(url, _) => registry_config::backend("mongodb")
+                .and_then(|spec| ConnectionUrl::parse(url.expose(), spec).ok())
+                .map(|url| url.hosts.iter().map(|host| host.address(None)).collect())
+                .unwrap_or_default(),
+        }
+    }
+
+    /// Has a session for one thing while another is under way.
+    #[cfg(feature = "tasks")]
+    pub(super) fn allow_two_sessions(&mut self) {
+        self.tuning.pool_least = 2;
+    }
+
     /// What the driver is told, as far as it is known without DNS.
     #[cfg(test)]
     pub(super) fn options(&self) -> Option<&ClientOptions> {
@@ -260,6 +287,7 @@ impl Plan {
             connect_timeout,
             pool_min,
             pool_max,
+            pool_least,
             idle_timeout,
         } = self.tuning.clone();
         options.connect_timeout = Some(connect_timeout);
@@ -267,7 +295,9 @@ impl Plan {
         // the driver knows what the hosts are that answered.
         options.server_selection_timeout = Some(connect_timeout.mul_f64(0.95));
         options.min_pool_size = options.min_pool_size.or(Some(pool_min));
-        options.max_pool_size = options.max_pool_size.or(Some(pool_max));
+        // Zero is the driver's word for any number.
+        let most = options.max_pool_size.unwrap_or(pool_max);
+        options.max_pool_size = Some(if most == 0 { 0 } else { most.max(pool_least) });
         options.max_idle_time = options.max_idle_time.or(idle_timeout);
         Ok(Client::with_options(options)?.database(&self.db))
     }

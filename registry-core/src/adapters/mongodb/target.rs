@@ -87,7 +87,7 @@ impl Target {
             let plan = now.plan.clone().or_else(|error| refreshed.and(Err(error)))?;
             (plan, now.database.clone())
         };
-        let (database, opened) = open::open(&self.base, &plan, ready.as_ref()).await?;
+        let (database, opened) = open::open(self.base.connect_timeout(), &plan, ready.as_ref()).await?;
         let mut now = self.lock();
         let is_current = now.plan.as_ref().is_ok_and(|current| Arc::ptr_eq(current, &plan));
         // When the files changed meanwhile there is a newer client already.
@@ -104,7 +104,7 @@ impl Target {
 }
 
 fn made(base: &Base, settings: &Settings) -> Result<(Arc<Plan>, Option<Database>), Error> {
-    let mut plan = options::plan(base, settings)?;
+    let mut plan = options::plan(base.connect_timeout(), settings)?;
     let database = plan.database()?;
     Ok((Arc::new(plan), database))
 }

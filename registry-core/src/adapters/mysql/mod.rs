@@ -28,6 +28,8 @@ mod reading;
 mod replica;
 mod router;
 mod target;
+#[cfg(feature = "tasks")]
+mod tasks;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -50,6 +52,8 @@ use sqlx::Connection as _;
 use sqlx::mysql::MySqlPool;
 use std::sync::{Arc, OnceLock};
 use target::Target;
+#[cfg(feature = "tasks")]
+pub(crate) use tasks::tasks;
 pub use token::WriteToken;
 use watcher::Watcher;
 

@@ -92,7 +92,18 @@ struct Login {
 
 /// The options, with every secret as its source has it now.
 pub(super) fn way(settings: &Settings) -> Result<Way, Error> {
-    let login = login(settings)?;
+    way_of(login(settings)?, settings)
+}
+
+/// The options of sessions without a database, and the database that they were without.
+#[cfg(feature = "tasks")]
+pub(super) fn without_database(settings: &Settings) -> Result<(Way, Option<String>), Error> {
+    let mut login = login(settings)?;
+    let db = login.db.take();
+    Ok((way_of(login, settings)?, db))
+}
+
+fn way_of(login: Login, settings: &Settings) -> Result<Way, Error> {
     let mut options = MySqlConnectOptions::new()
         .statement_cache_capacity(
             usize::try_from(settings.count("statement_cache").unwrap_or(1024)).unwrap_or(1024),
@@ -187,7 +198,7 @@ fn login(settings: &Settings) -> Result<Login, Error> {
 }
 
 /// Whether what is sent there stays on this machine.
-fn is_loopback(host: &str) -> bool {
+pub(super) fn is_loopback(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost")
         || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }

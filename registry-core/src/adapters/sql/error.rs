@@ -19,7 +19,7 @@ impl From<sqlx::Error> for Error {
                     return crate::adapters::mysql::server_error(mysql.number(), mysql.message())
                         .caused_by(error);
                 }
-                Self::new(ErrorKind::Operation, cause.message())
+                Self::new(ErrorKind::Operation, cause.message()).transient(is_busy(&**cause))
             }
             sqlx::Error::Tls(cause) => Self::new(ErrorKind::Tls, cause.to_string()),
             sqlx::Error::Configuration(cause) => Self::new(ErrorKind::Config, cause.to_string()),
@@ -36,6 +36,17 @@ impl From<sqlx::Error> for Error {
         };
         ours.caused_by(error)
     }
+}
+
+/// Whether another session has an SQLite file locked: `SQLITE_BUSY`, `SQLITE_LOCKED` and what extends them.
+fn is_busy(cause: &dyn sqlx::error::DatabaseError) -> bool {
+    #[cfg(feature = "sqlite")]
+    if cause.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some() {
+        let code = cause.code().and_then(|code| code.parse::<u32>().ok());
+        return code.is_some_and(|code| matches!(code & 0xff, 5 | 6));
+    }
+    let _ = cause;
+    false
 }
 
 fn io_kind(cause: &io::Error) -> ErrorKind {

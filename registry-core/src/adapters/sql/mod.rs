@@ -9,6 +9,8 @@ mod models;
 #[cfg(feature = "sea-orm")]
 pub(crate) mod orm;
 mod pool;
+#[cfg(feature = "tasks")]
+pub(crate) mod tasks;
 mod transaction;
 
 pub(crate) use error::{as_driver_error, closed};

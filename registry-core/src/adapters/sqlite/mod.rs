@@ -4,7 +4,11 @@
 //! held open by one session that never expires.
 
 mod error;
+#[cfg(feature = "tasks")]
+mod memory;
 mod open;
+#[cfg(feature = "tasks")]
+mod tasks;
 
 use crate::adapters::sql;
 use crate::base::Base;
@@ -16,6 +20,8 @@ use futures_util::future::BoxFuture;
 use sqlx::Connection as _;
 use sqlx::sqlite::SqlitePool;
 use std::sync::Arc;
+#[cfg(feature = "tasks")]
+pub(crate) use tasks::{SqliteTasks, tasks};
 
 /// An SQLite connection: `db.sqlite.local`. Cheap to clone.
 ///

@@ -160,7 +160,7 @@ fn shape(reference: &str) -> Shape {
 
 fn plan(settings: &Settings) -> Result<Plan, Error> {
     let shape: ConnectionShape = shape("{ env = \"X\" }").connections[0].clone();
-    options::plan(&Base::new(&shape, settings), settings)
+    options::plan(Base::new(&shape, settings).connect_timeout(), settings)
 }
 
 fn by_file(url: &str) -> Result<Plan, Error> {

@@ -1,7 +1,10 @@
-//! Values and URLs as the driver's options; the public tests of connection strings; a URL in a file that is rotated.
+//! Values and URLs as the driver's options; the public tests of connection strings; a URL in a file that is rotated;
+//! the lock of the verbs.
 
 mod connection_strings;
 mod keys;
+#[cfg(feature = "tasks")]
+mod lock;
 mod refused;
 mod rotation;
 
@@ -15,5 +18,5 @@ fn plan(keys: &str) -> Result<Plan, Error> {
     assert!(loaded.diagnostics.is_empty(), "{:?}", loaded.diagnostics);
     let shape = &loaded.shape.connections[0];
     let settings = registry_config::resolve(shape, None, &[]).unwrap();
-    options::plan(&Base::new(shape, &settings), &settings)
+    options::plan(Base::new(shape, &settings).connect_timeout(), &settings)
 }

@@ -1,0 +1,302 @@
+//! The verbs on MongoDB.
+//!
+//! It has no transactions on a server that stands alone, so that every step is written such that a crash in its middle is
+//! seen by the next one, which goes on or says what to do: [`journal`] and [`migrate`] for migrations, [`fill`] for
+//! fixtures. What changes a database holds its [`lock`].
+
+mod clear;
+mod command;
+mod documents;
+mod fill;
+mod journal;
+pub(super) mod lock;
+mod migrate;
+mod value;
+
+use super::open;
+use super::options::{self, Plan};
+use crate::error::Error;
+use crate::kind::ErrorKind;
+use crate::tasks::fixture::Fixture;
+use crate::tasks::{
+    Done, ENVIRONMENT, Filled, METADATA, Mark, Marked, MigrateTo, MigrationStatus, Migrations, PROTECTED,
+    Reach, Refill, Steps, Tell,
+};
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use lock::Lock;
+use mongodb::Database;
+use mongodb::bson::{Document, doc};
+use mongodb::options::{DatabaseOptions, ReadPreference, SelectionCriteria, WriteConcern};
+use registry_config::Settings;
+use std::fmt;
+use std::time::Duration;
+
+/// The record of migrations.
+const MIGRATIONS: &str = "_dbreg_migrations";
+/// The record of each document that fixtures have written.
+const FIXTURE_DOCUMENTS: &str = "_dbreg_fixture_documents";
+/// What the names of dbreg's own collections begin with.
+const OWN: &str = "_dbreg_";
+
+/// The steps on one database.
+pub(crate) struct MongoDbTasks {
+    settings: Settings,
+    connect_timeout: Duration,
+    target: String,
+    places: Vec<String>,
+}
+
+/// The steps on the database of these settings.
+pub(crate) fn tasks(settings: &Settings) -> Result<MongoDbTasks, Error> {
+    let connect_timeout = settings
+        .duration("connect_timeout")
+        .unwrap_or(Duration::from_secs(5));
+    let plan = options::plan(connect_timeout, settings)?;
+    let db = plan.db().to_owned();
+    let place = |address: String| {
+        let address = address.to_ascii_lowercase();
+        let address = address.replace("localhost:", "127.0.0.1:");
+        // Two databases whose names differ in case alone are none that a server has.
+        format!("mongodb://{address}/{}", db.to_lowercase())
+    };
+    Ok(MongoDbTasks {
+        target: format!("{}/{db}", open::shown(settings)),
+        places: plan.addresses().into_iter().map(place).collect(),
+        settings: settings.clone(),
+        connect_timeout,
+    })
+}
+
+/// A client for one step.
+struct Session {
+    database: Database,
+}
+
+impl MongoDbTasks {
+    fn plan(&self) -> Result<Plan, Error> {
+        options::plan(self.connect_timeout, &self.settings)
+    }
+
+    /// Opens a client, and proves it. What it reads is what the primary has, and what it writes is what a majority has.
+    async fn session(&self) -> Result<Session, Error> {
+        let mut plan = self.plan()?;
+        // One for the lock, whatever the others do.
+        plan.allow_two_sessions();
+        let ready = plan.database()?;
+        let (database, _) = open::open(self.connect_timeout, &plan, ready.as_ref()).await?;
+        let options = DatabaseOptions::builder()
+            .selection_criteria(SelectionCriteria::ReadPreference(ReadPreference::Primary))
+            .write_concern(WriteConcern::majority())
+            .build();
+        let database = database.client().database_with_options(database.name(), options);
+        Ok(Session { database })
+    }
+}
+
+impl Session {
+    /// Ends the client, and hands the result on.
+    async fn close<T>(self, result: Result<T, Error>) -> Result<T, Error> {
+        self.database.client().clone().shutdown().immediate(true).await;
+        result
+    }
+}
+
+/// The names of all collections, without the server's own.
+async fn collections(database: &Database) -> Result<Vec<String>, Error> {
+    let mut names = database.list_collection_names().await?;
+    names.retain(|name| !name.starts_with("system."));
+    names.sort();
+    Ok(names)
+}
+
+impl Steps for MongoDbTasks {
+    fn target(&self) -> String {
+        self.target.clone()
+    }
+
+    fn places(&self) -> Vec<String> {
+        self.places.clone()
+    }
+
+    fn migration_formats(&self) -> &'static [&'static str] {
+        &["json", "toml"]
+    }
+
+    fn takes_sql_fixtures(&self) -> bool {
+        false
+    }
+
+    fn ready(&self) -> BoxFuture<'_, Result<(), Error>> {
+        async {
+            let session = self.session().await?;
+            session.close(Ok(())).await
+        }
+        .boxed()
+    }
+
+    fn create(&self) -> BoxFuture<'_, Result<Done, Error>> {
+        async {
+            let words = "nothing to create: a database of MongoDB appears with its first collection";
+            Ok(Done::nothing(words))
+        }
+        .boxed()
+    }
+
+    fn drop_database(&self) -> BoxFuture<'_, Result<Done, Error>> {
+        async {
+            let session = self.session().await?;
+            let result = drop_database(&session.database).await;
+            session.close(result).await
+        }
+        .boxed()
+    }
+
+    fn migrate<'a>(
+        &'a self,
+        migrations: &'a Migrations,
+        to: MigrateTo,
+        tell: Tell<'a>,
+    ) -> BoxFuture<'a, Result<Done, Error>> {
+        async move {
+            let session = self.session().await?;
+            let work = migrate::migrate(&session.database, migrations, to, tell);
+            let result = Lock::hold(&session.database, work).await;
+            session.close(result).await
+        }
+        .boxed()
+    }
+
+    fn revert<'a>(
+        &'a self,
+        migrations: &'a Migrations,
+        to: MigrateTo,
+        tell: Tell<'a>,
+    ) -> BoxFuture<'a, Result<Done, Error>> {
+        async move {
+            let session = self.session().await?;
+            let work = migrate::revert(&session.database, migrations, to, tell);
+            let result = Lock::hold(&session.database, work).await;
+            session.close(result).await
+        }
+        .boxed()
+    }
+
+    fn migration_status<'a>(
+        &'a self,
+        migrations: &'a Migrations,
+    ) -> BoxFuture<'a, Result<Vec<MigrationStatus>, Error>> {
+        async move {
+            let session = self.session().await?;
+            let result = migrate::status(&session.database, migrations).await;
+            session.close(result).await
+        }
+        .boxed()
+    }
+
+    fn fill<'a>(&'a self, fixture: &'a Fixture, policy: Refill) -> BoxFuture<'a, Result<Filled, Error>> {
+        async move {
+            let session = self.session().await?;
+            let work = fill::fill(&session.database, fixture, policy);
+            let result = Lock::hold(&session.database, work).await;
+            session.close(result).await
+        }
+        .boxed()
+    }
+
+    fn clear(&self, _reach: Reach) -> BoxFuture<'_, Result<Done, Error>> {
+        async {
+            let session = self.session().await?;
+            let result = clear::clear(&session.database).await;
+            session.close(result).await
+        }
+        .boxed()
+    }
+
+    fn purge(&self, _reach: Reach) -> BoxFuture<'_, Result<Done, Error>> {
+        async {
+            let session = self.session().await?;
+            let result = clear::purge(&session.database).await;
+            session.close(result).await
+        }
+        .boxed()
+    }
+
+    fn mark(&self) -> BoxFuture<'_, Result<Marked, Error>> {
+        async {
+            let session = self.session().await?;
+            let result = mark(&session.database).await;
+            session.close(result).await
+        }
+        .boxed()
+    }
+
+    fn set_mark<'a>(&'a self, mark: &'a Mark) -> BoxFuture<'a, Result<(), Error>> {
+        async move {
+            let session = self.session().await?;
+            let result = set_mark(&session.database, mark).await;
+            session.close(result).await
+        }
+        .boxed()
+    }
+}
+
+async fn drop_database(database: &Database) -> Result<Done, Error> {
+    if collections(database).await?.is_empty() {
+        return Ok(Done::nothing("nothing to drop: there is no such database"));
+    }
+    database.drop().await?;
+    Ok(Done::changed("dropped the database"))
+}
+
+async fn mark(database: &Database) -> Result<Marked, Error> {
+    let metadata = database.collection::<Document>(METADATA);
+    let read = async |name: &str| -> Result<Option<String>, Error> {
+        let Some(found) = metadata.find_one(doc! { "_id": name }).await? else {
+            return Ok(None);
+        };
+        let unreadable = |_| {
+            let message = format!("`{name}` of `{METADATA}` is no text");
+            Error::new(ErrorKind::Operation, message)
+        };
+        found
+            .get_str("value")
+            .map(|value| Some(value.to_owned()))
+            .map_err(unreadable)
+    };
+    let protected = read(PROTECTED).await?.is_some_and(|value| value != "no");
+    match read(ENVIRONMENT).await? {
+        Some(environment) => Ok(Marked::As(Mark {
+            environment,
+            protected,
+        })),
+        // Without its other half, which is written after it.
+        None if protected => Ok(Marked::As(Mark {
+            environment: String::new(),
+            protected,
+        })),
+        None if collections(database).await?.is_empty() => Ok(Marked::NoDatabase),
+        None => Ok(Marked::Unmarked),
+    }
+}
+
+async fn set_mark(database: &Database, mark: &Mark) -> Result<(), Error> {
+    let metadata = database.collection::<Document>(METADATA);
+    let protected = if mark.protected { "yes" } else { "no" };
+    for (name, value) in [(PROTECTED, protected), (ENVIRONMENT, &mark.environment)] {
+        let change = doc! { "$set": { "value": value } };
+        metadata
+            .update_one(doc! { "_id": name }, change)
+            .upsert(true)
+            .await?;
+    }
+    Ok(())
+}
+
+impl fmt::Debug for MongoDbTasks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MongoDbTasks")
+            .field("target", &self.target)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,204 @@
+//! Fixtures as documents.
+//!
+//! In [`FIXTURES`] there is a document for each file, in [`FIXTURE_DOCUMENTS`] one for each document that a file has
+//! written. The record of a document is written before the document itself, and the state `filling` of the file before all
+//! of them: what broke off is seen, and taken away before the file is filled again.
+
+use super::documents::{self, New};
+use super::journal::now;
+use super::lock::is_duplicate;
+use super::{FIXTURE_DOCUMENTS, OWN};
+use crate::error::Error;
+use crate::kind::ErrorKind;
+use crate::tasks::fixture::{Content, Fixture};
+use crate::tasks::{FIXTURES, Filled, Refill};
+use futures_util::TryStreamExt as _;
+use mongodb::Database;
+use mongodb::bson::{Bson, Document, doc};
+use std::collections::{BTreeMap, HashSet};
+
+/// So many documents travel at once.
+const BATCH: usize = 1_000;
+
+/// Writes one file.
+pub(super) async fn fill(database: &Database, fixture: &Fixture, policy: Refill) -> Result<Filled, Error> {
+    let Content::Rows(rows) = &fixture.content else {
+        return Err(Error::new(ErrorKind::Config, "MongoDB runs no SQL"));
+    };
+    if let Some(row) = rows.iter().find(|row| row.table.starts_with(OWN)) {
+        let message = format!(
+            "line {}: `{}` is a collection of dbreg itself",
+            row.position.line, row.table
+        );
+        return Err(Error::new(ErrorKind::Config, message));
+    }
+    let key = format!("{}-{}", fixture.group, fixture.name);
+    let files = database.collection::<Document>(FIXTURES);
+    let head = files.find_one(doc! { "_id": &key }).await?;
+    let was_filled = head
+        .as_ref()
+        .is_some_and(|head| head.get_str("state").is_ok_and(|state| state == "filled"));
+    if let Some(head) = head.as_ref().filter(|_| was_filled && policy == Refill::Never) {
+        let at = head.get_str("at").ok();
+        return Ok(Filled::Already {
+            at: at.unwrap_or("before").to_owned(),
+            changed: !head
+                .get_str("checksum")
+                .is_ok_and(|known| known == fixture.checksum),
+        });
+    }
+    // Everything that can be wrong is found before anything is changed.
+    let new = documents::documents(database, fixture, &key, rows).await?;
+    let old = recorded(database, &key).await?;
+    refuse_taken(database, &new, &old).await?;
+
+    let begun = doc! { "$set": { "state": "filling", "checksum": &fixture.checksum, "at": now() } };
+    files.update_one(doc! { "_id": &key }, begun).upsert(true).await?;
+    remove(database, &key, old).await?;
+    if let Err(error) = write(database, &key, &new).await {
+        // As after a crash, only sooner. When it fails too, the next run does it.
+        let taken_away = undo(database, &key).await.is_ok();
+        let error = if was_filled && taken_away {
+            error.help("what the file had written before is taken away; correct it, and fill again")
+        } else {
+            error
+        };
+        return Err(error);
+    }
+    let rows = i64::try_from(new.len()).unwrap_or(i64::MAX);
+    let done = doc! { "$set": { "state": "filled", "rows": rows, "at": now() } };
+    files.update_one(doc! { "_id": &key }, done).await?;
+    let rows = Some(new.len() as u64);
+    Ok(if was_filled {
+        Filled::Replaced { rows }
+    } else {
+        Filled::Written { rows }
+    })
+}
+
+/// The documents that a file has written, or was about to write: by collection, and by the type of `_id`, because
+/// `nx-27017` takes a number for something else in a list that holds an ObjectId too.
+type Recorded = BTreeMap<(String, u8), Vec<Bson>>;
+
+async fn recorded(database: &Database, key: &str) -> Result<Recorded, Error> {
+    let records = database.collection::<Document>(FIXTURE_DOCUMENTS);
+    let mut found = records.find(doc! { "fixture": key }).await?;
+    let mut recorded = Recorded::new();
+    while let Some(record) = found.try_next().await? {
+        if let (Ok(collection), Some(id)) = (record.get_str("collection"), record.get("document")) {
+            let place = (collection.to_owned(), id.element_type() as u8);
+            recorded.entry(place).or_default().push(id.clone());
+        }
+    }
+    Ok(recorded)
+}
+
+/// Refuses when a document that the file names is there already, and is not of the file: it would be taken for the file's
+/// own after a crash.
+async fn refuse_taken(database: &Database, new: &[New], old: &Recorded) -> Result<(), Error> {
+    let own: HashSet<(&str, String)> = old
+        .iter()
+        .flat_map(|((collection, _), ids)| ids.iter().map(|id| (collection.as_str(), id.to_string())))
+        .collect();
+    let mut seen: HashSet<(&str, String)> = HashSet::new();
+    let taken = |new: &New, why: &str| {
+        let message = format!(
+            "line {}: the `_id` {} of `{}` {why}",
+            new.line, new.id, new.collection
+        );
+        Error::new(ErrorKind::Operation, message)
+    };
+    let mut asked: BTreeMap<&str, Vec<&New>> = BTreeMap::new();
+    for one in new {
+        let place = (one.collection.as_str(), one.id.to_string());
+        if one.id_is_given && !own.contains(&place) {
+            asked.entry(&one.collection).or_default().push(one);
+        }
+        if !seen.insert(place) {
+            return Err(taken(one, "stands twice in this file"));
+        }
+    }
+    for (collection, asked) in asked {
+        for batch in asked.chunks(BATCH) {
+            let ids: Vec<Bson> = batch.iter().map(|new| new.id.clone()).collect();
+            let there = database.collection::<Document>(collection);
+            let found = there
+                .find_one(doc! { "_id": { "$in": ids } })
+                .projection(doc! { "_id": 1 })
+                .await?;
+            let Some(id) = found.as_ref().and_then(|found| found.get("_id")) else {
+                continue;
+            };
+            let one = batch.iter().find(|new| new.id == *id).unwrap_or(&batch[0]);
+            return Err(
+                taken(one, "is there already").help("remove that document, or give this one another `_id`")
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Takes the recorded documents away, and then their records.
+async fn remove(database: &Database, key: &str, recorded: Recorded) -> Result<(), Error> {
+    for ((collection, _), ids) in recorded {
+        let collection = database.collection::<Document>(&collection);
+        for batch in ids.chunks(BATCH) {
+            collection.delete_many(doc! { "_id": { "$in": batch } }).await?;
+        }
+    }
+    let records = database.collection::<Document>(FIXTURE_DOCUMENTS);
+    records.delete_many(doc! { "fixture": key }).await?;
+    Ok(())
+}
+
+/// Writes the documents, each batch after its records.
+async fn write(database: &Database, key: &str, new: &[New]) -> Result<(), Error> {
+    let records = database.collection::<Document>(FIXTURE_DOCUMENTS);
+    for run in new.chunk_by(|one, next| one.collection == next.collection) {
+        for batch in run.chunks(BATCH) {
+            let record = |new: &New| {
+                doc! { "_id": &new.record, "fixture": key, "collection": &new.collection, "document": new.id.clone() }
+            };
+            records
+                .insert_many(batch.iter().map(record))
+                .await
+                .map_err(|error| {
+                    if !is_duplicate(&error) {
+                        return Error::from(error);
+                    }
+                    let message = "a label of this file was filled by another file";
+                    Error::new(ErrorKind::Operation, message).help("`refill` clears everything first")
+                })?;
+            let collection = database.collection::<Document>(&batch[0].collection);
+            let documents = batch.iter().map(|new| &new.document);
+            collection
+                .insert_many(documents)
+                .await
+                .map_err(|error| in_line(error, batch))?;
+        }
+    }
+    Ok(())
+}
+
+/// The error of a batch, with the line of the row that it is about.
+fn in_line(error: mongodb::error::Error, batch: &[New]) -> Error {
+    use mongodb::error::ErrorKind as Driver;
+    let first = match error.kind.as_ref() {
+        Driver::InsertMany(errors) => errors.write_errors.iter().flatten().next(),
+        _ => None,
+    };
+    let Some(first) = first else {
+        return error.into();
+    };
+    let line = batch.get(first.index).map_or(0, |new| new.line);
+    Error::new(ErrorKind::Operation, format!("line {line}: {}", first.message))
+}
+
+/// Takes away what was written of a file, and that it was begun.
+async fn undo(database: &Database, key: &str) -> Result<(), Error> {
+    let recorded = recorded(database, key).await?;
+    remove(database, key, recorded).await?;
+    let files = database.collection::<Document>(FIXTURES);
+    files.delete_one(doc! { "_id": key }).await?;
+    Ok(())
+}

@@ -1,0 +1,181 @@
+//! What differs between the SQL backends, as the verbs see it.
+
+use super::session::{Ran, Session};
+use crate::error::Error;
+use crate::kind::ErrorKind;
+use crate::tasks::{Done, FIXTURES, METADATA, Value};
+use futures_util::future::BoxFuture;
+use std::fmt;
+
+/// One backend, with the way to one database of it.
+pub(crate) trait Dialect: fmt::Debug + Send + Sync + 'static {
+    /// `db1:3306/shop`
+    fn target(&self) -> String;
+
+    /// Every place that this leads to, in one spelling.
+    fn places(&self) -> Vec<String>;
+
+    /// One look at the server; the database may be missing.
+    fn ready(&self) -> BoxFuture<'_, Result<(), Error>>;
+
+    /// Makes the database, where it is missing.
+    fn create(&self) -> BoxFuture<'_, Result<Done, Error>>;
+
+    /// Removes the database, where it is there.
+    fn drop_database(&self) -> BoxFuture<'_, Result<Done, Error>>;
+
+    /// A session in the database. `UnknownDatabase` when there is none: it is never made by the way.
+    fn open(&self) -> BoxFuture<'_, Result<Box<dyn Session>, Error>>;
+
+    /// Empties every table but those of [`KEPT_BY_CLEAR`], and the record of fixtures with them.
+    fn clear(&self) -> BoxFuture<'_, Result<Done, Error>>;
+
+    /// Removes every table but the mark's, and whatever else the database holds.
+    fn purge(&self) -> BoxFuture<'_, Result<Done, Error>>;
+
+    /// A name as SQL, however it is written; or refused, when no such thing can exist.
+    fn quoted(&self, name: &str) -> Result<String, Error>;
+
+    /// The place of the nth value, from 1, that goes into this column.
+    fn placeholder(&self, _nth: usize, _column: Option<&Column>) -> String {
+        "?".to_owned()
+    }
+
+    /// A query for the names of all tables.
+    fn tables(&self) -> &'static str;
+
+    /// Whether a table that [`tables`](Self::tables) does not name is not there, and not hidden from this account.
+    fn is_missing<'a>(
+        &'a self,
+        _session: &'a mut dyn Session,
+        _table: &'a str,
+    ) -> BoxFuture<'a, Result<bool, Error>> {
+        Box::pin(async { Ok(true) })
+    }
+
+    /// A query for the columns of a table, whose name is its one value: name, type, place in the primary key or null,
+    /// `1` when it may be null, default or null, `1` when the server numbers it, `1` when it is computed.
+    fn columns(&self) -> &'static str;
+
+    /// SQL for a column's default in an `update`.
+    fn default_of(&self, _column: &Column) -> String {
+        "default".to_owned()
+    }
+
+    /// An expression as text.
+    fn as_text(&self, expression: &str) -> String {
+        format!("cast({expression} as char)")
+    }
+
+    /// The type of a long text.
+    fn long_text(&self) -> &'static str {
+        "text"
+    }
+
+    /// What begins a transaction that writes.
+    fn begin(&self) -> &'static str {
+        "begin"
+    }
+
+    /// A row without any column.
+    fn insert_nothing(&self, table: &str) -> String {
+        format!("insert into {table} default values")
+    }
+
+    /// A value as this backend's driver takes it.
+    fn value(&self, value: &Value) -> Result<Value, Error> {
+        Ok(value.clone())
+    }
+
+    /// Inserts a row. Gives the number that the server gave the column `numbered`, when there is one.
+    fn insert<'a>(
+        &'a self,
+        session: &'a mut dyn Session,
+        sql: String,
+        values: Vec<Value>,
+        numbered: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Option<Value>, Error>> {
+        Box::pin(async move {
+            let Ran { number, .. } = session.run(sql, values).await?;
+            Ok(number.filter(|_| numbered.is_some()).map(Value::Integer))
+        })
+    }
+}
+
+/// A column of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Column {
+    pub(crate) name: String,
+    /// As the server writes it.
+    pub(crate) kind: String,
+    /// Whether it belongs to the primary key.
+    pub(crate) is_key: bool,
+    /// Whether it may be null.
+    pub(crate) nullable: bool,
+    /// Its default as SQL.
+    pub(crate) default: Option<String>,
+    /// Whether the server numbers it.
+    pub(crate) numbered: bool,
+    /// Whether the server computes it.
+    pub(crate) computed: bool,
+}
+
+/// sqlx's record of migrations.
+pub(crate) const MIGRATIONS: &str = "_sqlx_migrations";
+
+/// The tables that `clear` leaves alone.
+pub(crate) const KEPT_BY_CLEAR: [&str; 2] = [MIGRATIONS, METADATA];
+
+/// Whether a table of this name is of our own making: no fixture writes to it.
+pub(crate) fn is_own(table: &str) -> bool {
+    // Where names have no case, every spelling is it.
+    [MIGRATIONS, METADATA, FIXTURES]
+        .iter()
+        .any(|own| table.eq_ignore_ascii_case(own))
+}
+
+/// The names of the tables.
+pub(crate) async fn tables(dialect: &dyn Dialect, session: &mut dyn Session) -> Result<Vec<String>, Error> {
+    let rows = session.rows(dialect.tables().to_owned(), Vec::new()).await?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|mut row| row.swap_remove(0))
+        .collect())
+}
+
+/// The columns of a table, those of the primary key in its order.
+pub(crate) async fn columns(
+    dialect: &dyn Dialect,
+    session: &mut dyn Session,
+    table: &str,
+) -> Result<Vec<Column>, Error> {
+    let name = Value::Text(table.to_owned());
+    let rows = session.rows(dialect.columns().to_owned(), vec![name]).await?;
+    let mut columns: Vec<(Option<u32>, Column)> = Vec::new();
+    for row in rows {
+        let Ok([Some(name), kind, place, nullable, default, numbered, computed]) =
+            <[Option<String>; 7]>::try_from(row)
+        else {
+            let message = format!("the columns of `{table}` cannot be understood");
+            return Err(Error::new(ErrorKind::Protocol, message));
+        };
+        let is_true = |word: Option<String>| word.as_deref() == Some("1");
+        let place: Option<u32> = place
+            .and_then(|place| place.parse().ok())
+            .filter(|place| *place > 0);
+        columns.push((
+            place,
+            Column {
+                name,
+                kind: kind.unwrap_or_default(),
+                is_key: place.is_some(),
+                nullable: is_true(nullable),
+                default,
+                numbered: is_true(numbered),
+                computed: is_true(computed),
+            },
+        ));
+    }
+    columns.sort_by_key(|(place, _)| place.unwrap_or(u32::MAX));
+    Ok(columns.into_iter().map(|(_, column)| column).collect())
+}

@@ -1,0 +1,219 @@
+//! The record of fixtures: the table `_dbreg_fixtures`, a row per file, written in the transaction of the file itself.
+
+use super::dialect::{Dialect, is_own};
+use super::session::Session;
+use super::time::now;
+use crate::error::Error;
+use crate::kind::ErrorKind;
+use crate::tasks::{FIXTURES, Fixture, Value};
+use serde_json::{Value as Json, json};
+
+/// What was filled from one file.
+#[derive(Debug)]
+pub(super) struct Record {
+    pub(super) checksum: String,
+    pub(super) at: String,
+    /// The rows, in the order of the file.
+    pub(super) rows: Vec<FilledRow>,
+}
+
+/// A row that was filled: what finds it again.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct FilledRow {
+    pub(super) table: String,
+    pub(super) label: Option<String>,
+    /// Its primary key; nothing where the table has none, or where the server gave it and does not say.
+    pub(super) key: Option<Vec<(String, Value)>>,
+}
+
+/// The name that a file is recorded under, `mysql.main/10-orders.toml`: two connections may lead to one database.
+pub(super) fn name_of(fixture: &Fixture) -> String {
+    let mut parts = fixture.path.iter().rev().take(2);
+    let (file, folder) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    format!("{}/{}", folder.to_string_lossy(), file.to_string_lossy())
+}
+
+/// Makes the table, where it is missing. Not within a transaction: MySQL would commit it.
+pub(super) async fn ensure(dialect: &dyn Dialect, session: &mut dyn Session) -> Result<(), Error> {
+    let (table, text) = (dialect.quoted(FIXTURES)?, dialect.long_text());
+    let sql = format!(
+        "create table if not exists {table} (file varchar(400) not null primary key, checksum varchar(64) not null, \
+         filled_at varchar(40) not null, filled_rows {text} not null)"
+    );
+    session.script(sql).await
+}
+
+/// The record of a file.
+pub(super) async fn find(
+    dialect: &dyn Dialect,
+    session: &mut dyn Session,
+    name: &str,
+) -> Result<Option<Record>, Error> {
+    let columns = ["checksum", "filled_at", "filled_rows"].map(|column| dialect.as_text(column));
+    let sql = format!(
+        "select {} from {} where file = {}",
+        columns.join(", "),
+        dialect.quoted(FIXTURES)?,
+        dialect.placeholder(1, None)
+    );
+    let rows = session.rows(sql, vec![Value::Text(name.to_owned())]).await?;
+    rows.into_iter().next().map(|row| read(name, row)).transpose()
+}
+
+/// The rows of every other file of the same connection: what references may lead to.
+pub(super) async fn rows_of_others(
+    dialect: &dyn Dialect,
+    session: &mut dyn Session,
+    name: &str,
+) -> Result<Vec<FilledRow>, Error> {
+    let columns = ["file", "checksum", "filled_at", "filled_rows"].map(|column| dialect.as_text(column));
+    let sql = format!("select {} from {}", columns.join(", "), dialect.quoted(FIXTURES)?);
+    let folder = name.split_once('/').map_or("", |(folder, _)| folder);
+    let mut found = Vec::new();
+    for mut row in session.rows(sql, Vec::new()).await? {
+        let other = row.remove(0).unwrap_or_default();
+        let is_sibling = other.split_once('/').is_some_and(|(theirs, _)| theirs == folder);
+        if other != name && is_sibling {
+            found.extend(read(&other, row)?.rows);
+        }
+    }
+    Ok(found)
+}
+
+/// Writes the record of a file, in place of the one that is there.
+pub(super) async fn write(
+    dialect: &dyn Dialect,
+    session: &mut dyn Session,
+    name: &str,
+    checksum: &str,
+    rows: &[FilledRow],
+) -> Result<(), Error> {
+    let table = dialect.quoted(FIXTURES)?;
+    let file = Value::Text(name.to_owned());
+    let delete = format!(
+        "delete from {table} where file = {}",
+        dialect.placeholder(1, None)
+    );
+    session.run(delete, vec![file.clone()]).await?;
+    let places: Vec<_> = (1..=4).map(|nth| dialect.placeholder(nth, None)).collect();
+    let insert = format!(
+        "insert into {table} (file, checksum, filled_at, filled_rows) values ({})",
+        places.join(", ")
+    );
+    let rows = Json::Array(rows.iter().map(row_as_json).collect()).to_string();
+    let texts = [checksum.to_owned(), now(), rows].map(Value::Text);
+    session
+        .run(insert, [file].into_iter().chain(texts).collect())
+        .await?;
+    Ok(())
+}
+
+fn read(name: &str, row: Vec<Option<String>>) -> Result<Record, Error> {
+    let broken = || {
+        let message = format!("the record of `{name}` in `{FIXTURES}` cannot be understood");
+        Error::new(ErrorKind::Config, message).help("was it changed by hand? `refill` begins anew")
+    };
+    let Ok([Some(checksum), Some(at), Some(rows)]) = <[Option<String>; 3]>::try_from(row) else {
+        return Err(broken());
+    };
+    let rows: Json = serde_json::from_str(&rows).map_err(|_| broken())?;
+    let rows = rows.as_array().ok_or_else(broken)?.iter();
+    let rows: Option<Vec<_>> = rows.map(row_of_json).collect();
+    let rows = rows.ok_or_else(broken)?;
+    // What stands there is deleted by its key: the record must not lead to our own tables.
+    if rows.iter().any(|row| is_own(&row.table)) {
+        return Err(broken());
+    }
+    Ok(Record { checksum, at, rows })
+}
+
+fn row_as_json(row: &FilledRow) -> Json {
+    let key = row.key.as_ref().map(|key| {
+        let parts = key.iter().map(|(column, value)| json!([column, as_json(value)]));
+        parts.collect::<Vec<_>>()
+    });
+    json!({ "table": row.table, "label": row.label, "key": key })
+}
+
+fn row_of_json(json: &Json) -> Option<FilledRow> {
+    let label = match json.get("label")? {
+        Json::Null => None,
+        label => Some(label.as_str()?.to_owned()),
+    };
+    let key = match json.get("key")? {
+        Json::Null => None,
+        key => {
+            let part = |part: &Json| Some((part.get(0)?.as_str()?.to_owned(), of_json(part.get(1)?)?));
+            Some(key.as_array()?.iter().map(part).collect::<Option<Vec<_>>>()?)
+        }
+    };
+    let table = json.get("table")?.as_str()?.to_owned();
+    Some(FilledRow { table, label, key })
+}
+
+/// The part of a key. Keys are scalars.
+fn as_json(value: &Value) -> Json {
+    match value {
+        Value::Bool(value) => json!(value),
+        Value::Integer(value) => json!(value),
+        Value::Float(value) => json!({ "float": value.to_string() }),
+        Value::Text(value) => json!(value),
+        Value::DateTime(value) => json!({ "time": value }),
+        Value::Bytes(bytes) => {
+            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            json!({ "hex": hex })
+        }
+        _ => Json::Null,
+    }
+}
+
+fn of_json(json: &Json) -> Option<Value> {
+    match json {
+        Json::Null => Some(Value::Null),
+        Json::Bool(value) => Some(Value::Bool(*value)),
+        Json::Number(value) => value.as_i64().map(Value::Integer),
+        Json::String(value) => Some(Value::Text(value.clone())),
+        Json::Object(object) => {
+            let text = |key: &str| object.get(key).and_then(Json::as_str);
+            if let Some(time) = text("time") {
+                return Some(Value::DateTime(time.to_owned()));
+            }
+            if let Some(float) = text("float") {
+                return float.parse().ok().map(Value::Float);
+            }
+            let hex = text("hex")?;
+            let digits = hex.as_bytes().chunks(2).map(|pair| {
+                let pair = std::str::from_utf8(pair).ok()?;
+                u8::from_str_radix(pair, 16).ok()
+            });
+            Some(Value::Bytes(digits.collect::<Option<Vec<_>>>()?))
+        }
+        Json::Array(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_the_same_after_writing_and_reading() {
+        let key = [
+            Value::Integer(i64::MAX),
+            Value::Text("a\"b".to_owned()),
+            Value::Bytes(vec![0, 255]),
+            Value::DateTime("2026-11-25".to_owned()),
+            Value::Bool(true),
+            Value::Float(1.5),
+        ];
+        let key = key.into_iter().map(|value| ("k".to_owned(), value)).collect();
+        for key in [Some(key), None] {
+            let row = FilledRow {
+                table: "t`x".to_owned(),
+                label: key.as_ref().map(|_| "alice".to_owned()),
+                key,
+            };
+            assert_eq!(row_of_json(&row_as_json(&row)), Some(row));
+        }
+    }
+}

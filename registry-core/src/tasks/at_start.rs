@@ -1,0 +1,113 @@
+//! `App::builder().migrate(true)`: the migrations of an application that is starting.
+
+use super::builder::Options;
+use super::report::StepOutcome;
+use super::subject;
+use super::verb::Verb;
+use super::{Tasks, selection};
+use crate::base::StartPolicy;
+use crate::connection::Connection;
+use crate::error::Error;
+use crate::kind::ErrorKind;
+use crate::values::Values;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Where an application has its migrations, when the builder does not say.
+pub(crate) const FOLDER: &str = "migrations";
+
+/// Migrates every connection that has a folder, all at once. Gives the connections that must not be opened, by label,
+/// and why.
+///
+/// # Errors
+/// What is wrong with the folder itself, a text each.
+pub(crate) async fn migrate(
+    values: &Values<'_>,
+    connections: &[Arc<dyn Connection>],
+    folder: &Path,
+    within: Duration,
+) -> Result<HashMap<String, Error>, Vec<String>> {
+    // A wrong working directory must not pass for an application without migrations.
+    if !folder.is_dir() {
+        let shown = folder.display();
+        return Err(vec![format!(
+            "there is no folder `{shown}` to migrate from\nhelp: write `.migrations(\"path\")`, or leave `.migrate(true)` out"
+        )]);
+    }
+    let mut subjects = subject::all(values);
+    let mistakes = selection::stray_folders(&subjects, &values.shape, folder);
+    if !mistakes.is_empty() {
+        return Err(mistakes);
+    }
+    let options = Options {
+        migrations: Some(PathBuf::from(folder)),
+        step_deadline: within,
+        ..Options::default()
+    };
+    for subject in &mut subjects {
+        let has_folder = options.migrations_of(&subject.label).is_dir();
+        subject.selected = subject.takes_tasks && has_folder;
+        #[cfg(feature = "sqlite")]
+        if let Some(steps) = on_pool(&subject.label, connections) {
+            subject.steps = Ok(steps);
+        }
+    }
+    let tasks = Tasks {
+        subjects,
+        options,
+        profile: values.profile().map(str::to_owned),
+        values: values.summary.clone(),
+    };
+    let report = tasks.run(Verb::Migrate, |_| {}).await;
+    if report.is_success() {
+        tracing::info!("{report}");
+    }
+    let mut failed = HashMap::new();
+    for row in report.connections {
+        let waits = connections.iter().any(|connection| {
+            let base = connection.base();
+            base.label() == row.connection && base.policy() != StartPolicy::Required
+        });
+        for step in row.steps {
+            let error = match step.outcome {
+                StepOutcome::Done(_) | StepOutcome::Unchanged(_) => continue,
+                StepOutcome::Failed(error) => error,
+                StepOutcome::Refused(refusal) => Error::new(ErrorKind::Config, refusal.to_string()),
+                StepOutcome::NotBegun(because) => Error::new(ErrorKind::Config, because),
+            };
+            if waits && error.is_transient() {
+                // It is opened when it is there; the next start migrates it.
+                tracing::warn!("{}: not migrated: {}", row.connection, error.message());
+                continue;
+            }
+            failed.insert(row.connection.clone(), not_migrated(&error));
+        }
+    }
+    Ok(failed)
+}
+
+fn not_migrated(error: &Error) -> Error {
+    let message = format!("not migrated: {}", error.message());
+    let mut told = Error::new(error.kind(), message).transient(error.is_transient());
+    if let Some(help) = error.next_step() {
+        told = told.help(help);
+    }
+    told
+}
+
+/// The steps on the pool of the application itself: the only way into a database in memory.
+#[cfg(feature = "sqlite")]
+fn on_pool(label: &str, connections: &[Arc<dyn Connection>]) -> Option<Arc<dyn super::Steps>> {
+    let connection = connections
+        .iter()
+        .find(|connection| connection.base().label() == label)?;
+    match connection.instance() {
+        Ok(crate::connection::Instance::Sqlite(pool)) => {
+            let path = connection.hosts();
+            Some(Arc::new(crate::adapters::sqlite::SqliteTasks::on(&path, pool)))
+        }
+        _ => None,
+    }
+}

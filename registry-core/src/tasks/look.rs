@@ -1,0 +1,306 @@
+//! The look before a verb: folders, servers, protection. It changes nothing.
+
+use super::Tasks;
+use super::event::{Event, Observer};
+use super::fixture::{self, Content, Fixture, Formats};
+use super::migrations::{self, Migrations};
+use super::plan::{Obstacle, Plan, PlannedRow, PlannedStep};
+use super::protection::{self, Objection};
+use super::steps::{MigrationState, MigrationStatus, Steps};
+use super::subject::Subject;
+use super::verb::{MigrateTo, Step, Verb};
+use crate::backoff::Backoff;
+use crate::error::Error;
+use crate::kind::ErrorKind;
+use crate::turns::Turns;
+use registry_config::Diagnostic;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// The pauses between looks at a server that does not answer yet.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+
+/// One connection that was looked at.
+#[derive(Debug)]
+pub(super) struct Looked<'t> {
+    pub(super) at: usize,
+    pub(super) subject: &'t Subject,
+    pub(super) migrations: Migrations,
+    pub(super) fixtures: Vec<Fixture>,
+    /// What works on it, or what stands in the way.
+    pub(super) steps: Result<Arc<dyn Steps>, Objection>,
+}
+
+impl Tasks {
+    /// What `verb` would do, and what stands in its way. It looks at folders, servers and marks, waits for servers as long
+    /// as [`wait`](super::TasksBuilder::wait) allows, and changes nothing.
+    ///
+    /// # Cancellation
+    /// Dropping the future is harmless.
+    pub async fn plan(&self, verb: Verb) -> Plan {
+        let looked = self.look(verb, &|_| {}).await;
+        let rows = looked.iter().map(|one| self.plan_one(verb, one));
+        let excluded = self.subjects.iter().filter(|subject| !subject.takes_tasks);
+        Plan {
+            verb,
+            connections: futures_util::future::join_all(rows).await,
+            excluded: excluded.map(|subject| subject.label.clone()).collect(),
+        }
+    }
+
+    /// What became of each migration of each selected connection; it changes nothing. A connection without migrations
+    /// has an empty list.
+    ///
+    /// # Cancellation
+    /// Dropping the future is harmless.
+    pub async fn migration_status(&self) -> Vec<(String, Result<Vec<MigrationStatus>, Error>)> {
+        let looked = self.look(Verb::Migrate, &|_| {}).await;
+        let all = looked.iter().map(async |one| {
+            let label = one.subject.label.clone();
+            let status = match &one.steps {
+                Ok(steps) => self.status_of(one, &**steps).await,
+                Err(Objection::Failed(error)) => Err(error.clone()),
+                Err(Objection::Refused(refusal)) => Err(Error::new(ErrorKind::Config, refusal.to_string())),
+            };
+            (label, status)
+        });
+        futures_util::future::join_all(all).await
+    }
+
+    /// Looks at every selected connection at once.
+    pub(super) async fn look(&self, verb: Verb, observe: Observer<'_>) -> Vec<Looked<'_>> {
+        let steps = verb.steps(self.options.to);
+        let turns = Turns::new(self.options.concurrency);
+        let selected = (0..self.subjects.len()).filter(|at| self.subjects[*at].selected);
+        let looks = selected.map(async |at| {
+            let _turn = turns.take().await;
+            self.look_at(at, steps, observe).await
+        });
+        futures_util::future::join_all(looks).await
+    }
+
+    async fn look_at(&self, at: usize, steps: &[Step], observe: Observer<'_>) -> Looked<'_> {
+        let subject = &self.subjects[at];
+        let mut looked = Looked {
+            at,
+            subject,
+            migrations: Migrations::default(),
+            fixtures: Vec::new(),
+            steps: subject.steps.clone().map_err(Objection::Failed),
+        };
+        let Ok(works) = subject.steps.clone() else {
+            return looked;
+        };
+        let objection = async {
+            let destroys = steps.iter().any(|step| step.destroys());
+            let known = &self.options.known_to_destroy;
+            if destroys && let Some(refusal) = protection::by_settings(&self.subjects, at, known) {
+                return Err(Objection::Refused(refusal));
+            }
+            self.read_folders(&mut looked, &*works, steps)
+                .map_err(Objection::Failed)?;
+            self.wait_for(subject, &*works, observe)
+                .await
+                .map_err(Objection::Failed)?;
+            if destroys {
+                let asked = protection::by_mark(subject, &*works, known);
+                return within(subject.connect_timeout, asked, Objection::Failed).await;
+            }
+            Ok(())
+        };
+        if let Err(objection) = objection.await {
+            looked.steps = Err(match objection {
+                Objection::Failed(error) => {
+                    Objection::Failed(error.connection_named(subject.label.clone()).during("look"))
+                }
+                refused => refused,
+            });
+        }
+        looked
+    }
+
+    fn read_folders(&self, looked: &mut Looked<'_>, works: &dyn Steps, steps: &[Step]) -> Result<(), Error> {
+        let label = &looked.subject.label;
+        let migrates = |step: &Step| matches!(step, Step::Migrate | Step::Revert);
+        if steps.iter().any(migrates) {
+            let folder = self.options.migrations_of(label);
+            let read = migrations::read_folder(&folder, works.migration_formats());
+            looked.migrations = read.map_err(|mistakes| in_one(&mistakes))?;
+        }
+        if steps.contains(&Step::Fill) {
+            looked.fixtures =
+                read_fixtures(&self.options.fixtures_of(label), works).map_err(|m| in_one(&m))?;
+        }
+        Ok(())
+    }
+
+    /// Asks the server until it answers, as long as the wait allows.
+    async fn wait_for(
+        &self,
+        subject: &Subject,
+        works: &dyn Steps,
+        observe: Observer<'_>,
+    ) -> Result<(), Error> {
+        let deadline = Instant::now() + self.options.wait;
+        let mut backoff = Backoff::new(PAUSE.0, PAUSE.1);
+        loop {
+            let error = match within(subject.connect_timeout, works.ready(), |error| error).await {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            let pause = backoff.next_pause();
+            if !error.is_transient() || Instant::now() + pause >= deadline {
+                return Err(error);
+            }
+            observe(Event::Waiting {
+                connection: subject.label.clone(),
+                cause: error.message().to_owned(),
+            });
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    async fn status_of(&self, one: &Looked<'_>, works: &dyn Steps) -> Result<Vec<MigrationStatus>, Error> {
+        if works.migration_formats().is_empty() {
+            return Ok(Vec::new());
+        }
+        let asked = works.migration_status(&one.migrations);
+        let status = within(one.subject.connect_timeout, asked, |error| error).await;
+        status.map_err(|error| error.connection_named(one.subject.label.clone()))
+    }
+
+    async fn plan_one(&self, verb: Verb, one: &Looked<'_>) -> PlannedRow {
+        let subject = one.subject;
+        let mut row = PlannedRow {
+            connection: subject.label.clone(),
+            target: subject.target(),
+            steps: Vec::new(),
+            obstacle: None,
+        };
+        let steps = verb.steps(self.options.to);
+        let works = match &one.steps {
+            Ok(works) => works,
+            Err(Objection::Refused(refusal)) => {
+                row.obstacle = Some(Obstacle::Refused(refusal.clone()));
+                return row;
+            }
+            Err(Objection::Failed(error)) => {
+                row.obstacle = Some(Obstacle::Failed(error.clone()));
+                return row;
+            }
+        };
+        let mut status = None;
+        for step in steps {
+            if matches!(step, Step::Migrate | Step::Revert) {
+                let anew = steps.contains(&Step::Drop);
+                let known = if anew {
+                    Ok(all_pending(&one.migrations))
+                } else {
+                    self.status_of(one, &**works).await
+                };
+                match known {
+                    Ok(known) => status = Some(known),
+                    Err(error) => row.obstacle = Some(Obstacle::Failed(error)),
+                }
+            }
+            let details = match step {
+                Step::Create => vec![format!("create {}", row.target)],
+                Step::Drop => vec![format!("drop {} and all that is in it", row.target)],
+                Step::Clear => vec![format!("remove all data of {}", row.target)],
+                Step::Purge => vec![format!("remove all structure and data of {}", row.target)],
+                Step::Fill => one.fixtures.iter().map(planned_fixture).collect(),
+                Step::Migrate | Step::Revert => {
+                    let status = status.as_deref().unwrap_or_default();
+                    planned_migrations(&one.migrations, status, self.options.to)
+                }
+            };
+            row.steps.push(PlannedStep { step: *step, details });
+        }
+        row
+    }
+}
+
+impl Subject {
+    pub(super) fn target(&self) -> String {
+        match &self.steps {
+            Ok(steps) => steps.target(),
+            Err(_) => String::new(),
+        }
+    }
+}
+
+/// A look, within its limit.
+async fn within<T, E>(
+    limit: Duration,
+    look: impl Future<Output = Result<T, E>>,
+    as_own: impl Fn(Error) -> E,
+) -> Result<T, E> {
+    match tokio::time::timeout(limit, look).await {
+        Ok(result) => result,
+        Err(_) => {
+            let error = Error::new(ErrorKind::Timeout, format!("no answer within {limit:?}"));
+            Err(as_own(error.help("the limit is `connect_timeout`")))
+        }
+    }
+}
+
+/// Several mistakes as one error.
+fn in_one(mistakes: &[String]) -> Error {
+    Error::new(ErrorKind::Config, mistakes.join("; "))
+}
+
+fn read_fixtures(folder: &std::path::Path, works: &dyn Steps) -> Result<Vec<Fixture>, Vec<String>> {
+    let formats = if works.takes_sql_fixtures() {
+        Formats::RowsAndSql
+    } else {
+        Formats::Rows
+    };
+    // An error's text is one line.
+    let line = |mistake: &Diagnostic| mistake.render("").replace("\n  help: ", "; ");
+    fixture::read_folder(folder, formats).map_err(|mistakes| mistakes.iter().map(line).collect())
+}
+
+fn all_pending(migrations: &Migrations) -> Vec<MigrationStatus> {
+    let pending =
+        |m: &migrations::Migration| MigrationStatus::new(m.version, &m.name, MigrationState::Pending);
+    migrations.list.iter().map(pending).collect()
+}
+
+fn planned_migrations(migrations: &Migrations, status: &[MigrationStatus], to: MigrateTo) -> Vec<String> {
+    let label = |one: &MigrationStatus| format!("{} {}", one.version, one.name);
+    let applied = status.iter().filter(|one| one.state != MigrationState::Pending);
+    let pending = status.iter().filter(|one| one.state == MigrationState::Pending);
+    match to {
+        MigrateTo::Latest => pending.map(|one| format!("apply {}", label(one))).collect(),
+        MigrateTo::Version(version) => pending
+            .filter(|one| one.version <= version)
+            .map(|one| format!("apply {}", label(one)))
+            .collect(),
+        MigrateTo::RevertOne => {
+            let last = applied.max_by_key(|one| one.version);
+            last.iter().map(|one| format!("revert {}", label(one))).collect()
+        }
+        MigrateTo::RevertTo(version) => {
+            let mut above: Vec<_> = applied.filter(|one| one.version > version).collect();
+            above.reverse();
+            debug_assert!(above.len() <= status.len().max(migrations.list.len()));
+            above.iter().map(|one| format!("revert {}", label(one))).collect()
+        }
+    }
+}
+
+fn planned_fixture(fixture: &Fixture) -> String {
+    let name = file_name(fixture);
+    match &fixture.content {
+        Content::Rows(rows) if rows.len() == 1 => format!("fill {name}: 1 row"),
+        Content::Rows(rows) => format!("fill {name}: {} rows", rows.len()),
+        Content::Sql(_) => format!("fill {name}"),
+    }
+}
+
+/// The file's own name: `10-orders.toml`.
+pub(super) fn file_name(fixture: &Fixture) -> String {
+    let name = fixture.path.file_name().unwrap_or(fixture.path.as_os_str());
+    name.to_string_lossy().into_owned()
+}

@@ -1,0 +1,363 @@
+//! Running a verb: concurrently over databases, in order within one, up to its first failure.
+
+use super::event::{Event, Observer};
+use super::look::{Looked, file_name};
+use super::protection::{self, Objection};
+use super::report::{StepOutcome, StepRow, TasksReport, TasksRow};
+use super::steps::{Done, Filled, Mark, Marked, Reach, Refill, Steps, Tell};
+use super::verb::{MigrateTo, Step, Verb};
+use super::{Tasks, fixture::Fixture};
+use crate::error::Error;
+use crate::kind::ErrorKind;
+use crate::turns::Turns;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// What the mark of a database says when there is no profile.
+const NO_PROFILE: &str = "default";
+
+impl Tasks {
+    /// Runs a verb, and tells `observe` what happens. It must not block: it is called from the task that runs the verb.
+    ///
+    /// When a connection refuses, nothing is done to any. Otherwise databases are worked on concurrently; within one, the
+    /// steps are taken in order, up to the first failure. What failed can be run again: what is done stays done.
+    ///
+    /// # Cancellation
+    /// Dropping the future ends the sessions. The migration or the file of fixtures that was under way is rolled back
+    /// where the server can do that; on MySQL, which cannot roll back changes of structure, it may be half applied, and
+    /// the next `migrate` says what to do.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime, as the drivers do.
+    pub async fn run(&self, verb: Verb, observe: impl Fn(Event) + Send + Sync) -> TasksReport {
+        self.run_observed(verb, &observe).await
+    }
+
+    async fn run_observed(&self, verb: Verb, observe: Observer<'_>) -> TasksReport {
+        let started = Instant::now();
+        let looked = self.look(verb, observe).await;
+        let refuses = |one: &&Looked<'_>| matches!(one.steps, Err(Objection::Refused(_)));
+        let refusing = looked.iter().find(refuses).map(|one| one.subject.label.clone());
+        let steps = verb.steps(self.options.to);
+        let mut rows: Vec<TasksRow> = Vec::new();
+        if let Some(refusing) = refusing {
+            let because = format!("`{refusing}` refuses, and then nothing is done to any");
+            rows.extend(looked.iter().map(|one| stopped(one, steps, &because)));
+        } else {
+            let turns = Turns::new(self.options.concurrency);
+            let lanes = lanes(&looked);
+            let lanes = lanes.iter().map(async |lane| {
+                let _turn = turns.take().await;
+                self.run_lane(lane, steps, observe).await
+            });
+            let mut done: Vec<(usize, TasksRow)> = futures_util::future::join_all(lanes)
+                .await
+                .into_iter()
+                .flatten()
+                .collect();
+            done.sort_by_key(|(at, _)| *at);
+            rows.extend(done.into_iter().map(|(_, row)| row));
+        }
+        TasksReport {
+            verb,
+            connections: rows,
+            elapsed: started.elapsed(),
+        }
+    }
+
+    /// Runs the steps on the connections to one database: each step on all of them, then the next.
+    async fn run_lane(
+        &self,
+        lane: &[&Looked<'_>],
+        steps: &[Step],
+        observe: Observer<'_>,
+    ) -> Vec<(usize, TasksRow)> {
+        let mut rows: Vec<(usize, TasksRow)> = lane.iter().map(|one| (one.at, row(one))).collect();
+        let mut failed: Option<(String, Step)> = None;
+        for step in steps {
+            for (one, (_, row)) in lane.iter().zip(&mut rows) {
+                let taken = match &failed {
+                    None => self.take(one, *step, observe).await,
+                    Some((label, earlier)) => {
+                        let because = if *label == one.subject.label {
+                            format!("`{earlier}` failed before it")
+                        } else {
+                            format!(
+                                "`{earlier}` of {label}, which leads to the same database, failed before it"
+                            )
+                        };
+                        not_begun(*step, because)
+                    }
+                };
+                if failed.is_none() && !taken.outcome.is_success() {
+                    failed = Some((one.subject.label.clone(), *step));
+                }
+                row.steps.push(taken);
+            }
+        }
+        rows
+    }
+
+    /// Takes one step on one connection.
+    async fn take(&self, one: &Looked<'_>, step: Step, observe: Observer<'_>) -> StepRow {
+        let connection = || one.subject.label.clone();
+        let steps = match &one.steps {
+            Ok(steps) => steps,
+            Err(objection) => return objected(step, objection),
+        };
+        observe(Event::Began {
+            connection: connection(),
+            step,
+        });
+        let started = Instant::now();
+        let details: Mutex<Vec<String>> = Mutex::default();
+        let tell = |words: String| {
+            let mut details = details.lock().unwrap_or_else(PoisonError::into_inner);
+            details.push(words.clone());
+            drop(details);
+            observe(Event::Progress {
+                connection: connection(),
+                step,
+                words,
+            });
+        };
+        let limit = self.options.step_deadline;
+        let outcome = match tokio::time::timeout(limit, self.perform(one, &**steps, step, &tell)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(Objection::Failed(Error::new(
+                ErrorKind::Timeout,
+                format!("not done within {limit:?}"),
+            ))),
+        };
+        let outcome = match outcome {
+            Ok(Done { words, changed: true }) => StepOutcome::Done(words),
+            Ok(Done {
+                words,
+                changed: false,
+            }) => StepOutcome::Unchanged(words),
+            Err(Objection::Refused(refusal)) => StepOutcome::Refused(refusal),
+            Err(Objection::Failed(error)) => {
+                StepOutcome::Failed(error.connection_named(connection()).during(step.name()))
+            }
+        };
+        let elapsed = started.elapsed();
+        observe(Event::Ended {
+            connection: connection(),
+            step,
+            outcome: outcome.clone(),
+            elapsed,
+        });
+        StepRow {
+            step,
+            outcome,
+            details: details.into_inner().unwrap_or_else(PoisonError::into_inner),
+            elapsed,
+        }
+    }
+
+    async fn perform(
+        &self,
+        one: &Looked<'_>,
+        steps: &dyn Steps,
+        step: Step,
+        tell: Tell<'_>,
+    ) -> Result<Done, Objection> {
+        if step.destroys() {
+            // Asked again, because the steps before may have taken long: what is read now is what counts.
+            protection::by_mark(one.subject, steps, &self.options.known_to_destroy).await?;
+        }
+        let reach = if self.options.all_keys {
+            Reach::AllKeys
+        } else {
+            Reach::Own
+        };
+        let to = self.options.to;
+        let done = match step {
+            Step::Create => steps.create().await,
+            Step::Drop => steps.drop_database().await,
+            Step::Migrate => self.migrate(one, steps, tell).await,
+            Step::Revert if one.migrations.list.is_empty() => Ok(self.no_migrations(one, steps)),
+            Step::Revert => steps.revert(&one.migrations, to, tell).await,
+            Step::Fill => self.fill(one, steps, tell).await,
+            Step::Clear => steps.clear(reach).await,
+            Step::Purge => steps.purge(reach).await,
+        };
+        done.map_err(Objection::Failed)
+    }
+
+    fn no_migrations(&self, one: &Looked<'_>, steps: &dyn Steps) -> Done {
+        if steps.migration_formats().is_empty() {
+            return Done::nothing(format!(
+                "nothing to migrate: {} has no structure",
+                one.subject.backend
+            ));
+        }
+        let folder = self.options.migrations_of(&one.subject.label);
+        Done::nothing(format!(
+            "nothing to migrate: no migrations in `{}`",
+            folder.display()
+        ))
+    }
+
+    async fn migrate(&self, one: &Looked<'_>, steps: &dyn Steps, tell: Tell<'_>) -> Result<Done, Error> {
+        if one.migrations.list.is_empty() {
+            return Ok(self.no_migrations(one, steps));
+        }
+        // Before the migrations, so that a database that was half migrated has it already.
+        self.write_mark(one, steps).await?;
+        let to = match self.options.to {
+            MigrateTo::Version(version) => MigrateTo::Version(version),
+            // Of `build` and `rebuild`, which do not revert.
+            _ => MigrateTo::Latest,
+        };
+        steps.migrate(&one.migrations, to, tell).await
+    }
+
+    /// Writes the mark where there is none, or where it says less than is known now; never one that protects less.
+    async fn write_mark(&self, one: &Looked<'_>, steps: &dyn Steps) -> Result<(), Error> {
+        let mark = Mark {
+            environment: self.profile.clone().unwrap_or_else(|| NO_PROFILE.to_owned()),
+            protected: !one.subject.reasons.is_empty(),
+        };
+        let stands = match steps.mark().await? {
+            Marked::NoDatabase | Marked::Unmarked => false,
+            Marked::As(old) => old.protected || !mark.protected,
+        };
+        if stands {
+            return Ok(());
+        }
+        steps.set_mark(&mark).await
+    }
+
+    async fn fill(&self, one: &Looked<'_>, steps: &dyn Steps, tell: Tell<'_>) -> Result<Done, Error> {
+        let policy = if self.options.replace {
+            Refill::Replace
+        } else {
+            Refill::Never
+        };
+        if one.fixtures.is_empty() {
+            let folder = self.options.fixtures_of(&one.subject.label);
+            return Ok(Done::nothing(format!("no fixtures in `{}`", folder.display())));
+        }
+        let (mut written, mut already) = (0_usize, Vec::new());
+        for fixture in &one.fixtures {
+            let name = file_name(fixture);
+            let filled = steps.fill(fixture, policy).await;
+            let filled = filled.map_err(|error| in_file(&error, fixture))?;
+            match filled {
+                Filled::Written { rows } => tell(format!("filled {name}{}", counted(rows))),
+                Filled::Replaced { rows } => tell(format!("replaced {name}{}", counted(rows))),
+                Filled::Already { at, changed: true } => {
+                    let message = format!("`{name}` was filled {at}, and was changed since");
+                    let help = "write `--replace` to fill it again, or give the new rows a file of their own";
+                    return Err(Error::new(ErrorKind::Config, message).help(help));
+                }
+                Filled::Nowhere => {
+                    return Ok(Done::nothing(
+                        "nothing to fill: a database in memory begins empty",
+                    ));
+                }
+                Filled::Already { at, .. } => {
+                    already.push(format!("`{name}` was filled {at}"));
+                    continue;
+                }
+            }
+            written += 1;
+        }
+        if written == 0 {
+            let help = "write `--replace` to fill them again, or `refill` to clear everything first";
+            return Err(Error::new(ErrorKind::Config, already.join(", ")).help(help));
+        }
+        let files = |count: usize| {
+            if count == 1 {
+                "1 file".to_owned()
+            } else {
+                format!("{count} files")
+            }
+        };
+        let mut words = format!("filled {}", files(written));
+        if !already.is_empty() {
+            words += &format!("; {} filled before", files(already.len()));
+        }
+        Ok(Done::changed(words))
+    }
+}
+
+/// The error of a file, with its path in front.
+fn in_file(error: &Error, fixture: &Fixture) -> Error {
+    let message = format!("{}: {}", fixture.path.display(), error.message());
+    let mut named = Error::new(error.kind(), message).transient(error.is_transient());
+    if let Some(help) = error.next_step() {
+        named = named.help(help);
+    }
+    named
+}
+
+fn counted(rows: Option<u64>) -> String {
+    match rows {
+        None => String::new(),
+        Some(1) => ": 1 row".to_owned(),
+        Some(rows) => format!(": {rows} rows"),
+    }
+}
+
+/// The connections by database: those that lead to the same one are in one lane.
+fn lanes<'l, 't>(looked: &'l [Looked<'t>]) -> Vec<Vec<&'l Looked<'t>>> {
+    let mut lanes: Vec<Vec<&Looked<'_>>> = Vec::new();
+    for one in looked {
+        let meets = |lane: &Vec<&Looked<'_>>| {
+            lane.iter()
+                .any(|other| one.subject.shares_with.contains(&other.at))
+        };
+        let (mut mine, others): (Vec<_>, Vec<_>) = lanes.into_iter().partition(meets);
+        let mut lane: Vec<_> = mine.drain(..).flatten().collect();
+        lane.push(one);
+        lanes = others;
+        lanes.push(lane);
+    }
+    lanes
+}
+
+fn row(one: &Looked<'_>) -> TasksRow {
+    TasksRow {
+        connection: one.subject.label.clone(),
+        target: one.subject.target(),
+        steps: Vec::new(),
+    }
+}
+
+/// The row of a connection of which nothing was begun.
+fn stopped(one: &Looked<'_>, steps: &[Step], because: &str) -> TasksRow {
+    let mut row = row(one);
+    row.steps = steps
+        .iter()
+        .enumerate()
+        .map(|(n, step)| match &one.steps {
+            Err(objection) if n == 0 => objected(*step, objection),
+            _ => not_begun(*step, because.to_owned()),
+        })
+        .collect();
+    row
+}
+
+fn objected(step: Step, objection: &Objection) -> StepRow {
+    let outcome = match objection {
+        Objection::Refused(refusal) => StepOutcome::Refused(refusal.clone()),
+        Objection::Failed(error) => StepOutcome::Failed(error.clone()),
+    };
+    StepRow {
+        step,
+        outcome,
+        details: Vec::new(),
+        elapsed: Duration::ZERO,
+    }
+}
+
+fn not_begun(step: Step, because: String) -> StepRow {
+    StepRow {
+        step,
+        outcome: StepOutcome::NotBegun(because),
+        details: Vec::new(),
+        elapsed: Duration::ZERO,
+    }
+}

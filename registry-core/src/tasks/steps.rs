@@ -1,0 +1,225 @@
+//! What a backend does for the verbs: one implementation each, in `adapters/BACKEND/tasks.rs`.
+
+use super::fixture::Fixture;
+use super::migrations::Migrations;
+use super::verb::MigrateTo;
+use crate::error::Error;
+use futures_util::future::BoxFuture;
+use std::fmt;
+
+/// The plain steps on one connection. The caller bounds every future, and drops it when its time is up; what a step was
+/// doing then must be such that the same step can be run again.
+///
+/// A method gives its error without the connection's name: the frame adds it.
+pub(crate) trait Steps: fmt::Debug + Send + Sync {
+    /// Where it leads, for people: `db1:3306/shop`. Without secrets.
+    fn target(&self) -> String;
+
+    /// Every place that this leads to, in one spelling per place, so that two connections to one database are known as
+    /// such: `mysql://127.0.0.1:3306/shop`. One that ends in `*` is all that begins like it: the keys with a prefix. May
+    /// be empty when it is not known.
+    fn places(&self) -> Vec<String>;
+
+    /// The extensions of migrations, without the dot: `sql`. None: there is nothing to migrate.
+    fn migration_formats(&self) -> &'static [&'static str];
+
+    /// Whether fixtures may be `.sql` files.
+    fn takes_sql_fixtures(&self) -> bool;
+
+    /// One look at the server, by a login; the database may be missing.
+    fn ready(&self) -> BoxFuture<'_, Result<(), Error>>;
+
+    /// Makes the database; it is no error when it is there.
+    fn create(&self) -> BoxFuture<'_, Result<Done, Error>>;
+
+    /// Removes the database; it is no error when it is not there.
+    fn drop_database(&self) -> BoxFuture<'_, Result<Done, Error>>;
+
+    /// Applies migrations, and tells each when it is applied. Two at once: one waits, and each is applied once.
+    fn migrate<'a>(
+        &'a self,
+        migrations: &'a Migrations,
+        to: MigrateTo,
+        tell: Tell<'a>,
+    ) -> BoxFuture<'a, Result<Done, Error>>;
+
+    /// Reverts migrations, and tells each when it is reverted.
+    fn revert<'a>(
+        &'a self,
+        migrations: &'a Migrations,
+        to: MigrateTo,
+        tell: Tell<'a>,
+    ) -> BoxFuture<'a, Result<Done, Error>>;
+
+    /// What became of each migration, of the folder and of the database's record. It changes nothing. Where the database
+    /// does not exist, all are pending.
+    fn migration_status<'a>(
+        &'a self,
+        migrations: &'a Migrations,
+    ) -> BoxFuture<'a, Result<Vec<MigrationStatus>, Error>>;
+
+    /// Writes one file of fixtures and its record, both or neither where the server has transactions.
+    fn fill<'a>(&'a self, fixture: &'a Fixture, policy: Refill) -> BoxFuture<'a, Result<Filled, Error>>;
+
+    /// Removes the data, and the record of fixtures with it.
+    fn clear(&self, reach: Reach) -> BoxFuture<'_, Result<Done, Error>>;
+
+    /// Removes the structure, and the records of migrations and fixtures with it. The mark stays.
+    fn purge(&self, reach: Reach) -> BoxFuture<'_, Result<Done, Error>>;
+
+    /// Reads the mark. What cannot be read is an error, never `Unmarked`.
+    fn mark(&self) -> BoxFuture<'_, Result<Marked, Error>>;
+
+    /// Writes the mark, in place of one that is there.
+    fn set_mark<'a>(&'a self, mark: &'a Mark) -> BoxFuture<'a, Result<(), Error>>;
+}
+
+/// Whom a step tells what it has done so far: `applied 3 orders`.
+pub(crate) type Tell<'a> = &'a (dyn Fn(String) + Send + Sync);
+
+/// What became of a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Done {
+    /// `created the database`, `nothing to migrate`
+    pub(crate) words: String,
+    /// False when there was nothing to do.
+    pub(crate) changed: bool,
+}
+
+impl Done {
+    pub(crate) fn changed(words: impl Into<String>) -> Self {
+        let words = words.into();
+        Self { words, changed: true }
+    }
+
+    pub(crate) fn nothing(words: impl Into<String>) -> Self {
+        let words = words.into();
+        Self {
+            words,
+            changed: false,
+        }
+    }
+}
+
+/// What to do with a file of fixtures that was filled before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refill {
+    /// Leave it, and say so.
+    Never,
+    /// Write it again, so that the result is as if it had been written once.
+    Replace,
+}
+
+/// What became of one file of fixtures.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Filled {
+    /// Written for the first time.
+    Written {
+        /// So many rows, documents or entries; nothing where the file is a script.
+        rows: Option<u64>,
+    },
+    /// Written again.
+    Replaced {
+        /// As above.
+        rows: Option<u64>,
+    },
+    /// It was filled before, and was left alone.
+    Already {
+        /// When, as RFC 3339 writes it.
+        at: String,
+        /// Whether the file was another one then.
+        changed: bool,
+    },
+    /// There is no place to write it to, and nothing to be sorry for: a database in memory.
+    #[cfg_attr(
+        not(feature = "sqlite"),
+        expect(dead_code, reason = "only SQLite has databases in memory")
+    )]
+    Nowhere,
+}
+
+/// How far `clear` and `purge` may go on a server that others may use too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// What is surely the connection's own.
+    Own,
+    /// Everything on the server, as the user has allowed.
+    AllKeys,
+}
+
+/// What a database says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Marked {
+    /// There is no database that could say anything.
+    NoDatabase,
+    /// It has no mark.
+    Unmarked,
+    /// It has this one.
+    As(Mark),
+}
+
+/// The mark of a database: which environment it belongs to. Written at the first migrate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Mark {
+    /// The profile's name, `default` where there was none.
+    pub(crate) environment: String,
+    /// Whether the connection was protected, by its profile or by itself.
+    pub(crate) protected: bool,
+}
+
+/// The keys of the mark's rows, in the table or collection [`METADATA`].
+pub(crate) const ENVIRONMENT: &str = "environment";
+/// `yes` or `no`.
+pub(crate) const PROTECTED: &str = "protected";
+/// The table or collection of the mark: columns `name` and `value`.
+pub(crate) const METADATA: &str = "_dbreg_metadata";
+/// The table or collection that records which fixtures were filled.
+pub(crate) const FIXTURES: &str = "_dbreg_fixtures";
+
+/// One migration, of the folder or of the database's record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MigrationStatus {
+    /// The number that orders it.
+    pub version: i64,
+    /// Its name.
+    pub name: String,
+    /// What became of it.
+    pub state: MigrationState,
+}
+
+/// What became of a migration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MigrationState {
+    /// It was not applied yet.
+    Pending,
+    /// It was applied; with the time as the server has it, where that is known.
+    Applied(Option<String>),
+    /// It was applied, and its file was changed since.
+    Changed,
+    /// It was applied, and its file is gone.
+    Missing,
+    /// It began and did not end.
+    HalfApplied,
+}
+
+impl MigrationStatus {
+    pub(crate) fn new(version: i64, name: impl Into<String>, state: MigrationState) -> Self {
+        let name = name.into();
+        Self { version, name, state }
+    }
+}
+
+impl fmt::Display for MigrationState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pending => f.write_str("pending"),
+            Self::Applied(None) => f.write_str("applied"),
+            Self::Applied(Some(at)) => write!(f, "applied {at}"),
+            Self::Changed => f.write_str("applied, and its file was changed since"),
+            Self::Missing => f.write_str("applied, and its file is gone"),
+            Self::HalfApplied => f.write_str("half applied"),
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! A connection as the verbs see it: its names, its steps, and what protects it.
+
+use super::steps::Steps;
+use crate::error::Error;
+use crate::kind::ErrorKind;
+use crate::values::Values;
+use registry_config::{ConnectionShape, Settings};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Subject {
+    /// `mysql.main`
+    pub(crate) label: String,
+    pub(crate) backend: &'static str,
+    /// The name as written, `main`.
+    pub(crate) name: String,
+    /// The field, which a name may be given as too.
+    pub(crate) field: String,
+    /// What works on it, or why nothing can.
+    pub(crate) steps: Result<Arc<dyn Steps>, Error>,
+    /// How long a look at it may take.
+    pub(crate) connect_timeout: Duration,
+    /// False when it has `tasks = false`.
+    pub(crate) takes_tasks: bool,
+    /// Whether the verbs are to work on it.
+    pub(crate) selected: bool,
+    /// Why it is protected by its own settings, a text each.
+    pub(crate) reasons: Vec<String>,
+    /// The other connections that lead to the same database.
+    pub(crate) shares_with: Vec<usize>,
+}
+
+/// Every connection of the shape.
+pub(crate) fn all(values: &Values<'_>) -> Vec<Subject> {
+    let shape = &values.shape;
+    let connections = shape.connections.iter();
+    let mut subjects: Vec<Subject> = connections
+        .map(|connection| subject(values, connection, &shape.file))
+        .collect();
+    for at in 0..subjects.len() {
+        let others =
+            (0..subjects.len()).filter(|other| *other != at && meet(&subjects[at], &subjects[*other]));
+        subjects[at].shares_with = others.collect();
+    }
+    subjects
+}
+
+/// Whether a profile of this name is protected by its name alone.
+pub(crate) fn is_production(profile: &str) -> bool {
+    profile.eq_ignore_ascii_case("production")
+}
+
+fn subject(values: &Values<'_>, connection: &ConnectionShape, file: &str) -> Subject {
+    let label = format!("{}.{}", connection.backend, connection.name);
+    let settings = values.of(connection, file);
+    let mut reasons = Vec::new();
+    if let Some(profile) = values.profile().filter(|profile| is_production(profile)) {
+        reasons.push(format!("the profile is `{profile}`"));
+    }
+    let found = settings.as_ref().ok();
+    if found.and_then(|settings| settings.flag("protected")) == Some(true) {
+        let origin = found.and_then(|settings| settings.origin("protected"));
+        let place = origin.map(|origin| format!(" ({})", origin.describe(file)));
+        reasons.push(format!("it has `protected = true`{}", place.unwrap_or_default()));
+    }
+    let takes_tasks = found.and_then(|settings| settings.flag("tasks")) != Some(false);
+    let connect_timeout = found.and_then(|settings| settings.duration("connect_timeout"));
+    let steps = settings.and_then(|settings| steps(connection, &settings));
+    Subject {
+        label: label.clone(),
+        backend: connection.backend,
+        name: connection.name.to_string(),
+        field: connection.field.to_string(),
+        steps: steps.map_err(|error| error.connection_named(label)),
+        connect_timeout: connect_timeout.unwrap_or(Duration::from_secs(5)),
+        takes_tasks,
+        selected: false,
+        reasons,
+        shares_with: Vec::new(),
+    }
+}
+
+/// The steps of a backend.
+#[cfg_attr(
+    not(any(
+        feature = "mysql",
+        feature = "sqlite",
+        feature = "mongodb",
+        feature = "memcached"
+    )),
+    expect(unused_variables, reason = "no backend is on")
+)]
+fn steps(connection: &ConnectionShape, settings: &Settings) -> Result<Arc<dyn Steps>, Error> {
+    match connection.backend {
+        #[cfg(feature = "mongodb")]
+        "mongodb" => Ok(Arc::new(crate::adapters::mongodb::tasks(settings)?)),
+        #[cfg(feature = "mysql")]
+        "mysql" => Ok(Arc::new(crate::adapters::mysql::tasks(settings)?)),
+        #[cfg(feature = "sqlite")]
+        "sqlite" => crate::adapters::sqlite::tasks(settings),
+        other => {
+            let message = format!("the verbs do not know the backend {other}, or its feature is off");
+            Err(Error::new(ErrorKind::Config, message))
+        }
+    }
+}
+
+/// Whether two connections lead to one database.
+fn meet(one: &Subject, other: &Subject) -> bool {
+    let places = |subject: &Subject| match &subject.steps {
+        Ok(steps) => steps.places(),
+        Err(_) => Vec::new(),
+    };
+    let theirs = places(other);
+    let meets = |place: &String| theirs.iter().any(|other| overlap(place, other));
+    places(one).iter().any(meets)
+}
+
+/// Whether two places are one, or one is within the other: a place that ends in `*` is all that begins like it.
+fn overlap(one: &str, other: &str) -> bool {
+    match (one.strip_suffix('*'), other.strip_suffix('*')) {
+        (None, None) => one == other,
+        (Some(wide), None) => other.starts_with(wide),
+        (None, Some(wide)) => one.starts_with(wide),
+        (Some(one), Some(other)) => one.starts_with(other) || other.starts_with(one),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::overlap;
+
+    #[test]
+    fn a_prefix_is_within_a_shorter_one() {
+        for (one, other, expected) in [
+            ("mysql://h:1/shop", "mysql://h:1/shop", true),
+            ("mysql://h:1/shop", "mysql://h:1/shop2", false),
+            ("memcached://h:1/*", "memcached://h:1/shop:*", true),
+            ("memcached://h:1/shop:*", "memcached://h:1/shop:eu:*", true),
+            ("memcached://h:1/a:*", "memcached://h:1/b:*", false),
+            ("memcached://h:1/*", "memcached://h:11/*", false),
+        ] {
+            assert_eq!(overlap(one, other), expected, "{one} {other}");
+            assert_eq!(overlap(other, one), expected, "{other} {one}");
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! The verbs on real servers: what they do to the data, told by the drivers' own clients.
+#![expect(clippy::unwrap_used, reason = "a test states its expectations by panicking")]
+
+mod fill;
+mod migrate;
+mod mysql;
+mod partial;
+mod protection;
+mod scene;
+mod sqlite;
+mod start;

@@ -1,0 +1,229 @@
+//! MySQL: databases with any name, structure of every kind, and what is left of it.
+
+use crate::scene::{PASSWORD, Scene, execute, good, number, root, run, text, words};
+use dbreg::sqlx;
+use dbreg::tasks::Verb;
+use registry_dev::MySqlServer;
+
+/// A connection to a database of any name: it stands in a file.
+fn named(server: &MySqlServer, name: &str) -> Scene {
+    let port = server.port();
+    let scene = Scene::new(&format!(
+        "[mysql.main]\nhost = \"127.0.0.1\"\nport = {port}\nusername = \"root\"\ndb = {{ file = \"$/db\" }}\n"
+    ));
+    scene.write("db", name);
+    scene
+}
+
+#[tokio::test]
+async fn a_database_of_any_name_is_made_and_dropped_and_nothing_else_is_run() {
+    let server = registry_dev::mysql().await.unwrap();
+    let mut session = root(&server).await;
+    execute(
+        &mut session,
+        "create database kept; create table kept.rows_ (id int)",
+    )
+    .await;
+    for name in [
+        "a`; drop database kept; --",
+        "a'; drop database kept; --",
+        r#"a\"; drop database kept; --"#,
+        "a`b``c",
+        "`",
+        "schöne daten",
+        "per%cent_",
+        "a.b/c",
+        "-- kept",
+    ] {
+        let scene = named(&server, name);
+        assert_eq!(
+            words(&scene.run(Verb::Create).await),
+            "created the database",
+            "{name}"
+        );
+        let count = "select count(*) from information_schema.schemata where binary schema_name = ? \
+            and default_character_set_name = 'utf8mb4'";
+        let there: i64 = sqlx::query_scalar(count)
+            .bind(name)
+            .fetch_one(&mut session)
+            .await
+            .unwrap();
+        assert_eq!(there, 1, "{name}");
+        assert_eq!(
+            words(&scene.run(Verb::Create).await),
+            "the database is there already"
+        );
+        scene.migration("mysql.main", "1_a.sql", "create table a (id int primary key)");
+        scene.run(Verb::Migrate).await;
+        scene.run(Verb::Clear).await;
+        scene.run(Verb::Purge).await;
+        assert_eq!(words(&scene.run(Verb::Drop).await), "dropped the database");
+        let there: i64 = sqlx::query_scalar(count)
+            .bind(name)
+            .fetch_one(&mut session)
+            .await
+            .unwrap();
+        assert_eq!(there, 0, "{name}");
+        assert_eq!(words(&scene.run(Verb::Drop).await), "there is no such database");
+        assert_eq!(number(&mut session, "select count(*) from kept.rows_").await, 0);
+    }
+    for name in ["\0", "a\0b", "a ", "\u{1f600}", "mysql", "sys", &"a".repeat(65)] {
+        for verb in [Verb::Create, Verb::Drop] {
+            let told = named(&server, name).fail(verb).await;
+            assert!(
+                told.contains("no name") || told.contains("server's own"),
+                "{told}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn clear_and_purge_know_everything_that_a_database_holds() {
+    let server = registry_dev::mysql().await.unwrap();
+    let mut session = root(&server).await;
+    let scene = Scene::mysql(&server, "shop");
+    scene.migration(
+        "mysql.main",
+        "1_all.sql",
+        "create table users (id int primary key auto_increment, name varchar(20));
+         create table orders (id int primary key auto_increment, user_id int not null,
+            foreign key (user_id) references users (id));
+         create table loops (id int primary key, next int, foreign key (next) references loops (id));
+         create view `a view` as select name from users;
+         create procedure doing() select 1;
+         create function giving() returns int deterministic return 7;
+         create event later on schedule every 1 day do select 1;
+         create sequence counter;
+         create table versioned (id int) with system versioning;
+         create trigger told before insert on users for each row set new.name = upper(new.name);",
+    );
+    scene.fixture(
+        "mysql.main",
+        "1-users.toml",
+        "[[users]]\nname = \"a\"\n[[users]]\nname = \"b\"\n",
+    );
+    scene.run(Verb::Build).await;
+    execute(
+        &mut session,
+        "insert into shop.orders (user_id) values (1), (2); insert into shop.loops values (1, null); \
+         update shop.loops set next = 1; insert into shop.versioned values (1); do nextval(shop.counter)",
+    )
+    .await;
+    assert_eq!(
+        text(&mut session, "select group_concat(name) from shop.users").await,
+        "A,B"
+    );
+
+    scene.run(Verb::Clear).await;
+    for sql in [
+        "select count(*) from shop.users",
+        "select count(*) from shop.orders",
+        "select count(*) from shop.loops",
+        "select count(*) from shop.versioned for system_time all",
+        "select count(*) from shop._dbreg_fixtures",
+    ] {
+        assert_eq!(number(&mut session, sql).await, 0, "{sql}");
+    }
+    assert_eq!(
+        number(&mut session, "select count(*) from shop._sqlx_migrations").await,
+        1
+    );
+    assert_eq!(
+        number(&mut session, "select count(*) from shop._dbreg_metadata").await,
+        2
+    );
+    assert_eq!(
+        number(&mut session, "select nextval(shop.counter)").await,
+        1,
+        "it begins again"
+    );
+    assert_eq!(
+        number(&mut session, "select count(*) from shop.`a view`").await,
+        0,
+        "the view is there"
+    );
+    scene.run(Verb::Fill).await;
+    assert_eq!(
+        text(&mut session, "select group_concat(id) from shop.users").await,
+        "1,2",
+        "numbers begin again"
+    );
+
+    scene.run(Verb::Purge).await;
+    let left = "select group_concat(table_name) from information_schema.tables where table_schema = 'shop'";
+    assert_eq!(text(&mut session, left).await, "_dbreg_metadata");
+    for sql in [
+        "select count(*) from information_schema.routines where routine_schema = 'shop'",
+        "select count(*) from information_schema.events where event_schema = 'shop'",
+        "select count(*) from information_schema.triggers where trigger_schema = 'shop'",
+    ] {
+        assert_eq!(number(&mut session, sql).await, 0, "{sql}");
+    }
+    scene.run(Verb::Build).await;
+    scene.run(Verb::Rebuild).await;
+    assert_eq!(number(&mut session, "select count(*) from shop.users").await, 2);
+}
+
+#[tokio::test]
+async fn an_account_that_may_not_is_told_so() {
+    let server = registry_dev::mysql().await.unwrap();
+    server.create_database("shop", "shop", PASSWORD).await.unwrap();
+    let port = server.port();
+    let scene = Scene::new(&format!(
+        "[mysql.main]\nhost = \"127.0.0.1\"\nport = {port}\nusername = \"shop\"\npassword = {{ file = \"$/secret\" }}\n\
+         db = \"other\"\n"
+    ));
+    scene.write("secret", PASSWORD);
+    let told = scene.fail(Verb::Create).await;
+    assert!(told.contains("Access denied"), "{told}");
+    assert!(!format!("{:?}", scene.tasks()).contains("canary"));
+    assert!(!format!("{:?}", scene.builder()).contains("canary"));
+}
+
+#[tokio::test]
+async fn a_server_that_comes_late_is_waited_for() {
+    let server = registry_dev::mysql().await.unwrap();
+    let scene = Scene::mysql(&server, "shop");
+    let port = server.port();
+    server.stop().await.unwrap();
+    let told = scene.fail(Verb::Create).await;
+    assert!(
+        told.contains("connection refused") && told.contains(&port.to_string()),
+        "{told}"
+    );
+
+    let (waits, mut waiting) = tokio::sync::mpsc::unbounded_channel();
+    let tasks = scene
+        .builder()
+        .wait(std::time::Duration::from_secs(120))
+        .build()
+        .unwrap();
+    let running = tokio::spawn(async move {
+        let observe = move |event| {
+            if let dbreg::tasks::Event::Waiting { cause, .. } = event {
+                let _ = waits.send(cause);
+            }
+        };
+        tasks.run(Verb::Create, observe).await
+    });
+    let cause = waiting.recv().await.unwrap();
+    assert!(cause.contains("connection refused"), "{cause}");
+    server.start().await.unwrap();
+    good(running.await.unwrap());
+    let mut session = root(&server).await;
+    assert_eq!(
+        number(
+            &mut session,
+            "select count(*) from information_schema.schemata where schema_name = 'shop'"
+        )
+        .await,
+        1
+    );
+    // What does not pass by itself is not waited for.
+    let tasks = Scene::mysql(&server, "shop")
+        .builder()
+        .variable("DBREG_MYSQL__MAIN__USERNAME", "nobody");
+    let tasks = tasks.wait(std::time::Duration::from_secs(600)).build().unwrap();
+    assert!(!run(&tasks, Verb::Migrate).await.is_success());
+}

@@ -1,0 +1,161 @@
+//! A verb on several connections, of which one fails: what is told, and that it can be run again.
+
+use crate::scene::{Scene, bad, good, number, outcomes, root, run};
+use dbreg::tasks::{Event, Verb};
+use std::sync::Mutex;
+
+#[tokio::test]
+async fn one_that_fails_stops_neither_the_others_nor_the_next_attempt() {
+    let server = registry_dev::mysql().await.unwrap();
+    let scene = Scene::mysql(&server, "shop").with(
+        "[sqlite.local]\npath = \"$/app.db\"\n[mysql.away]\nhost = \"127.0.0.1\"\nport = 1\nusername = \"u\"\ndb = \"d\"\n",
+    );
+    for label in ["mysql.main", "sqlite.local"] {
+        scene.migration(label, "1_a.sql", "create table a (id integer primary key)");
+    }
+    scene
+        .fixture("mysql.main", "1-a.toml", "[[a]]\nid = 7\n")
+        .fixture("sqlite.local", "1-a.toml", "[[b]]\nid = 7\n");
+    let events: Mutex<Vec<String>> = Mutex::default();
+    let report = scene
+        .tasks()
+        .run(Verb::Build, |event| {
+            let line = match &event {
+                Event::Began { step, .. } => format!("{} {step}", event.connection()),
+                Event::Ended { step, outcome, .. } => {
+                    format!("{} {step} {}", event.connection(), outcome.name())
+                }
+                Event::Progress { words, .. } => format!("{} {words}", event.connection()),
+                _ => return,
+            };
+            events.lock().unwrap().push(line);
+        })
+        .await;
+    let told = bad(&report);
+    assert_eq!(outcomes(&report, "mysql.main"), ["done", "done", "done"]);
+    assert_eq!(outcomes(&report, "sqlite.local"), ["done", "done", "failed"]);
+    assert_eq!(
+        outcomes(&report, "mysql.away"),
+        ["failed", "not-begun", "not-begun"]
+    );
+    assert!(told.contains("dbreg: build of 1 of 3 connections"), "{told}");
+    assert!(told.contains("there is no table `b`"), "{told}");
+    assert!(told.contains("`create` failed before it"), "{told}");
+    assert_eq!(report.exit_code(), 78, "one of them needs a person");
+    let json = report.to_json();
+    assert_eq!(json["connections"][0]["connection"], "mysql.main");
+    assert_eq!(json["connections"][2]["steps"][2]["outcome"], "failed");
+    assert_eq!(json["connections"][1]["steps"][0]["kind"], "unreachable");
+
+    let events = events.into_inner().unwrap();
+    let mine: Vec<_> = events
+        .iter()
+        .filter_map(|line| line.strip_prefix("sqlite.local "))
+        .collect();
+    assert_eq!(
+        mine,
+        [
+            "create",
+            "create done",
+            "migrate",
+            "applied 1 a",
+            "migrate done",
+            "fill",
+            "fill failed"
+        ]
+    );
+    assert!(!events.iter().any(|line| line.starts_with("mysql.away")));
+
+    let mut session = root(&server).await;
+    assert_eq!(number(&mut session, "select id from shop.a").await, 7);
+    scene.fixture("sqlite.local", "1-a.toml", "[[a]]\nid = 7\n");
+    let again = scene.builder().only("sqlite").build().unwrap();
+    let report = good(run(&again, Verb::Build).await);
+    assert_eq!(
+        outcomes(&report, "sqlite.local"),
+        ["unchanged", "unchanged", "done"]
+    );
+
+    let away = scene.builder().only("mysql.away").build().unwrap();
+    let report = run(&away, Verb::Migrate).await;
+    assert_eq!(report.exit_code(), 69, "it passes by itself");
+}
+
+#[tokio::test]
+async fn connections_to_one_database_go_through_each_step_together() {
+    let server = registry_dev::mysql().await.unwrap();
+    let port = server.port();
+    let scene = Scene::mysql(&server, "shop").with(&format!(
+        "[mysql.second]\nhost = \"localhost\"\nport = {port}\nusername = \"root\"\ndb = \"shop\"\n"
+    ));
+    scene.migration("mysql.main", "1_a.sql", "create table a (id int primary key)");
+    for label in ["mysql.main", "mysql.second"] {
+        let id = label.len();
+        scene.fixture(label, "1-a.toml", &format!("[[a]]\nid = {id}\n"));
+    }
+    let mut session = root(&server).await;
+    for verb in [Verb::Build, Verb::Rebuild, Verb::Refill] {
+        scene.run(verb).await;
+        // Whoever came second neither dropped nor cleared what the first had written.
+        assert_eq!(
+            number(&mut session, "select count(*) from shop.a").await,
+            2,
+            "{verb}"
+        );
+    }
+    scene.fixture("mysql.main", "1-a.toml", "[[missing]]\nid = 1\n");
+    let report = run(&scene.tasks(), Verb::Refill).await;
+    assert_eq!(outcomes(&report, "mysql.second"), ["done", "not-begun"]);
+    assert!(
+        bad(&report).contains("`fill` of mysql.main, which leads to the same database, failed before it")
+    );
+}
+
+#[tokio::test]
+async fn a_plan_says_what_would_happen_and_changes_nothing() {
+    let server = registry_dev::mysql().await.unwrap();
+    let scene = Scene::mysql(&server, "shop")
+        .with("[mysql.away]\nhost = \"127.0.0.1\"\nport = 1\nusername = \"u\"\ndb = \"d\"\n[mysql.foreign]\nhost = \"127.0.0.1\"\ndb = \"f\"\ntasks = false\n");
+    scene
+        .migration("mysql.main", "1_a.sql", "create table a (id int primary key)")
+        .migration("mysql.main", "2_b.sql", "create table b (id int primary key)")
+        .fixture("mysql.main", "1-a.toml", "[[a]]\nid = 7\n");
+    let plan = scene.tasks().plan(Verb::Build).await;
+    let details: Vec<_> = plan.connections[0]
+        .steps
+        .iter()
+        .flat_map(|step| step.details.clone())
+        .collect();
+    let target = format!("127.0.0.1:{}/shop", server.port());
+    assert_eq!(
+        details,
+        [
+            &format!("create {target}"),
+            "apply 1 a",
+            "apply 2 b",
+            "fill 1-a.toml: 1 row"
+        ]
+    );
+    assert_eq!(plan.excluded, ["mysql.foreign"]);
+    assert_eq!((plan.is_clear(), plan.exit_code()), (false, 69), "{plan}");
+    assert_eq!(
+        plan.to_json()["connections"][1]["obstacle"]["kind"],
+        "unreachable"
+    );
+    let mut session = root(&server).await;
+    let count = "select count(*) from information_schema.schemata where schema_name = 'shop'";
+    assert_eq!(number(&mut session, count).await, 0);
+
+    let main = scene.builder().only("mysql.main").build().unwrap();
+    good(run(&main, Verb::Build).await);
+    scene.migration("mysql.main", "3_c.sql", "create table c (id int primary key)");
+    let plan = main.plan(Verb::Migrate).await;
+    assert_eq!(plan.connections[0].steps[0].details, ["apply 3 c"]);
+    let plan = main.plan(Verb::Rebuild).await;
+    assert_eq!(
+        plan.connections[0].steps[2].details,
+        ["apply 1 a", "apply 2 b", "apply 3 c"]
+    );
+    assert!(plan.is_clear(), "{plan}");
+    assert_eq!(number(&mut session, "select count(*) from shop.a").await, 1);
+}
