@@ -45,12 +45,12 @@ pub use registry_macros::{DbRegistry, Model};
 
 #[cfg(feature = "memcached")]
 pub use registry_core::Memcached;
+#[cfg(feature = "mongodb")]
+pub use registry_core::MongoDb;
 #[cfg(feature = "mysql")]
 pub use registry_core::MySql;
 #[cfg(feature = "sqlite")]
 pub use registry_core::Sqlite;
-#[cfg(feature = "mongodb")]
-pub use registry_core::{CollectionIndex, CollectionModel, MongoDb, MongoFind, SyncedIndexes};
 
 #[cfg(all(feature = "sea-orm", any(feature = "mysql", feature = "sqlite")))]
 pub use registry_core::Find;
@@ -64,6 +64,8 @@ pub use registry_core::mongodm;
 pub use registry_core::sea_orm;
 #[cfg(any(feature = "mysql", feature = "sqlite"))]
 pub use registry_core::sqlx;
+#[cfg(feature = "mongodb")]
+pub use registry_core::{CollectionIndex, CollectionModel, MongoFind, SyncedIndexes};
 #[cfg(feature = "mysql")]
 pub use registry_core::{MySqlHost, MySqlHostRole, MySqlHostState, MySqlReader, WriteToken};
 
