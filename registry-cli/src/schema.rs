@@ -59,7 +59,7 @@ impl Part {
 }
 
 fn schema() -> Json {
-    let known: Vec<&BackendSpec> = backends().iter().filter(|spec| spec.available).collect();
+    let known: Vec<&BackendSpec> = backends().iter().collect();
     let each = |make: &dyn Fn(&BackendSpec) -> Json| -> Map<String, Json> {
         known
             .iter()

@@ -28,12 +28,12 @@ impl<H, P> At<H, P> {
         }
     }
 
-    #[cfg(any(feature = "mysql", feature = "sqlite"))]
+    #[cfg(any(feature = "mysql", feature = "sqlite", feature = "postgres"))]
     pub(crate) fn handle_mut(&mut self) -> &mut H {
         &mut self.handle
     }
 
-    #[cfg(any(feature = "mysql", feature = "sqlite"))]
+    #[cfg(any(feature = "mysql", feature = "sqlite", feature = "postgres"))]
     pub(crate) fn into_handle(self) -> H {
         self.handle
     }

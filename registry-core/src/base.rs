@@ -111,7 +111,12 @@ impl Base {
         self.policy
     }
 
-    #[cfg(any(feature = "memcached", feature = "mysql", feature = "sqlite"))]
+    #[cfg(any(
+        feature = "memcached",
+        feature = "mysql",
+        feature = "sqlite",
+        feature = "postgres"
+    ))]
     pub(crate) fn timeout(&self) -> Duration {
         self.timeout
     }
@@ -287,7 +292,12 @@ impl Base {
     }
 
     /// As [`bounded`](Self::bounded), under a deadline of its own; nothing when that has passed.
-    #[cfg(any(feature = "memcached", feature = "mysql", feature = "sqlite"))]
+    #[cfg(any(
+        feature = "memcached",
+        feature = "mysql",
+        feature = "sqlite",
+        feature = "postgres"
+    ))]
     pub(crate) async fn patient<T>(
         &self,
         deadline: tokio::time::Instant,
@@ -349,7 +359,10 @@ impl Base {
     }
 
     /// A statement that went past us to the driver: it counts, and its failure is noted without a cause.
-    #[cfg(all(feature = "sea-orm", any(feature = "mysql", feature = "sqlite")))]
+    #[cfg(all(
+        feature = "sea-orm",
+        any(feature = "mysql", feature = "sqlite", feature = "postgres")
+    ))]
     pub(crate) fn observed(&self, failed: bool) {
         self.calls.fetch_add(1, Ordering::Relaxed);
         if failed {

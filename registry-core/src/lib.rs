@@ -9,7 +9,12 @@ mod at;
 mod attempt;
 mod backoff;
 mod base;
-#[cfg(any(feature = "mysql", feature = "mongodb", feature = "memcached"))]
+#[cfg(any(
+    feature = "mysql",
+    feature = "mongodb",
+    feature = "memcached",
+    feature = "postgres"
+))]
 mod cause;
 mod connection;
 mod error;
@@ -17,7 +22,7 @@ mod error_log;
 mod file;
 mod gate;
 #[cfg_attr(
-    not(feature = "mysql"),
+    not(any(feature = "mysql", feature = "postgres")),
     expect(dead_code, reason = "a matter of SQL pools, and of those with a login")
 )]
 mod generations;
@@ -28,7 +33,7 @@ mod model;
 mod names;
 mod registry;
 mod report;
-#[cfg(any(feature = "mysql", feature = "mongodb"))]
+#[cfg(any(feature = "mysql", feature = "mongodb", feature = "postgres"))]
 mod rotation;
 mod secret;
 mod startup;
@@ -37,7 +42,7 @@ mod status;
 mod supervise;
 #[cfg(feature = "tasks")]
 #[cfg_attr(
-    not(any(feature = "mysql", feature = "sqlite")),
+    not(any(feature = "mysql", feature = "sqlite", feature = "postgres")),
     expect(dead_code, unused_imports, reason = "no backend takes all of it")
 )]
 pub mod tasks;
@@ -59,9 +64,14 @@ pub use adapters::mongodb::CollectionConfig;
 pub use adapters::mongodb::{CollectionIndex, CollectionModel, MongoDb, MongoFind, SyncedIndexes};
 #[cfg(feature = "mysql")]
 pub use adapters::mysql::{MySql, MySqlHost, MySqlHostRole, MySqlHostState, MySqlReader, WriteToken};
-#[cfg(all(feature = "sea-orm", any(feature = "mysql", feature = "sqlite")))]
+#[cfg(feature = "postgres")]
+pub use adapters::postgres::Postgres;
+#[cfg(all(
+    feature = "sea-orm",
+    any(feature = "mysql", feature = "sqlite", feature = "postgres")
+))]
 pub use adapters::sql::Find;
-#[cfg(any(feature = "mysql", feature = "sqlite"))]
+#[cfg(any(feature = "mysql", feature = "sqlite", feature = "postgres"))]
 pub use adapters::sql::Transaction;
 #[cfg(feature = "sqlite")]
 pub use adapters::sqlite::Sqlite;
@@ -95,5 +105,5 @@ pub use mongodb;
 pub use mongodm;
 #[cfg(feature = "sea-orm")]
 pub use sea_orm;
-#[cfg(any(feature = "mysql", feature = "sqlite"))]
+#[cfg(any(feature = "mysql", feature = "sqlite", feature = "postgres"))]
 pub use sqlx;
