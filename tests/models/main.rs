@@ -8,5 +8,6 @@ mod dense;
 mod documents;
 mod mysql;
 mod order;
+mod postgres;
 mod sqlite;
 mod transactions;
