@@ -4,8 +4,10 @@
 
 mod cached;
 mod cost;
+mod dense;
 mod documents;
 mod mysql;
 mod order;
+mod postgres;
 mod sqlite;
 mod transactions;

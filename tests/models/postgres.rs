@@ -1,0 +1,75 @@
+//! Models and transactions on PostgreSQL, which checks some constraints only at the end.
+
+use crate::order::{self, Column, Model as Order};
+use dbreg::sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use dbreg::{DbRegistry, Error, ErrorKind, sqlx};
+use registry_dev::PostgresServer;
+
+#[derive(DbRegistry)]
+#[registry(toml = r#"
+[postgres.main]
+host = "127.0.0.1"
+username = "shop"
+db = "shop"
+"#)]
+pub(crate) struct App;
+
+async fn connect() -> (PostgresServer, AppRegistry) {
+    let server = registry_dev::postgres().await.unwrap();
+    server.create_database("shop", "shop", "secret").await.unwrap();
+    let builder = App::builder()
+        .variable("DBREG_POSTGRES__MAIN__PORT", server.port())
+        .variable("DBREG_POSTGRES__MAIN__PASSWORD", "secret");
+    let db = builder.connect().await.unwrap();
+    let table = "create table shop_order (number bigserial primary key, customer text not null unique deferrable \
+                 initially deferred, cents bigint not null)";
+    sqlx::query(table).execute(&db.postgres.main).await.unwrap();
+    (server, db)
+}
+
+#[tokio::test]
+async fn models_live_there_as_elsewhere() {
+    let (_server, db) = connect().await;
+    let main = &db.postgres.main;
+    let ada = main.insert(order::new("Ada", 350)).await.unwrap();
+    assert_eq!(ada.number, 1);
+    assert_eq!(main.insert_many([order::new("Grace", 720)]).await.unwrap(), 1);
+    let found = main
+        .find::<Order>()
+        .filter(Column::Cents.gt(500))
+        .all()
+        .await
+        .unwrap();
+    assert_eq!(found[0].customer, "Grace");
+    assert_eq!(order::Entity::find().all(&main.orm()).await.unwrap().len(), 2);
+    assert!(main.delete(ada).await.unwrap());
+    let pool = main.instance();
+    let left: i64 = sqlx::query_scalar("select count(*) from shop_order")
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+    assert_eq!((left, main.errors().total), (1, 0));
+}
+
+#[tokio::test]
+async fn a_commit_that_the_server_refuses_is_known_to_have_failed() {
+    let (_server, db) = connect().await;
+    let main = &db.postgres.main;
+    let twice: Result<(), Error> = main
+        .transaction(async |tx| {
+            tx.insert(order::new("Ada", 1)).await?;
+            tx.insert(order::new("Ada", 2)).await?;
+            Ok(())
+        })
+        .await;
+    let error = twice.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.operation()),
+        (ErrorKind::Operation, "transaction")
+    );
+    assert!(!error.message().contains("not known"), "{error}");
+    assert_eq!(
+        (main.find::<Order>().count().await.unwrap(), main.errors().total),
+        (0, 1)
+    );
+}
