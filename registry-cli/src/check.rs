@@ -7,7 +7,7 @@ mod plain;
 use crate::source::{FILE, Source};
 use crate::{exit, source};
 use clap::{Args, ValueEnum};
-use registry_config::{Loaded, Severity, load};
+use registry_config::{Loaded, Severity, load, over_capacity};
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 
@@ -22,8 +22,9 @@ Examples:
   dbreg check config/databases.toml
   dbreg check --format github        # annotations of a pull request
   dbreg check --format json | jq '.[].message'
+  dbreg check --workers 8 --deny warnings
 
-Exit status: 0 no mistakes, 1 mistakes, 2 the file cannot be read")]
+Exit status: 0 no mistakes, 1 mistakes, or warnings that are denied; 2 the file cannot be read")]
 pub(crate) struct Arguments {
     /// The file, or the folder that it is in
     #[arg(default_value = FILE)]
@@ -31,6 +32,18 @@ pub(crate) struct Arguments {
     /// How mistakes are printed
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+    /// How many workers will run, here and elsewhere: warns where their pools are more than a server usually takes
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    workers: Option<u32>,
+    /// What is to end with 1 as mistakes do
+    #[arg(long, value_enum, value_name = "WHAT")]
+    deny: Option<Deny>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Deny {
+    /// What is valid and worth a second look
+    Warnings,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -51,7 +64,12 @@ pub(crate) fn run(arguments: &Arguments) -> u8 {
             return exit::USAGE;
         }
     };
-    let loaded = load(&source.text, &source.name);
+    let mut loaded = load(&source.text, &source.name);
+    if let Some(workers) = arguments.workers.filter(|_| !has_errors(&loaded)) {
+        let found = &mut loaded.diagnostics;
+        found.extend(over_capacity(&loaded.shape, workers));
+        found.sort_by_key(|diagnostic| diagnostic.position);
+    }
     let rendered = match arguments.format {
         Format::Text if std::io::stdout().is_terminal() => text(&loaded, &source, graphical::render),
         Format::Text => text(&loaded, &source, plain::render),
@@ -60,7 +78,8 @@ pub(crate) fn run(arguments: &Arguments) -> u8 {
     };
     // Whoever reads us may have seen enough.
     let _ = std::io::stdout().write_all(rendered.as_bytes());
-    if has_errors(&loaded) {
+    let denied = arguments.deny.is_some() && !loaded.diagnostics.is_empty();
+    if denied || has_errors(&loaded) {
         exit::FINDINGS
     } else {
         exit::SUCCESS

@@ -9,9 +9,10 @@ mod values;
 mod variables;
 
 use crate::check::{complain, has_errors};
-use crate::exit;
+use crate::exit::{self, Failure};
 use crate::source::{FILE, Source};
 use clap::Args;
+pub(crate) use command::Signals;
 use plan::{Form, Plan};
 use progress::Progress;
 use registry_config::load;
@@ -64,24 +65,6 @@ pub(crate) fn run(arguments: &Arguments) -> u8 {
     match prepare(arguments) {
         Ok(plan) => serve(&plan, arguments),
         Err(failure) => failure.tell(),
-    }
-}
-
-/// An exit status, and a message where it has not been said yet.
-pub(crate) struct Failure(pub(crate) u8, pub(crate) Option<String>);
-
-impl Failure {
-    fn tell(self) -> u8 {
-        if let Some(message) = self.1 {
-            exit::say(message);
-        }
-        self.0
-    }
-}
-
-impl From<registry_dev::Error> for Failure {
-    fn from(error: registry_dev::Error) -> Self {
-        Self(exit::UNAVAILABLE, Some(error.to_string()))
     }
 }
 

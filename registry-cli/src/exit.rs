@@ -23,3 +23,33 @@ pub(crate) const SIGNAL: u8 = 128;
 pub(crate) fn say(message: impl Display) {
     let _ = writeln!(std::io::stderr(), "dbreg: {message}");
 }
+
+/// An exit status, and a message where it has not been said yet.
+pub(crate) struct Failure(pub(crate) u8, pub(crate) Option<String>);
+
+impl Failure {
+    /// Says it, and gives the status.
+    pub(crate) fn tell(self) -> u8 {
+        if let Some(message) = self.1 {
+            say(message);
+        }
+        self.0
+    }
+}
+
+impl From<registry_dev::Error> for Failure {
+    fn from(error: registry_dev::Error) -> Self {
+        Self(UNAVAILABLE, Some(error.to_string()))
+    }
+}
+
+/// The status that a command ends with; what it failed with is said here.
+pub(crate) fn status(result: Result<u8, Failure>) -> u8 {
+    result.unwrap_or_else(Failure::tell)
+}
+
+/// The status of a command on live connections that failed with these: the gravest counts.
+pub(crate) fn of_errors<'e>(errors: impl Iterator<Item = &'e registry_core::Error>) -> u8 {
+    let codes = errors.map(|error| u8::try_from(error.exit_code()).unwrap_or(UNAVAILABLE));
+    codes.max().unwrap_or(SUCCESS)
+}

@@ -95,7 +95,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 }
 
 /// A time as `databases.toml` writes it.
-fn time(text: &str) -> Result<Duration, String> {
+pub(crate) fn time(text: &str) -> Result<Duration, String> {
     registry_config::parse_duration(text)
         .ok_or_else(|| "expected a time such as `250ms`, `5s` or `10m`".to_owned())
 }

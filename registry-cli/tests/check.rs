@@ -55,6 +55,39 @@ fn a_doubt_is_a_warning_and_no_mistake() {
 }
 
 #[test]
+fn warnings_may_be_denied() {
+    assert_eq!(check(&["doubtful.toml"]).status.code(), Some(0));
+    assert_eq!(
+        check(&["doubtful.toml", "--deny", "warnings"]).status.code(),
+        Some(1)
+    );
+    assert_eq!(
+        check(&["right.toml", "--deny", "warnings"]).status.code(),
+        Some(0)
+    );
+    assert_eq!(
+        check(&["right.toml", "--deny", "everything"]).status.code(),
+        Some(2)
+    );
+}
+
+#[test]
+fn workers_with_more_sessions_than_a_server_takes_are_a_warning() {
+    assert_eq!(
+        check(&["right.toml", "--workers", "15", "--deny", "warnings"])
+            .status
+            .code(),
+        Some(0)
+    );
+    insta::assert_snapshot!(printed(&check(&["right.toml", "--workers", "16"])));
+    let github = printed(&check(&["right.toml", "--workers", "16", "--format", "github"]));
+    assert!(
+        github.starts_with("::warning file=right.toml,line=1,col=1,title=pool-over-server-limit::"),
+        "{github}"
+    );
+}
+
+#[test]
 fn a_right_file_is_one_line() {
     let summary = "right.toml: 6 connections, 1 profile, no mistakes\nstatus 0";
     assert_eq!(printed(&check(&["right.toml"])), summary);

@@ -2,16 +2,22 @@
 
 use crate::merge::GROUP;
 
+const HOSTS: [(&str, &str); 5] = [
+    ("connections", "host"),
+    ("connections", "port"),
+    ("connections", "socket"),
+    ("host", "socket"),
+    ("port", "socket"),
+];
+
+/// Every pair of keys that may not stand in one table.
+pub fn conflicts() -> impl Iterator<Item = (&'static str, &'static str)> {
+    GROUP.into_iter().map(|key| ("url", key)).chain(HOSTS)
+}
+
 /// Two keys that stand together and must not. One pair for each table is enough: what comes after depends on which
 /// of the two is kept.
 pub(crate) fn pair(has: impl Fn(&str) -> bool) -> Option<(&'static str, &'static str)> {
-    const HOSTS: [(&str, &str); 5] = [
-        ("connections", "host"),
-        ("connections", "port"),
-        ("connections", "socket"),
-        ("host", "socket"),
-        ("port", "socket"),
-    ];
     if has("url") {
         return GROUP.into_iter().find(|key| has(key)).map(|key| ("url", key));
     }

@@ -1,19 +1,68 @@
 //! What is valid and worth a second look: warnings, which `dbreg check` tells and no build does.
 
+use crate::backends::backend;
 use crate::diagnostic::Diagnostic;
 use crate::ketama::ketama_hashes;
 use crate::settings::Settings;
 use crate::shape::ConnectionShape;
-use crate::value::{Host, HostName, Role};
+use crate::url::ConnectionUrl;
+use crate::value::{Host, HostName, Role, Value};
 use std::net::IpAddr;
 
 /// The doubts about the merged values of a connection.
 pub(crate) fn about(connection: &ConnectionShape, settings: &Settings) -> Vec<Diagnostic> {
-    match connection.backend {
+    let mut found = match connection.backend {
         "memcached" => hosts_without_keys(settings),
         "mysql" => replicas_beside_the_primary(settings),
         _ => Vec::new(),
-    }
+    };
+    found.extend(plain_text_over_the_network(connection, settings));
+    found
+}
+
+/// A host on another machine that is talked to without TLS: passwords and data travel as they are.
+fn plain_text_over_the_network(connection: &ConnectionShape, settings: &Settings) -> Option<Diagnostic> {
+    let spec = backend(connection.backend)?;
+    let url = settings.written_url(spec);
+    let hosts = url.as_ref().map_or_else(|| settings.hosts(), |url| &url.hosts);
+    let is_far = |host: &&Host| match &host.host {
+        HostName::Literal(name) => !is_loopback(name) && !name.ends_with(".sock"),
+        HostName::Reference(_) => false,
+    };
+    let far = hosts.iter().find(is_far)?.address(None);
+    let (origin, message) = match (settings.value("tls"), &url) {
+        (Some(tls), _) if tls.value == Value::Text("off".into()) => (
+            &tls.origin,
+            format!("`tls` is `off`, and {far} is not on this machine"),
+        ),
+        // What MongoDB's own URLs mean when nothing is said. `mongodb+srv` is encrypted.
+        (None, Some(url))
+            if url.scheme == "mongodb" && settings.value("tls_ca").is_none() && !asks_for_tls(url) =>
+        {
+            let message = format!("the URL asks for no TLS, and {far} is not on this machine");
+            (settings.origin("url")?, message)
+        }
+        _ => return None,
+    };
+    let help = "write `tls = \"verify\"`, or `tls = \"require\"` where the certificate is the server's own";
+    Some(
+        Diagnostic::warning("plain-text-over-network", message)
+            .of(origin)
+            .help(help),
+    )
+}
+
+/// Whether an option of the URL says something of TLS; what it says is the author's.
+fn asks_for_tls(url: &ConnectionUrl) -> bool {
+    let names = url.options.iter().map(|(name, _)| name.to_ascii_lowercase());
+    names
+        .into_iter()
+        .any(|name| name == "ssl" || name.starts_with("tls"))
+}
+
+fn is_loopback(name: &str) -> bool {
+    let address = name.parse::<IpAddr>();
+    name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// A host whose share of the ring is less than its smallest part.
@@ -57,9 +106,7 @@ fn replicas_beside_the_primary(settings: &Settings) -> Vec<Diagnostic> {
 fn is_same_machine(one: &HostName, other: &HostName) -> bool {
     match (one, other) {
         (HostName::Literal(one), HostName::Literal(other)) => {
-            let address = one.parse::<IpAddr>();
-            let loopback = one.eq_ignore_ascii_case("localhost") || address.is_ok_and(|a| a.is_loopback());
-            !loopback && one.eq_ignore_ascii_case(other)
+            !is_loopback(one) && one.eq_ignore_ascii_case(other)
         }
         _ => false,
     }
@@ -95,5 +142,41 @@ mod tests {
             doubts("{ host = \"db1\" }, { host = \"db1\", port = 3307 }").is_empty(),
             "no roles"
         );
+    }
+
+    #[test]
+    fn tls_that_is_off_for_another_machine_is_told() {
+        let rendered = |text: &str| {
+            let found = load(text, "databases.toml").diagnostics;
+            found
+                .iter()
+                .map(|found| found.render("databases.toml"))
+                .collect::<Vec<_>>()
+        };
+        let found = rendered("[mysql.main]\nhost = \"db1\"\n[defaults.mysql]\ntls = \"off\"\n");
+        let expected =
+            "databases.toml:4:7: `tls` is `off`, and db1 is not on this machine [plain-text-over-network]";
+        assert!(found.len() == 1 && found[0].starts_with(expected), "{found:?}");
+        let found = rendered("[mongodb.logs]\nurl = \"mongodb://m1/logs\"\n");
+        assert!(
+            found.len() == 1 && found[0].contains(":2:7: the URL asks for no TLS"),
+            "{found:?}"
+        );
+        let found = rendered(
+            "[mongodb.logs]\nurl = \"mongodb://m1/logs?tls=true\"\n[profile.live.mongodb.logs]\ntls = \"off\"\n",
+        );
+        assert!(found.len() == 1 && found[0].contains(":4:7:"), "{found:?}");
+        for text in [
+            "[mysql.main]\nhost = \"localhost\"\ntls = \"off\"\n",
+            "[mysql.main]\nsocket = \"/run/m.sock\"\ntls = \"off\"\n",
+            "[mysql.main]\nhost = { env = \"H\" }\ntls = \"off\"\n",
+            "[mysql.main]\nhost = \"db1\"\ntls = \"require\"\n",
+            "[mongodb.logs]\nurl = \"mongodb://m1/logs\"\ntls = \"verify\"\n",
+            "[mongodb.logs]\nurl = \"mongodb+srv://m1.example.com/logs\"\n",
+            "[mongodb.logs]\nurl = \"mongodb://127.0.0.1/logs\"\n",
+            "[mongodb.logs]\nurl = \"mongodb://%2Ftmp%2Fm.sock/logs\"\n",
+        ] {
+            assert_eq!(rendered(text), [""; 0], "{text}");
+        }
     }
 }

@@ -33,6 +33,7 @@
 //! ```
 
 mod backends;
+mod capacity;
 mod check;
 mod compact;
 mod config_file;
@@ -75,8 +76,10 @@ pub mod source {
 }
 
 pub use backends::{backend, backends};
+pub use capacity::over_capacity;
 pub use compact::{decode, encode};
 pub use config_file::{ConfigFile, config_file};
+pub use conflict::conflicts;
 pub use diagnostic::{Diagnostic, Severity};
 pub use duration::{format_duration, parse_duration};
 pub use ketama::ketama_hashes;

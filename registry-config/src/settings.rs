@@ -4,6 +4,8 @@ use crate::backends::backend;
 use crate::check;
 use crate::diagnostic::Diagnostic;
 use crate::shape::{ConnectionShape, Position, Scope};
+use crate::spec::BackendSpec;
+use crate::url::ConnectionUrl;
 use crate::value::{Host, Value};
 use crate::variables::Override;
 use std::fmt;
@@ -97,6 +99,14 @@ impl Settings {
                 ..
             }) => hosts,
             _ => &[],
+        }
+    }
+
+    /// The URL, where it is written in the file as itself.
+    pub(crate) fn written_url(&self, spec: &BackendSpec) -> Option<ConnectionUrl> {
+        match &self.value("url")?.value {
+            Value::Text(url) => ConnectionUrl::parse(url, spec).ok(),
+            _ => None,
         }
     }
 

@@ -15,6 +15,8 @@ pub struct BackendSpec {
     pub handle: &'static str,
     /// The backend's own port; `None` for a backend without servers.
     pub default_port: Option<u16>,
+    /// How many sessions a server takes unless it was told otherwise, and the option that tells it.
+    pub session_limit: Option<(u64, &'static str)>,
     /// How many hosts a connection may have.
     pub hosts: HostsRule,
     /// URL schemes that `url` accepts; empty for a backend without `url`.

@@ -64,6 +64,15 @@ impl Base {
             Some("lazy") => StartPolicy::Lazy,
             _ => StartPolicy::Required,
         };
+        Self::with_policy(shape, settings, policy)
+    }
+
+    /// Opened when this says so, whatever the file says.
+    pub(crate) fn with_policy(
+        shape: &ConnectionShape,
+        settings: &Settings,
+        policy: StartPolicy,
+    ) -> Arc<Self> {
         Arc::new(Self {
             backend: shape.backend,
             name: shape.name.to_string(),

@@ -27,18 +27,13 @@ mod gate;
 )]
 mod generations;
 mod health;
+mod inspection;
 mod kind;
 mod names;
 mod registry;
 mod report;
 #[cfg(any(feature = "mysql", feature = "mongodb", feature = "postgres"))]
 mod rotation;
-#[cfg(any(
-    feature = "mysql",
-    feature = "mongodb",
-    feature = "memcached",
-    feature = "postgres"
-))]
 mod secret;
 mod startup;
 mod status;
@@ -81,7 +76,11 @@ pub use turns::STARTUP_CONCURRENCY;
 pub use watch::{WATCH_CAPACITY, Watch};
 
 #[doc(hidden)]
+pub use inspection::{Inspection, Place, reference_length};
+#[doc(hidden)]
 pub use startup::{Opening, Root};
+#[doc(hidden)]
+pub use values::Given;
 
 #[cfg(feature = "mongodb")]
 pub use mongodb;

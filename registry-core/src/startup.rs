@@ -48,8 +48,8 @@ pub trait Root: Clone + Sized {
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Opening {
-    prepared: Vec<Prepared>,
-    connections: Vec<Arc<dyn Connection>>,
+    pub(crate) prepared: Vec<Prepared>,
+    pub(crate) connections: Vec<Arc<dyn Connection>>,
 }
 
 /// The values of one connection, or why there are none.
@@ -73,6 +73,20 @@ macro_rules! hand_out {
                     handle
                 }
             )+
+
+            /// The handle of a connection that no derive has seen; false where its backend is not compiled in.
+            pub(crate) fn erased(&mut self, index: usize) -> bool {
+                match self.prepared[index].base.backend() {
+                    $(
+                        #[cfg(feature = $feature)]
+                        $feature => {
+                            self.$method(index);
+                            true
+                        }
+                    )+
+                    _ => false,
+                }
+            }
         }
     };
 }

@@ -13,12 +13,13 @@ use std::path::{Path, PathBuf};
 /// The most that a file of values may hold: what is larger is not one.
 const FILE_LIMIT: u64 = 4 * 1024 * 1024;
 
-/// What the application says in its builder. It wins over the environment.
+/// What the application says in its builder, or a tool on its command line. It wins over the environment.
+#[doc(hidden)]
 #[derive(Clone, Default)]
-pub(crate) struct Given {
-    pub(crate) profile: Option<String>,
-    pub(crate) config_file: Option<PathBuf>,
-    pub(crate) variables: Vec<(String, String)>,
+pub struct Given {
+    pub profile: Option<String>,
+    pub config_file: Option<PathBuf>,
+    pub variables: Vec<(String, String)>,
 }
 
 /// What the layers above the compiled-in values say, checked against the shape.
@@ -26,12 +27,14 @@ pub(crate) struct Given {
 pub(crate) struct Values<'s> {
     /// The shape, with the values of the second file laid over it.
     pub(crate) shape: Cow<'s, Shape>,
-    profile: Option<String>,
+    pub(crate) profile: Option<String>,
     overrides: Vec<Override>,
     /// What `DBREG_STARTUP_CONCURRENCY` says.
     pub(crate) startup_concurrency: Option<usize>,
     /// What stops the start, a text each.
     pub(crate) problems: Vec<String>,
+    /// What is told and stops nothing, a text each.
+    pub(crate) warnings: Vec<String>,
     /// `compiled in, profile production, /etc/shop/databases.toml, 2 variables`
     pub(crate) summary: String,
 }
@@ -44,13 +47,17 @@ pub(crate) fn read<'s>(shape: &'s Shape, prefix: &str, given: Given) -> Values<'
         overrides: Vec::new(),
         startup_concurrency: None,
         problems: Vec::new(),
+        warnings: Vec::new(),
         summary: "compiled in".to_owned(),
     };
     let found = read_variables(shape, prefix, &given.variables);
     for diagnostic in &found.diagnostics {
         let text = with_help(diagnostic.message.clone(), diagnostic);
         match diagnostic.severity {
-            Severity::Warning => tracing::warn!("{text}"),
+            Severity::Warning => {
+                tracing::warn!("{text}");
+                values.warnings.push(text);
+            }
             _ => values.problems.push(text),
         }
     }

@@ -1,0 +1,34 @@
+//! `dbreg completions`: what a shell completes.
+
+use crate::exit;
+use clap::{Args, CommandFactory as _};
+use clap_complete::{Shell, generate};
+use std::io::Write as _;
+
+/// Print the completions of a shell
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  dbreg completions bash > ~/.local/share/bash-completion/completions/dbreg
+  dbreg completions zsh > ~/.zfunc/_dbreg
+  dbreg completions fish > ~/.config/fish/completions/dbreg.fish
+
+Exit status: 0")]
+pub(crate) struct Arguments {
+    /// The shell
+    #[arg(value_enum)]
+    shell: Shell,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> u8 {
+    let mut text = Vec::new();
+    generate(
+        arguments.shell,
+        &mut crate::Arguments::command(),
+        "dbreg",
+        &mut text,
+    );
+    // Whoever reads us may have seen enough.
+    let _ = std::io::stdout().write_all(&text);
+    exit::SUCCESS
+}

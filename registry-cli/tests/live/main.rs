@@ -1,0 +1,7 @@
+//! What `dbreg` says of servers that are there, and of servers that are not.
+
+mod doctor;
+mod faults;
+mod ping;
+mod program;
+mod tls;

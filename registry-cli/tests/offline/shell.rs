@@ -1,0 +1,44 @@
+//! `dbreg completions` and `dbreg man`.
+
+use crate::program::{dbreg, printed};
+
+#[test]
+fn each_shell_completes_commands_and_options() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let text = printed(&dbreg(&["completions", shell]));
+        assert!(
+            text.contains("explain") && text.contains("config-file"),
+            "{shell}"
+        );
+        assert!(text.ends_with("status 0"));
+    }
+    assert!(printed(&dbreg(&["completions", "csh"])).ends_with("status 2"));
+}
+
+#[test]
+fn bash_accepts_its_completions() {
+    let output = dbreg(&["completions", "bash"]);
+    let checked = std::process::Command::new("bash")
+        .args(["-n", "/dev/stdin"])
+        .stdin(std::process::Stdio::piped())
+        .spawn();
+    let mut child = checked.unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), &output.stdout).unwrap();
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn each_command_has_a_page() {
+    let page = printed(&dbreg(&["man"]));
+    assert!(
+        page.contains(".TH dbreg 1") && page.contains("supervise"),
+        "{page}"
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let output = printed(&dbreg(&["man", "--folder", folder.path().to_str().unwrap()]));
+    assert_eq!(output, "status 0");
+    for name in ["dbreg.1", "dbreg-check.1", "dbreg-doctor.1"] {
+        assert!(folder.path().join(name).exists(), "{name}");
+    }
+    assert!(printed(&dbreg(&["man", "--folder", "/nonexistent"])).ends_with("status 2"));
+}

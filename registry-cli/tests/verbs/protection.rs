@@ -1,0 +1,84 @@
+//! What refuses to be destroyed, and the one way around: the exact name.
+
+use crate::program::{Project, status, text};
+use crate::sqlite::{shop, users};
+
+/// A shop whose database has the stored mark of production.
+async fn production() -> Project {
+    let databases =
+        "[sqlite.local]\npath = \"app.db\"\n[profile.production.sqlite.local]\ntimeout = \"20s\"\n";
+    let project = shop(databases);
+    let known = [
+        "--profile",
+        "production",
+        "--i-know-this-destroys",
+        "sqlite.local",
+    ];
+    let output = project.dbreg(&[&["build"][..], &known].concat(), &[]).await;
+    assert_eq!(status(&output), 0, "{}", text(&output));
+    project
+}
+
+const DESTRUCTIVE: [&str; 6] = ["drop", "clear", "purge", "rebuild", "refill", "fill"];
+
+#[tokio::test]
+async fn nothing_that_destroys_goes_on_without_the_exact_name() {
+    let project = production().await;
+    let ways = [
+        (&["--profile", "production"][..], &[][..]),
+        (&[], &[("DBREG_PROFILE", "production")]),
+        // Without the profile, the mark in the database itself.
+        (&[], &[]),
+        (&["--all-keys"], &[]),
+    ];
+    for verb in DESTRUCTIVE {
+        for (options, variables) in ways {
+            if verb == "fill" && options.contains(&"--all-keys") {
+                continue;
+            }
+            let output = project.dbreg(&[&[verb], options].concat(), variables).await;
+            let words = text(&output);
+            assert_eq!(status(&output), 78, "{verb} {options:?}: {words}");
+            assert!(
+                words.contains("--i-know-this-destroys sqlite.local"),
+                "{verb}: {words}"
+            );
+            assert_eq!(
+                users(project.path()).await.map(|names| names.len()),
+                Some(2),
+                "{verb} {options:?}"
+            );
+        }
+        // The dry run says so, too.
+        let output = project.dbreg(&[verb, "--dry-run"], &[]).await;
+        assert!(text(&output).contains("REFUSED"), "{}", text(&output));
+        assert_eq!(status(&output), 78);
+    }
+    // A name that is not exact is a mistake of the command line.
+    let output = project
+        .dbreg(&["drop", "--i-know-this-destroys", "sqlite.locla"], &[])
+        .await;
+    assert!(
+        text(&output).contains("did you mean `sqlite.local`"),
+        "{}",
+        text(&output)
+    );
+    assert_eq!(status(&output), 2);
+    // What destroys nothing goes on, with what is still to be applied.
+    let output = project.dbreg(&["migrate"], &[]).await;
+    assert_eq!(status(&output), 0, "{}", text(&output));
+    let output = project.dbreg(&["migrate", "--revert"], &[]).await;
+    assert_eq!(status(&output), 78, "{}", text(&output));
+}
+
+#[tokio::test]
+async fn with_the_exact_name_it_does() {
+    let project = production().await;
+    let known = ["--i-know-this-destroys", "sqlite.local"];
+    let output = project.dbreg(&[&["clear"][..], &known].concat(), &[]).await;
+    assert_eq!(status(&output), 0, "{}", text(&output));
+    assert_eq!(users(project.path()).await, Some(Vec::new()));
+    let output = project.dbreg(&[&["drop"][..], &known].concat(), &[]).await;
+    assert_eq!(status(&output), 0, "{}", text(&output));
+    assert!(!project.path().join("app.db").exists());
+}
