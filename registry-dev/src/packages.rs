@@ -124,7 +124,10 @@ mod tests {
     #[test]
     fn nothing_starts_during_an_installation_and_nothing_is_left_of_it() {
         let folder = tempfile::tempdir().unwrap();
-        let (policy, cluster) = (folder.path().join("policy"), folder.path().join("create.d/ours.conf"));
+        let (policy, cluster) = (
+            folder.path().join("policy"),
+            folder.path().join("create.d/ours.conf"),
+        );
         let log = folder.path().join("log");
         let apt = folder.path().join("apt-get");
         let script = format!(
@@ -150,12 +153,18 @@ mod tests {
             told
         };
         let told = run(&["postgresql", "other"]);
-        assert!(told.contains("install --no-install-recommends postgresql other"), "{told}");
+        assert!(
+            told.contains("install --no-install-recommends postgresql other"),
+            "{told}"
+        );
         assert!(
             told.contains("# ours\nexit 101\n# ours\ncreate_main_cluster = false\n"),
             "{told}"
         );
         let told = run(&["other"]);
-        assert!(told.contains("exit 101") && !told.contains("create_main_cluster"), "{told}");
+        assert!(
+            told.contains("exit 101") && !told.contains("create_main_cluster"),
+            "{told}"
+        );
     }
 }

@@ -110,6 +110,8 @@ method_set!(
     own instance
 );
 sql::sql_handle!(Postgres, sqlx::Postgres);
+#[cfg(feature = "sea-orm")]
+sql::orm::orm_handle!(Postgres, sqlx::Postgres, Postgres);
 
 impl Connection for Postgres {
     fn base(&self) -> &Arc<Base> {
