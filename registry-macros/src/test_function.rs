@@ -258,3 +258,93 @@ impl Parse for Function {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::expand;
+    use quote::quote;
+
+    #[test]
+    fn mistakes_are_said_with_what_to_write_instead() {
+        let good = quote!(
+            async fn t(db: AppRegistry) {}
+        );
+        for (arguments, item, words) in [
+            (quote!(migrat), good.clone(), "unknown argument `migrat`"),
+            (quote!(fill, fill), good.clone(), "`fill` stands twice"),
+            (
+                quote!(servers = "mine"),
+                good.clone(),
+                "or `\\\"configured\\\"`, found `\\\"mine\\\"`",
+            ),
+            (
+                quote!(worker_threads = 4),
+                good.clone(),
+                "write `flavor = \\\"multi_thread\\\"` too",
+            ),
+            (
+                quote!(flavor = "multi_thread", worker_threads = 0),
+                good,
+                "expected one thread at least",
+            ),
+            (
+                quote!(),
+                quote!(
+                    fn t(db: AppRegistry) {}
+                ),
+                "expected an async function",
+            ),
+            (
+                quote!(),
+                quote!(
+                    async fn t() {}
+                ),
+                "write `async fn t(db: AppRegistry)`",
+            ),
+            (
+                quote!(),
+                quote!(
+                    async fn t(db: AppRegistry, n: u8) {}
+                ),
+                "expected one argument",
+            ),
+            (
+                quote!(),
+                quote!(
+                    async fn t<T>(db: T) {}
+                ),
+                "without generics",
+            ),
+        ] {
+            let code = expand(arguments, item).to_string();
+            assert!(code.contains("compile_error") && code.contains(words), "{code}");
+        }
+    }
+
+    #[test]
+    fn the_function_stays_as_it_is_within_its_test() {
+        let item = quote! {
+            /// Pays.
+            #[should_panic(expected = "x")]
+            pub(crate) async fn r#pays(mut db: &AppRegistry) -> Result<(), Error> { body }
+        };
+        let code = expand(
+            quote!(fill, migrate, profile = "ci", crate = ::other::dbreg),
+            item,
+        )
+        .to_string();
+        for words in [
+            "expected = \"x\"",
+            "pub (crate) fn r#pays () -> Result < () , Error >",
+            "async fn __test (mut db : & AppRegistry) -> Result < () , Error > { body }",
+            "Prepare :: Fill",
+            "should_panic : true",
+            "Some (\"ci\")",
+            "\"pays\"",
+            ":: other :: dbreg :: __private :: test :: run",
+            "__test (& db)",
+        ] {
+            assert!(code.contains(words), "{words}: {code}");
+        }
+    }
+}
