@@ -32,7 +32,7 @@ async fn models_live_on_the_handle_and_in_its_transactions() {
     let ada = main.insert(order::new("Ada", 350)).await.unwrap();
     assert_eq!(ada.number, 1, "the number that the server chose");
     let found = main.find::<Order>().filter(Column::Customer.eq("Ada")).all();
-    assert_eq!(found.await.unwrap(), [ada.clone()]);
+    assert_eq!(found.await.unwrap(), std::slice::from_ref(&ada));
 
     let rolled_back = main
         .transaction(async |tx| {
