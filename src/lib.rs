@@ -57,8 +57,6 @@ pub use registry_core::MySql;
 pub use registry_core::Postgres;
 #[cfg(feature = "sqlite")]
 pub use registry_core::Sqlite;
-#[cfg(feature = "mongodb")]
-pub use registry_core::{CollectionIndex, CollectionModel, MongoFind, SyncedIndexes};
 
 #[cfg(all(
     feature = "sea-orm",
@@ -75,6 +73,8 @@ pub use registry_core::mongodm;
 pub use registry_core::sea_orm;
 #[cfg(any(feature = "mysql", feature = "sqlite", feature = "postgres"))]
 pub use registry_core::sqlx;
+#[cfg(feature = "mongodb")]
+pub use registry_core::{CollectionIndex, CollectionModel, MongoFind, SyncedIndexes};
 #[cfg(feature = "mysql")]
 pub use registry_core::{MySqlHost, MySqlHostRole, MySqlHostState, MySqlReader, WriteToken};
 

@@ -317,3 +317,28 @@ fn no_secret_is_written() {
         assert!(!expanded.to_string().contains("canary"), "{expanded}");
     }
 }
+
+#[test]
+fn models() {
+    let models = [
+        quote! {
+            #[model(app_registry::mysql::main, app_registry::mysql::archive)]
+            struct Order;
+        },
+        quote! {
+            #[model(app_registry::mongodb::logs, collection = "events", crate = ::other::dbreg)]
+            #[model(index("order", "-at", unique), index("at", expire_after = "30d", name = "by_age"))]
+            struct Event<T> where T: Clone { order: T }
+        },
+        quote! {
+            #[model(app_registry::memcached::cache, key = "cart:{tenant}:{user}", expiry = "10m")]
+            struct Cart { tenant: String, user: u64 }
+        },
+        quote! {
+            #[model(app_registry::memcached::cache, key = "motto")]
+            enum Motto { Short }
+        },
+    ];
+    let expanded: Vec<String> = models.map(|model| pretty(crate::model::derive(model))).into();
+    insta::assert_snapshot!(expanded.join("\n"));
+}

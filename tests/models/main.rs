@@ -4,6 +4,7 @@
 
 mod cached;
 mod cost;
+mod dense;
 mod documents;
 mod mysql;
 mod order;

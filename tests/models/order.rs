@@ -1,15 +1,13 @@
-//! An entity of SeaORM that belongs to three connections: what `mysql`, `sqlite` and `postgres` have of it is tested alike.
+//! An entity of SeaORM that belongs to three connections, one of each backend of SQL.
 
 use dbreg::sea_orm;
 use dbreg::sea_orm::entity::prelude::*;
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, dbreg::Model)]
 #[sea_orm(table_name = "shop_order")]
-#[model(
-    crate::mysql::app_registry::mysql::main,
-    crate::sqlite::app_registry::sqlite::local,
-    crate::postgres::app_registry::postgres::main
-)]
+#[model(crate::mysql::app_registry::mysql::main)]
+#[model(crate::postgres::app_registry::postgres::main)]
+#[model(crate::sqlite::app_registry::sqlite::local)]
 pub(crate) struct Model {
     #[sea_orm(primary_key)]
     pub(crate) number: i64,

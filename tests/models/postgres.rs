@@ -1,8 +1,9 @@
-//! Models on PostgreSQL: the handle, its transactions, and SeaORM's own connection on the same pool.
+//! Models and transactions on PostgreSQL, which checks some constraints only at the end.
 
 use crate::order::{self, Column, Model as Order};
 use dbreg::sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use dbreg::{DbRegistry, Error, ErrorKind, sqlx};
+use registry_dev::PostgresServer;
 
 #[derive(DbRegistry)]
 #[registry(toml = r#"
@@ -10,49 +11,65 @@ use dbreg::{DbRegistry, Error, ErrorKind, sqlx};
 host = "127.0.0.1"
 username = "shop"
 db = "shop"
-timeout = "5s"
 "#)]
 pub(crate) struct App;
 
-#[tokio::test]
-async fn models_live_on_the_handle_and_in_its_transactions() {
+async fn connect() -> (PostgresServer, AppRegistry) {
     let server = registry_dev::postgres().await.unwrap();
     server.create_database("shop", "shop", "secret").await.unwrap();
-    let db = App::builder()
+    let builder = App::builder()
         .variable("DBREG_POSTGRES__MAIN__PORT", server.port())
-        .variable("DBREG_POSTGRES__MAIN__PASSWORD", "secret")
-        .connect()
+        .variable("DBREG_POSTGRES__MAIN__PASSWORD", "secret");
+    let db = builder.connect().await.unwrap();
+    let table = "create table shop_order (number bigserial primary key, customer text not null unique deferrable \
+                 initially deferred, cents bigint not null)";
+    sqlx::query(table).execute(&db.postgres.main).await.unwrap();
+    (server, db)
+}
+
+#[tokio::test]
+async fn models_live_there_as_elsewhere() {
+    let (_server, db) = connect().await;
+    let main = &db.postgres.main;
+    let ada = main.insert(order::new("Ada", 350)).await.unwrap();
+    assert_eq!(ada.number, 1);
+    assert_eq!(main.insert_many([order::new("Grace", 720)]).await.unwrap(), 1);
+    let found = main
+        .find::<Order>()
+        .filter(Column::Cents.gt(500))
+        .all()
         .await
         .unwrap();
+    assert_eq!(found[0].customer, "Grace");
+    assert_eq!(order::Entity::find().all(&main.orm()).await.unwrap().len(), 2);
+    assert!(main.delete(ada).await.unwrap());
+    let pool = main.instance();
+    let left: i64 = sqlx::query_scalar("select count(*) from shop_order")
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+    assert_eq!((left, main.errors().total), (1, 0));
+}
+
+#[tokio::test]
+async fn a_commit_that_the_server_refuses_is_known_to_have_failed() {
+    let (_server, db) = connect().await;
     let main = &db.postgres.main;
-    let table = "create table shop_order (number bigserial primary key, customer varchar(80) not null unique, \
-                 cents bigint not null)";
-    sqlx::query(table).execute(main).await.unwrap();
-
-    let ada = main.insert(order::new("Ada", 350)).await.unwrap();
-    assert_eq!(ada.number, 1, "the number that the server chose");
-    let found = main.find::<Order>().filter(Column::Customer.eq("Ada")).all();
-    assert_eq!(found.await.unwrap(), std::slice::from_ref(&ada));
-
-    let rolled_back = main
+    let twice: Result<(), Error> = main
         .transaction(async |tx| {
-            tx.insert(order::new("Grace", 720)).await?;
-            Err::<(), _>(Error::new(ErrorKind::Operation, "no"))
+            tx.insert(order::new("Ada", 1)).await?;
+            tx.insert(order::new("Ada", 2)).await?;
+            Ok(())
         })
         .await;
-    rolled_back.unwrap_err();
-    assert_eq!(main.find::<Order>().count().await.unwrap(), 1);
-    let number = main
-        .transaction(async |tx| Ok::<_, Error>(tx.insert(order::new("Grace", 720)).await?.number))
-        .await
-        .unwrap();
-    let twice = main.insert(order::new("Grace", 1)).await.unwrap_err();
-    assert!(twice.message().contains("(23505)"), "{twice}");
-
-    let orm = main.orm();
-    assert_eq!(orm.get_database_backend(), dbreg::sea_orm::DbBackend::Postgres);
-    let found = order::Entity::find_by_id(number).one(&orm).await.unwrap();
-    assert_eq!(found.unwrap().customer, "Grace");
-    assert!(main.delete(ada).await.unwrap());
-    db.close().await.unwrap();
+    let error = twice.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.operation()),
+        (ErrorKind::Operation, "transaction")
+    );
+    assert!(!error.message().contains("not known"), "{error}");
+    assert_eq!(
+        (main.find::<Order>().count().await.unwrap(), main.errors().total),
+        (0, 1)
+    );
 }

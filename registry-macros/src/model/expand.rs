@@ -77,6 +77,7 @@ fn expand_cached(
     let (types, values): (Vec<_>, Vec<_>) = arguments.into_iter().unzip();
     // One field stands for itself, several are a tuple, none is the empty one.
     let (key_type, key_value) = match (&types[..], &values[..]) {
+        ([], []) => (quote!(()), TokenStream::new()),
         ([ty], [value]) => (quote!(#ty), quote!(#value)),
         _ => (quote!((#(#types),*)), quote!((#(#values),*))),
     };
@@ -105,7 +106,7 @@ fn expand_cached(
     quote! {
         #[automatically_derived]
         impl #impl_generics #root::CacheModel for #model #ty_generics #where_clause {
-            type Key<'k> = #key_type where Self: 'k;
+            type Key<'__k> = #key_type where Self: '__k;
             const EXPIRY: #root::Expiry = #root::Expiry::#expiry;
 
             fn key(&self) -> Self::Key<'_> {

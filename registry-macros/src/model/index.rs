@@ -40,6 +40,12 @@ impl Index {
             let message = "expected at least one field; write `index(\"order\", \"-at\")`, say";
             return Err(Error::new(span, message));
         }
+        if matches!(&index.keys[..], [(field, _)] if field == "_id") {
+            return Err(Error::new(
+                span,
+                "expected other fields than `_id` alone; every collection has that index",
+            ));
+        }
         if index.expire_after.is_some() && index.keys.len() > 1 {
             let message =
                 "expected one field beside `expire_after`, found several; MongoDB expires by one date";

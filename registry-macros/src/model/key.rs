@@ -115,7 +115,7 @@ fn field_of(input: &DeriveInput, name: &str) -> Result<(Ident, Box<Type>), Strin
     Err(format!("`{}` has no field `{name}`; {help}", input.ident))
 }
 
-/// How a field is handed over for a key, `&'k str` for a `String`, and how it is taken from the value.
+/// How a field is handed over for a key, `&'__k str` for a `String`, and how it is taken from the value.
 pub(super) fn argument(field: &Ident, ty: &Type) -> (TokenStream, TokenStream) {
     let span = ty.span();
     let last = match ty {
@@ -131,11 +131,11 @@ pub(super) fn argument(field: &Ident, ty: &Type) -> (TokenStream, TokenStream) {
             | "bool" | "char",
         ) => (quote!(#ty), quote!(self.#field)),
         Some("String") => (
-            quote_spanned!(span=> &'k ::core::primitive::str),
+            quote_spanned!(span=> &'__k ::core::primitive::str),
             quote_spanned!(span=> &self.#field),
         ),
         _ => (
-            quote_spanned!(span=> &'k #ty),
+            quote_spanned!(span=> &'__k #ty),
             quote_spanned!(span=> &self.#field),
         ),
     }

@@ -27,6 +27,11 @@ struct Key;
 struct Several;
 
 #[derive(dbreg::Model)]
+#[model(app_registry::memcached::carts, collection = "a", index(), index("_id"), index("a", "b", expire_after = "1d"))]
+#[model(index("a.$b"), index(a), index("at", expire_after = "1500ms"))]
+struct Indexes;
+
+#[derive(dbreg::Model)]
 #[model("memcached.carts")]
 struct Text;
 

@@ -166,7 +166,7 @@ pub(super) async fn sync(
 ) -> Result<SyncedIndexes, Error> {
     let mut synced = SyncedIndexes::default();
     let found = existing(collection).await?;
-    let mut create = Vec::new();
+    let mut missing = Vec::new();
     for index in declared {
         let name = index.name();
         if found.iter().any(|found| index.is(found)) {
@@ -175,20 +175,18 @@ pub(super) async fn sync(
         }
         // The server takes neither a second index with this name nor one with these fields.
         let in_the_way = |found: &&IndexModel| name_of(found) == name || index.has_keys_of(found);
-        let mut replaces = false;
-        for other in found.iter().filter(in_the_way) {
-            drop_index(collection, &name_of(other)).await?;
-            replaces = true;
-        }
-        create.push(index.model());
-        if replaces {
-            synced.replaced.push(name);
-        } else {
+        let others: Vec<&IndexModel> = found.iter().filter(in_the_way).collect();
+        if others.is_empty() {
+            missing.push(index.model());
             synced.created.push(name);
+        } else {
+            replace(collection, index, &others).await?;
+            synced.replaced.push(name);
         }
     }
-    if !create.is_empty() {
-        collection.create_indexes(create).await?;
+    if !missing.is_empty() {
+        // All at once: the server reads the collection once for all of them.
+        collection.create_indexes(missing).await?;
     }
     let is_declared = |found: &&IndexModel| {
         let name = name_of(found);
@@ -200,6 +198,26 @@ pub(super) async fn sync(
     let undeclared = found.iter().filter(|found| !is_declared(found));
     synced.undeclared = undeclared.map(name_of).collect();
     Ok(synced)
+}
+
+/// Puts an index in the place of others, or leaves them as they were when the server refuses it: the documents may not be
+/// unique, say.
+async fn replace(
+    collection: &Collection<Document>,
+    index: &CollectionIndex,
+    others: &[&IndexModel],
+) -> Result<(), Error> {
+    for other in others {
+        drop_index(collection, &name_of(other)).await?;
+    }
+    if let Err(error) = collection.create_index(index.model()).await {
+        for other in others {
+            // The error that counts is the first.
+            let _ = collection.create_index((*other).clone()).await;
+        }
+        return Err(error.into());
+    }
+    Ok(())
 }
 
 /// The indexes of a collection; none of one that is not there yet.

@@ -121,8 +121,8 @@ impl<P> At<MongoDb, P> {
     /// It is never done without being asked for: to build an index may take a while.
     ///
     /// # Errors
-    /// As [`process`](MongoDb::process). After a `Timeout` the server goes on building, and a later call finds the index;
-    /// what was done before an error stays.
+    /// As [`process`](MongoDb::process). After a `Timeout` the server goes on building, and a later call finds the index.
+    /// What was done before an error stays; an index that could not be replaced is made again as it was.
     pub fn sync_indexes<M>(&self) -> BoxFuture<'_, Result<SyncedIndexes, Error>>
     where
         M: ModelOf<P> + CollectionModel,
