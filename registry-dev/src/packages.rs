@@ -131,7 +131,7 @@ mod tests {
         let log = folder.path().join("log");
         let apt = folder.path().join("apt-get");
         let script = format!(
-            "#!/bin/sh\necho \"$@\" >> '{0}'; cat '{1}' '{2}' >> '{0}' 2>&1\n",
+            "#!/bin/sh\necho \"$@\" >> '{0}'; cat '{1}' '{2}' >> '{0}' 2>&1 || true\n",
             log.display(),
             policy.display(),
             cluster.display()
