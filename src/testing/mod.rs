@@ -150,5 +150,6 @@ fn hold(runtime: &Runtime) {
     let Some(time) = registry_config::parse_duration(&text) else {
         panic!("`{HOLD}` expects a length of time such as `10m`, found `{text}`");
     };
-    runtime.block_on(tokio::time::sleep(time.min(LONGEST)));
+    // Made within the runtime: a pause belongs to one.
+    runtime.block_on(async { tokio::time::sleep(time.min(LONGEST)).await });
 }

@@ -1,9 +1,10 @@
 //! Where the connections of one test lead to.
 
-use super::{Prepare, SERVERS, Test, servers};
+use super::{HOLD, Prepare, SERVERS, Test, servers};
 use registry_config::{ConnectionShape, Settings};
 use registry_core::Root;
 use registry_core::tasks::{Tasks, TasksBuilder, Verb};
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -279,10 +280,10 @@ impl Place {
         let has_files = std::fs::read_dir(self.folder.path()).is_ok_and(|mut all| all.next().is_some());
         self.folder.disable_cleanup(has_files);
         let until = match test.configured {
-            true => "they are kept",
-            false => "they are kept until this process ends; DBREG_TEST_HOLD=10m has it wait",
+            true => "are kept",
+            false => "are kept until this process ends; DBREG_TEST_HOLD=10m has it wait",
         };
-        say(&format!("the databases of {}, {until}:", test.name));
+        say(&format!("the databases of {} {until}:", test.name));
         for line in &self.lines {
             say(&format!("  {line}"));
         }
@@ -325,5 +326,10 @@ fn refuse(settings: &Settings, title: &str, stem: &str) -> Result<(), String> {
     reason = "it belongs to the report of the test, which is on stderr too"
 )]
 fn say(words: &str) {
-    eprintln!("dbreg: {words}");
+    if std::env::var_os(HOLD).is_some() {
+        // Past the harness, which shows what a test says at its end: somebody waits for it now.
+        let _ = writeln!(std::io::stderr(), "dbreg: {words}");
+    } else {
+        eprintln!("dbreg: {words}");
+    }
 }

@@ -87,6 +87,28 @@ async fn on_configured_servers_each_test_has_its_own_database_there() {
 }
 
 #[test]
+fn one_that_fails_waits_when_it_is_told_to() {
+    let (output, told) = child(&[("DBREG_SHOULD_FAIL", "1"), ("DBREG_TEST_HOLD", "1ms")]);
+    assert!(!output.status.success(), "{told}");
+    // What it waits with is said before, past the harness; and the failure is that of the test.
+    let (said, report) = told.split_once("failures:").unwrap();
+    assert!(
+        report.contains("as it was told") && !report.contains("reactor"),
+        "{told}"
+    );
+    let direct = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        direct.contains("mysql.main: database `test_0_main` at 127.0.0.1:"),
+        "{said}"
+    );
+    let (_, told) = child(&[("DBREG_SHOULD_FAIL", "1"), ("DBREG_TEST_HOLD", "soon")]);
+    assert!(
+        told.contains("expects a length of time such as `10m`, found `soon`"),
+        "{told}"
+    );
+}
+
+#[test]
 fn a_variable_that_leads_elsewhere_and_a_missing_server_are_failures_that_say_what_to_do() {
     let (output, told) = child(&[("DBREG_MYSQL__MAIN__HOST", "db1.invalid")]);
     assert!(!output.status.success(), "{told}");
