@@ -34,6 +34,8 @@
 #[path = "private.rs"]
 pub mod __private;
 mod gate;
+#[cfg(feature = "test")]
+mod testing;
 
 pub use registry_core::{
     AnyConnection, At, Backend, Backoff, Builder, CLOSE_DEADLINE, ERROR_LOG_CAPACITY, EXIT_CONFIG, EXIT_OK,
@@ -41,6 +43,8 @@ pub use registry_core::{
     Report, ReportRow, START_DEADLINE, STARTUP_CONCURRENCY, Sessions, StartError, StartPolicy, State,
     StateChange, Status, WATCH_CAPACITY, Watch,
 };
+#[cfg(feature = "test")]
+pub use registry_macros::test;
 pub use registry_macros::{DbRegistry, Model};
 
 #[cfg(feature = "memcached")]

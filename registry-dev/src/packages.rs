@@ -113,3 +113,58 @@ pub(crate) fn install(installer: Installer, packages: &[&str]) -> Result<(), Err
     }
     installed.map(drop)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::APT;
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::process::Command;
+
+    /// Both files stand while packages are installed, and neither before nor after.
+    #[test]
+    fn nothing_starts_during_an_installation_and_nothing_is_left_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (policy, cluster) = (
+            folder.path().join("policy"),
+            folder.path().join("create.d/ours.conf"),
+        );
+        let log = folder.path().join("log");
+        let apt = folder.path().join("apt-get");
+        let script = format!(
+            "#!/bin/sh\necho \"$@\" >> '{0}'; cat '{1}' '{2}' >> '{0}' 2>&1 || true\n",
+            log.display(),
+            policy.display(),
+            cluster.display()
+        );
+        std::fs::write(&apt, script).unwrap();
+        std::fs::set_permissions(&apt, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let run = |packages: &[&str]| {
+            let mut command = Command::new("/bin/sh");
+            command.arg("-c").arg(APT).arg("dbreg-install").args(packages);
+            command
+                .env("PATH", format!("{}:/usr/bin:/bin", folder.path().display()))
+                .env("POLICY", &policy)
+                .env("CLUSTER", &cluster)
+                .env("MARK", "# ours");
+            assert!(command.status().unwrap().success());
+            assert!(!policy.exists() && !cluster.exists());
+            let told = std::fs::read_to_string(&log).unwrap();
+            std::fs::remove_file(&log).unwrap();
+            told
+        };
+        let told = run(&["postgresql", "other"]);
+        assert!(
+            told.contains("install --no-install-recommends postgresql other"),
+            "{told}"
+        );
+        assert!(
+            told.contains("# ours\nexit 101\n# ours\ncreate_main_cluster = false\n"),
+            "{told}"
+        );
+        let told = run(&["other"]);
+        assert!(
+            told.contains("exit 101") && !told.contains("create_main_cluster"),
+            "{told}"
+        );
+    }
+}
