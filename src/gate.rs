@@ -37,6 +37,7 @@ gate!($ "mysql" __gate_mysql);
 gate!($ "mongodb" __gate_mongodb);
 gate!($ "memcached" __gate_memcached);
 gate!($ "sqlite" __gate_sqlite);
+gate!($ "postgres" __gate_postgres);
 
 /// The end of the chain.
 #[doc(hidden)]

@@ -24,7 +24,7 @@
 //! - [`DbRegistry`] is the derive, with its attributes.
 //! - [`Builder`] is a start with other than the default settings: a profile, a file of values, a deadline.
 //! - [`Report`] and [`StartError`] say what became of each connection.
-//! - `MySql`, `MongoDb`, `Memcached`, `Sqlite` are the handles, each behind the feature with its name in lower case.
+//! - `MySql`, `MongoDb`, `Memcached`, `Sqlite`, `Postgres` are the handles, each behind the feature with its name in lower case.
 //! - [`Registry`] is the dynamic side, for tools.
 //!
 //! No backend is on by default: `cargo add dbreg --features mysql`. The drivers are part of the interface, as
@@ -49,12 +49,14 @@ pub use registry_core::Memcached;
 pub use registry_core::MongoDb;
 #[cfg(feature = "mysql")]
 pub use registry_core::MySql;
+#[cfg(feature = "postgres")]
+pub use registry_core::Postgres;
 #[cfg(feature = "sqlite")]
 pub use registry_core::Sqlite;
 
 #[cfg(feature = "mongodb")]
 pub use registry_core::mongodb;
-#[cfg(any(feature = "mysql", feature = "sqlite"))]
+#[cfg(any(feature = "mysql", feature = "sqlite", feature = "postgres"))]
 pub use registry_core::sqlx;
 #[cfg(feature = "mysql")]
 pub use registry_core::{MySqlHost, MySqlHostRole, MySqlHostState, MySqlReader, WriteToken};

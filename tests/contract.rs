@@ -22,6 +22,13 @@ timeout = "300ms"
 [sqlite.contract]
 path = ":memory:"
 timeout = "300ms"
+
+[postgres.contract]
+host = "127.0.0.1"
+username = "contract"
+timeout = "300ms"
+# A login costs thousands of hashes: it is done before, not within the deadline.
+pool = { min = 1 }
 "#)]
 struct App;
 
@@ -30,27 +37,36 @@ struct Servers {
     _mysql: registry_dev::MySqlServer,
     _mongodb: registry_dev::MongoDbServer,
     _memcached: registry_dev::MemcachedServer,
+    _postgres: registry_dev::PostgresServer,
 }
 
 async fn connect() -> (Servers, AppRegistry) {
-    let (mysql, mongodb, memcached) = tokio::join!(
+    let (mysql, mongodb, memcached, postgres) = tokio::join!(
         registry_dev::mysql(),
         registry_dev::mongodb(),
-        registry_dev::memcached()
+        registry_dev::memcached(),
+        registry_dev::postgres()
     );
     let servers = Servers {
         _mysql: mysql.expect("MySQL starts"),
         _mongodb: mongodb.expect("MongoDB starts"),
         _memcached: memcached.expect("memcached starts"),
+        _postgres: postgres.expect("PostgreSQL starts"),
     };
+    let created = servers
+        ._postgres
+        .create_database("contract", "contract", "secret");
+    created.await.expect("a database for the contract");
     let db = App::builder()
         .variable("DBREG_MYSQL__CONTRACT__PORT", servers._mysql.port())
         .variable("DBREG_MONGODB__CONTRACT__PORT", servers._mongodb.port())
         .variable("DBREG_MEMCACHED__CONTRACT__PORT", servers._memcached.port())
+        .variable("DBREG_POSTGRES__CONTRACT__PORT", servers._postgres.port())
+        .variable("DBREG_POSTGRES__CONTRACT__PASSWORD", "secret")
         .connect()
         .await
         .expect("every server is there");
-    assert_eq!(db.connections().count(), 4);
+    assert_eq!(db.connections().count(), 5);
     (servers, db)
 }
 
@@ -59,6 +75,7 @@ async fn work(instance: Instance) -> Result<(), Error> {
     match instance {
         Instance::MySql(pool) => sqlx::query("select 1").execute(&pool).await.map(|_| ())?,
         Instance::Sqlite(pool) => sqlx::query("select 1").execute(&pool).await.map(|_| ())?,
+        Instance::Postgres(pool) => sqlx::query("select 1").execute(&pool).await.map(|_| ())?,
         Instance::MongoDb(database) => database.list_collection_names().await.map(|_| ())?,
         Instance::Memcached(cache) => cache.get("contract").await.map(|_| ())?,
         other => panic!("a backend without a contract: {other:?}"),
@@ -71,6 +88,8 @@ async fn mistake(instance: Instance) -> Result<(), Error> {
     match instance {
         Instance::MySql(pool) => sqlx::query("select from").execute(&pool).await.map(|_| ())?,
         Instance::Sqlite(pool) => sqlx::query("select from").execute(&pool).await.map(|_| ())?,
+        // `select from` is a statement there: a row without columns.
+        Instance::Postgres(pool) => sqlx::query("select select").execute(&pool).await.map(|_| ())?,
         Instance::MongoDb(database) => {
             let twice = dbreg::mongodb::bson::doc! { "_id": 1 };
             let collection = database.collection("contract");

@@ -79,12 +79,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8, Failure> {
 
 /// A backend by its name; the nearest right one where there is none of this name.
 fn known(name: &str) -> Result<&'static BackendSpec, String> {
-    let available = || backends().iter().filter(|spec| spec.available);
     let name = name.trim();
-    if let Some(spec) = available().find(|spec| spec.name == name) {
+    if let Some(spec) = backends().iter().find(|spec| spec.name == name) {
         return Ok(spec);
     }
-    let names: Vec<&str> = available().map(|spec| spec.name).collect();
+    let names: Vec<&str> = backends().iter().map(|spec| spec.name).collect();
     Err(match suggest(name, names.iter().copied()) {
         Some(near) => format!("no backend `{}`; did you mean `{near}`", name.escape_debug()),
         None => format!(
@@ -98,11 +97,7 @@ fn known(name: &str) -> Result<&'static BackendSpec, String> {
 /// The backends that a person at the terminal wants.
 fn ask() -> Result<Vec<&'static BackendSpec>, String> {
     let paint = Paint::of(&std::io::stderr());
-    let names: Vec<&str> = backends()
-        .iter()
-        .filter(|spec| spec.available)
-        .map(|spec| spec.name)
-        .collect();
+    let names: Vec<&str> = backends().iter().map(|spec| spec.name).collect();
     for _ in 0..QUESTIONS {
         let question = format!("Which backends, of {}? [{DEFAULT}] ", names.join(", "));
         let _ = write!(std::io::stderr(), "{}", paint.draw(Ink::Head, &question));
@@ -198,7 +193,7 @@ mod tests {
 
     #[test]
     fn what_it_writes_is_valid_also_with_every_comment_taken_away() {
-        let all: Vec<&BackendSpec> = backends().iter().filter(|spec| spec.available).collect();
+        let all: Vec<&BackendSpec> = backends().iter().collect();
         let each = all.iter().map(|spec| vec![*spec]);
         for wanted in each.chain([all.clone()]) {
             let text = file(&wanted);

@@ -56,6 +56,9 @@ fn the_command_finds_a_server_for_each_connection_and_they_end_with_it() {
             -u "$DBREG_MYSQL__MAIN__USERNAME" -N -e "$1" "$DBREG_MYSQL__MAIN__DB"; }
         sql 'create table t (n int); insert into t values (41), (42); select max(n) from t'
         sql 'show databases like "reports"' | grep reports && exit 3
+        PGPASSWORD="$DBREG_POSTGRES__MAIN__PASSWORD" psql -X -h "$DBREG_POSTGRES__MAIN__HOST" \
+            -p "$DBREG_POSTGRES__MAIN__PORT" -U "$DBREG_POSTGRES__MAIN__USERNAME" -d "$DBREG_POSTGRES__MAIN__DB" \
+            -c 'create table t (n int)'
         env
     "#;
     let output = dbreg(&["dev", "--file", "right.toml", "--", "/bin/sh", "-c", script])
@@ -75,6 +78,10 @@ fn the_command_finds_a_server_for_each_connection_and_they_end_with_it() {
         ),
         ("shop", "shop", "off")
     );
+    assert_eq!(
+        (of("POSTGRES__MAIN__DB"), of("POSTGRES__MAIN__USERNAME")),
+        ("shop", "shop")
+    );
     assert_eq!(of("MYSQL__MAIN__POOL__MAX"), "3");
     assert!(!variables.contains_key("DBREG_MYSQL__MAIN__URL"));
     assert!(of("MYSQL__REPORTS__URL").starts_with("mysql://reports:"));
@@ -86,6 +93,7 @@ fn the_command_finds_a_server_for_each_connection_and_they_end_with_it() {
         "MYSQL__MAIN__PORT",
         "MEMCACHED__CACHE__PORT",
         "MEMCACHED__SESSIONS__PORT",
+        "POSTGRES__MAIN__PORT",
     ] {
         assert!(!is_open(of(port)), "{port}");
     }
@@ -93,7 +101,7 @@ fn the_command_finds_a_server_for_each_connection_and_they_end_with_it() {
     let err = said(&output);
     assert_eq!(err.lines().count(), 1, "{err}");
     assert!(
-        err.starts_with("dbreg: MySQL, memcached, MongoDB ready in "),
+        err.starts_with("dbreg: MySQL, memcached, MongoDB, PostgreSQL ready in "),
         "{err}"
     );
 }

@@ -23,9 +23,8 @@ static BACKENDS: &[BackendSpec] = &[
         default_port: Some(3306),
         session_limit: Some((151, "max_connections")),
         hosts: HostsRule::Many,
-        available: true,
         schemes: &["mysql", "mariadb"],
-        keys: SQL_KEYS,
+        keys: MYSQL_KEYS,
         host_keys: &[HOST, PORT, ROLE, WEIGHT],
     },
     BackendSpec {
@@ -35,7 +34,6 @@ static BACKENDS: &[BackendSpec] = &[
         default_port: Some(27017),
         session_limit: None,
         hosts: HostsRule::Many,
-        available: true,
         schemes: &["mongodb", "mongodb+srv"],
         keys: MONGODB_KEYS,
         host_keys: &[HOST, PORT],
@@ -47,7 +45,6 @@ static BACKENDS: &[BackendSpec] = &[
         default_port: Some(11211),
         session_limit: Some((1024, "-c")),
         hosts: HostsRule::Many,
-        available: true,
         schemes: &[],
         keys: MEMCACHED_KEYS,
         host_keys: &[HOST, PORT, WEIGHT],
@@ -59,7 +56,6 @@ static BACKENDS: &[BackendSpec] = &[
         default_port: None,
         session_limit: None,
         hosts: HostsRule::None,
-        available: true,
         schemes: &[],
         keys: SQLITE_KEYS,
         host_keys: &[],
@@ -71,14 +67,13 @@ static BACKENDS: &[BackendSpec] = &[
         default_port: Some(5432),
         session_limit: Some((100, "max_connections")),
         hosts: HostsRule::One,
-        available: false,
         schemes: &["postgres", "postgresql"],
-        keys: SQL_KEYS,
-        host_keys: &[HOST, PORT, ROLE, WEIGHT],
+        keys: POSTGRES_KEYS,
+        host_keys: &[HOST, PORT],
     },
 ];
 
-const SQL_KEYS: &[KeySpec] = &[
+const MYSQL_KEYS: &[KeySpec] = &[
     URL,
     USERNAME,
     PASSWORD,
@@ -97,7 +92,7 @@ const SQL_KEYS: &[KeySpec] = &[
     MAX_LIFETIME,
     CONNECT_TIMEOUT.default("5s"),
     TIMEOUT.default("30s"),
-    STATEMENT_CACHE,
+    STATEMENT_CACHE.default("1024"),
     MAX_LAG,
     FALLBACK,
     STICKY,
@@ -164,6 +159,31 @@ const SQLITE_KEYS: &[KeySpec] = &[
     MAX_LIFETIME,
     CONNECT_TIMEOUT.default("5s"),
     TIMEOUT.default("30s"),
+];
+
+const POSTGRES_KEYS: &[KeySpec] = &[
+    URL,
+    USERNAME,
+    PASSWORD,
+    DB,
+    CONNECTIONS,
+    HOST,
+    PORT,
+    SOCKET,
+    START,
+    POOL_MIN,
+    POOL_MAX.default("10"),
+    ACQUIRE_TIMEOUT,
+    IDLE_TIMEOUT,
+    MAX_LIFETIME,
+    CONNECT_TIMEOUT.default("5s"),
+    TIMEOUT.default("30s"),
+    PROTECTED,
+    TASKS,
+    // The driver's own: here a statement that leaves the cache waits for nothing.
+    STATEMENT_CACHE.default("100"),
+    TLS,
+    TLS_CA,
 ];
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -290,8 +310,7 @@ const STATEMENT_CACHE: KeySpec = KeySpec::new(
     "statement_cache",
     Kind::Count { min: 0, max: 65_535 },
     "Prepared statements that each session keeps",
-)
-.default("1024");
+);
 const MAX_LAG: KeySpec = KeySpec::new(
     "max_lag",
     Kind::Duration {

@@ -80,6 +80,12 @@ fn check_target(connection: &ConnectionShape, spec: &BackendSpec, merged: &Merge
             "write `db = \"name\"`",
         ));
     }
+    // The driver would take the name of whoever runs the application.
+    if spec.name == "postgres" && !has("url") && !has("username") {
+        let message = format!("`username` is missing in {title}");
+        let help = "write `username = \"name\"`";
+        found.push(missing_at(connection, "missing-username", message, help));
+    }
     found
 }
 

@@ -154,28 +154,6 @@ impl Loader<'_> {
             self.names_certain = false;
             return;
         };
-        if !spec.available {
-            self.names_certain = false;
-            let first = in_order(table)
-                .first()
-                .map_or_else(|| self.header(key, node), |(key, node)| self.header(key, node));
-            let names: Vec<&str> = backends()
-                .iter()
-                .filter(|spec| spec.available)
-                .map(|spec| spec.name)
-                .collect();
-            let message = format!("the adapter for {} does not exist yet", spec.name);
-            let help = format!(
-                "remove the connections of {}; the backends that exist are {}",
-                spec.name,
-                all_of(&names)
-            );
-            self.diagnostics.push(
-                Diagnostic::error("backend-not-available", message)
-                    .at(first)
-                    .help(help),
-            );
-        }
         let mut nameless = false;
         for (key, node) in in_order(table) {
             if let DeValue::Table(table) = node.get_ref() {
@@ -396,11 +374,7 @@ impl Loader<'_> {
 }
 
 fn known_backends() -> String {
-    let names: Vec<&str> = backends()
-        .iter()
-        .filter(|spec| spec.available)
-        .map(|spec| spec.name)
-        .collect();
+    let names: Vec<&str> = backends().iter().map(|spec| spec.name).collect();
     all_of(&names)
 }
 

@@ -19,8 +19,6 @@ pub struct BackendSpec {
     pub session_limit: Option<(u64, &'static str)>,
     /// How many hosts a connection may have.
     pub hosts: HostsRule,
-    /// False while the adapter does not exist.
-    pub available: bool,
     /// URL schemes that `url` accepts; empty for a backend without `url`.
     pub schemes: &'static [&'static str],
     /// The keys, in the order of the documentation.

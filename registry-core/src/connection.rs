@@ -67,6 +67,9 @@ pub enum Instance {
     /// The pool of a `[sqlite.…]`.
     #[cfg(feature = "sqlite")]
     Sqlite(sqlx::SqlitePool),
+    /// The pool of a `[postgres.…]`.
+    #[cfg(feature = "postgres")]
+    Postgres(sqlx::PgPool),
 }
 
 /// A connection found by name at run time: `db.backend("mysql")?.get("main")?`. For tools; an application uses its
@@ -190,7 +193,8 @@ pub(crate) async fn close(connection: &dyn Connection) -> Result<(), Error> {
     feature = "mysql",
     feature = "mongodb",
     feature = "memcached",
-    feature = "sqlite"
+    feature = "sqlite",
+    feature = "postgres"
 ))]
 macro_rules! method_set {
     ($handle:ident, $client:ty, $instance:literal) => {
@@ -313,6 +317,7 @@ macro_rules! method_set {
     feature = "mysql",
     feature = "mongodb",
     feature = "memcached",
-    feature = "sqlite"
+    feature = "sqlite",
+    feature = "postgres"
 ))]
 pub(crate) use method_set;

@@ -88,7 +88,7 @@ impl Error {
 
     /// A refused credential that comes from a file: rotation may mend it, so the process may be started again.
     #[cfg_attr(
-        not(any(feature = "mysql", feature = "mongodb")),
+        not(any(feature = "mysql", feature = "mongodb", feature = "postgres")),
         expect(dead_code, reason = "only backends with a login")
     )]
     pub(crate) fn with_credential_file(self) -> Self {

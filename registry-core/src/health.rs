@@ -104,7 +104,8 @@ impl Health {
             feature = "mysql",
             feature = "mongodb",
             feature = "memcached",
-            feature = "sqlite"
+            feature = "sqlite",
+            feature = "postgres"
         )),
         expect(dead_code, reason = "without a backend there is no handle")
     )]

@@ -9,7 +9,12 @@ mod at;
 mod attempt;
 mod backoff;
 mod base;
-#[cfg(any(feature = "mysql", feature = "mongodb", feature = "memcached"))]
+#[cfg(any(
+    feature = "mysql",
+    feature = "mongodb",
+    feature = "memcached",
+    feature = "postgres"
+))]
 mod cause;
 mod connection;
 mod error;
@@ -17,7 +22,7 @@ mod error_log;
 mod file;
 mod gate;
 #[cfg_attr(
-    not(feature = "mysql"),
+    not(any(feature = "mysql", feature = "postgres")),
     expect(dead_code, reason = "a matter of SQL pools, and of those with a login")
 )]
 mod generations;
@@ -27,7 +32,7 @@ mod kind;
 mod names;
 mod registry;
 mod report;
-#[cfg(any(feature = "mysql", feature = "mongodb"))]
+#[cfg(any(feature = "mysql", feature = "mongodb", feature = "postgres"))]
 mod rotation;
 mod secret;
 mod startup;
@@ -36,7 +41,7 @@ mod status;
 mod supervise;
 #[cfg(feature = "tasks")]
 #[cfg_attr(
-    not(any(feature = "mysql", feature = "sqlite")),
+    not(any(feature = "mysql", feature = "sqlite", feature = "postgres")),
     expect(dead_code, unused_imports, reason = "no backend takes all of it")
 )]
 pub mod tasks;
@@ -50,6 +55,8 @@ pub use adapters::memcached::{CasOutcome, CasToken, Expiry, FailedHost, HostAddr
 pub use adapters::mongodb::MongoDb;
 #[cfg(feature = "mysql")]
 pub use adapters::mysql::{MySql, MySqlHost, MySqlHostRole, MySqlHostState, MySqlReader, WriteToken};
+#[cfg(feature = "postgres")]
+pub use adapters::postgres::Postgres;
 #[cfg(feature = "sqlite")]
 pub use adapters::sqlite::Sqlite;
 pub use at::{At, Optional};
@@ -77,5 +84,5 @@ pub use values::Given;
 
 #[cfg(feature = "mongodb")]
 pub use mongodb;
-#[cfg(any(feature = "mysql", feature = "sqlite"))]
+#[cfg(any(feature = "mysql", feature = "sqlite", feature = "postgres"))]
 pub use sqlx;

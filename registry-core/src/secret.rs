@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::file;
 use crate::kind::ErrorKind;
 use registry_config::{Host, HostName, Reference, Secret};
-#[cfg(any(feature = "mysql", feature = "mongodb"))]
+#[cfg(any(feature = "mysql", feature = "mongodb", feature = "postgres"))]
 use registry_config::{Settings, Value};
 use std::path::Path;
 
@@ -73,13 +73,13 @@ fn config(message: String) -> Error {
     Error::new(ErrorKind::Config, message)
 }
 
-#[cfg(any(feature = "mysql", feature = "mongodb"))]
+#[cfg(any(feature = "mysql", feature = "mongodb", feature = "postgres"))]
 /// The text of a key that may be a reference; `None` when it is not set.
 pub(crate) fn text(settings: &Settings, key: &str) -> Result<Option<String>, Error> {
     Ok(secret(settings, key)?.map(|secret| secret.expose().to_owned()))
 }
 
-#[cfg(any(feature = "mysql", feature = "mongodb"))]
+#[cfg(any(feature = "mysql", feature = "mongodb", feature = "postgres"))]
 /// The secret of a key; `None` when it is not set, or empty, which means the same.
 pub(crate) fn secret(settings: &Settings, key: &str) -> Result<Option<Secret>, Error> {
     let Some(setting) = settings.value(key) else {
@@ -94,7 +94,7 @@ pub(crate) fn secret(settings: &Settings, key: &str) -> Result<Option<Secret>, E
     Ok((!secret.is_empty()).then_some(secret))
 }
 
-#[cfg(any(feature = "mysql", feature = "mongodb"))]
+#[cfg(any(feature = "mysql", feature = "mongodb", feature = "postgres"))]
 /// Whether a refused credential can be mended by whoever rotates a file: the password or the URL comes from one.
 pub(crate) fn from_file(settings: &Settings) -> bool {
     ["password", "url"].into_iter().any(|key| {

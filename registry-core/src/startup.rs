@@ -96,6 +96,7 @@ hand_out! {
     "mongodb" mongodb MongoDb;
     "memcached" memcached Memcached;
     "sqlite" sqlite Sqlite;
+    "postgres" postgres Postgres;
 }
 
 /// How an application starts: `App::builder().profile("production").connect().await?`.

@@ -1,6 +1,7 @@
 //! The temporary folder of one server, and the watchdog that clears up when this process dies.
 
 use crate::Error;
+use rustix::process::Signal;
 use std::fs::DirBuilder;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::Write as _;
@@ -13,15 +14,28 @@ use std::sync::Mutex;
 /// by our being killed, it ends the server and removes the folder.
 const WATCHDOG: &str = r#"
 trap '' INT TERM HUP QUIT
-pid= container= folder=$1
+pid= container= signal=9 folder=$1
 while read -r word value; do
     case $word in
         pid) pid=$value ;;
         container) container=$value ;;
+        signal) signal=$value ;;
         keep) folder= ;;
     esac
 done
-[ -n "$pid" ] && kill -KILL "$pid" 2>/dev/null
+if [ -n "$pid" ]; then
+    children=$(cat "/proc/$pid/task/$pid/children" 2>/dev/null || pgrep -P "$pid")
+    if [ "$signal" != 9 ]; then
+        kill "-$signal" "$pid"
+        kill -CONT $children "$pid"
+        tries=0
+        while kill -0 "$pid" 2>/dev/null && [ $tries -lt 50 ]; do
+            tries=$((tries + 1))
+            sleep 0.05
+        done
+    fi
+    kill -0 "$pid" 2>/dev/null && kill -KILL "$pid" $children
+fi
 [ -n "$container" ] && docker rm -f "$container"
 [ -n "$folder" ] && { rm -rf -- "$folder" || { sleep 0.2; rm -rf -- "$folder"; }; }
 "#;
@@ -68,13 +82,11 @@ impl Folder {
         &self.path
     }
 
-    /// What to end with this process; `None` when nothing runs.
-    pub(crate) fn guard(&self, pid: Option<u32>, container: Option<&str>) {
+    /// What to end with this process, by which signal; `None` when nothing runs.
+    pub(crate) fn guard(&self, pid: Option<u32>, container: Option<&str>, signal: Signal) {
         let pid = pid.map_or_else(String::new, |pid| pid.to_string());
-        self.tell(&format!(
-            "pid {pid}\ncontainer {}\n",
-            container.unwrap_or_default()
-        ));
+        let (container, signal) = (container.unwrap_or_default(), signal.as_raw());
+        self.tell(&format!("pid {pid}\ncontainer {container}\nsignal {signal}\n"));
     }
 
     /// Leaves the folder where it is, with nothing in it but this file.

@@ -12,11 +12,13 @@ pub enum Kind {
     Memcached,
     /// MongoDB, or what speaks its protocol.
     MongoDb,
+    /// PostgreSQL.
+    Postgres,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::MySql, Self::Memcached, Self::MongoDb];
+    pub const ALL: [Self; 4] = [Self::MySql, Self::Memcached, Self::MongoDb, Self::Postgres];
 
     /// The name of the backend in `databases.toml`: `mysql`.
     #[must_use]
@@ -25,6 +27,7 @@ impl Kind {
             Self::MySql => "mysql",
             Self::Memcached => "memcached",
             Self::MongoDb => "mongodb",
+            Self::Postgres => "postgres",
         }
     }
 }
@@ -35,6 +38,7 @@ impl fmt::Display for Kind {
             Self::MySql => "MySQL",
             Self::Memcached => "memcached",
             Self::MongoDb => "MongoDB",
+            Self::Postgres => "PostgreSQL",
         })
     }
 }

@@ -16,10 +16,12 @@
 //!
 //! [`Proxy`] stands between a client and a server and behaves as bad networks do.
 
+mod account;
 mod cache;
 mod docker;
 mod engine;
 mod error;
+mod family;
 mod find;
 mod folder;
 mod install;
@@ -32,6 +34,7 @@ mod mysql;
 mod nx;
 mod packages;
 mod port;
+mod postgres;
 mod proxy;
 mod relay;
 mod replication;
@@ -48,6 +51,7 @@ pub use missing::{Missing, install_command, is_installed, missing};
 pub use mongodb::{MongoDbServer, mongodb};
 pub use mysql::{MySqlOptions, MySqlServer, mysql, mysql_with};
 pub use port::Port;
+pub use postgres::{PostgresOptions, PostgresServer, postgres, postgres_with};
 pub use proxy::{Mode, Proxy};
 pub use replication::{MySqlReplicated, mysql_replicated};
 pub use server::Server;

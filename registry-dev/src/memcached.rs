@@ -84,16 +84,11 @@ fn launch(program: Option<PathBuf>, MemcachedOptions { arguments }: MemcachedOpt
         command.args(&arguments);
         command
     };
-    let start = Duration::from_secs(if provider == Provider::Docker { 300 } else { 30 });
     let probe = move |place: &Place<'_>| probe(place, provider);
     let (command, probe) = (Box::new(command), Box::new(probe));
     Launch {
-        kind: Kind::Memcached,
-        provider,
-        command,
-        probe,
-        start,
         grace: Duration::from_secs(10),
+        ..Launch::new(Kind::Memcached, provider, command, probe)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is not installed, and the command that installs it.
 
-use crate::{Kind, memcached, mongodb, mysql, nx, packages};
+use crate::{Kind, memcached, mongodb, mysql, nx, packages, postgres};
 use std::fmt;
 
 /// A server that cannot be started on this machine.
@@ -30,6 +30,7 @@ pub fn is_installed(kind: Kind) -> bool {
         Kind::MySql => mysql::installed().is_some(),
         Kind::Memcached => memcached::installed().is_some(),
         Kind::MongoDb => mongodb::installed().is_some(),
+        Kind::Postgres => postgres::installed().is_some(),
     }
 }
 
@@ -62,6 +63,7 @@ impl fmt::Display for Missing {
             Kind::MySql => "neither MariaDB nor MySQL with its client is installed",
             Kind::Memcached => "`memcached` is not installed",
             Kind::MongoDb => "neither `mongod` nor `nx-27017` is installed",
+            Kind::Postgres => "PostgreSQL is not installed",
         };
         write!(
             f,

@@ -57,10 +57,10 @@ pub(crate) fn installed() -> Option<Program> {
 }
 
 fn launch(program: Program) -> Launch {
-    let (provider, start) = match program {
-        Program::Mongod(_) => (Provider::Program, 60),
-        Program::Docker => (Provider::Docker, 300),
-        Program::Nx(_) => (Provider::Nx27017, 60),
+    let provider = match program {
+        Program::Mongod(_) => Provider::Program,
+        Program::Docker => Provider::Docker,
+        Program::Nx(_) => Provider::Nx27017,
     };
     let command = move |place: &Place<'_>| match &program {
         Program::Mongod(path) => {
@@ -80,16 +80,7 @@ fn launch(program: Program) -> Launch {
         Program::Docker => docker::run(place, 27017, Some(("data", "/data/db")), &[], IMAGE),
         Program::Nx(installed) => installed.command(place),
     };
-    let (command, probe) = (Box::new(command), Box::new(probe));
-    let (kind, start, grace) = (Kind::MongoDb, Duration::from_secs(start), Duration::from_secs(20));
-    Launch {
-        kind,
-        provider,
-        command,
-        probe,
-        start,
-        grace,
-    }
+    Launch::new(Kind::MongoDb, provider, Box::new(command), Box::new(probe))
 }
 
 /// `{ ping: 1, $db: "admin" }` as an `OP_MSG`.

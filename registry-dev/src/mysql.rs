@@ -1,7 +1,7 @@
 //! MariaDB or MySQL.
 
 use crate::folder::Folder;
-use crate::launch::{CommandOf, Launch, Place, ProbeOf};
+use crate::launch::{Launch, Place};
 use crate::server::{Server, blocking};
 use crate::template::{LOG_FILE_SIZE, Programs, template};
 use crate::{Error, Kind, Missing, Provider, cache, docker, find, run};
@@ -165,7 +165,7 @@ fn native(programs: &Programs, options: &MySqlOptions) -> Result<(Launch, Folder
         greeting(stream)
     };
     Ok((
-        launch(Provider::Program, Box::new(command), Box::new(probe)),
+        Launch::new(Kind::MySql, Provider::Program, Box::new(command), Box::new(probe)),
         folder,
     ))
 }
@@ -203,22 +203,9 @@ fn in_docker(options: &MySqlOptions) -> Result<(Launch, Folder), Error> {
         greeting(stream)
     };
     Ok((
-        launch(Provider::Docker, Box::new(command), Box::new(probe)),
+        Launch::new(Kind::MySql, Provider::Docker, Box::new(command), Box::new(probe)),
         folder,
     ))
-}
-
-fn launch(provider: Provider, command: CommandOf, probe: ProbeOf) -> Launch {
-    // An image may have to be fetched first.
-    let start = Duration::from_secs(if provider == Provider::Docker { 300 } else { 60 });
-    Launch {
-        kind: Kind::MySql,
-        provider,
-        command,
-        probe,
-        start,
-        grace: Duration::from_secs(20),
-    }
 }
 
 /// A server that accepts speaks first.

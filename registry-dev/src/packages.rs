@@ -7,6 +7,8 @@ use std::time::Duration;
 
 const DEADLINE: Duration = Duration::from_secs(1200);
 const POLICY: &str = "/usr/sbin/policy-rc.d";
+/// What keeps PostgreSQL's package from creating a cluster.
+const CLUSTER: &str = "/etc/postgresql-common/createcluster.d/dbreg.conf";
 const MARK: &str = "# Put here by dbreg for the time of an installation.";
 
 /// Installs the packages `$@`. The policy keeps the packages' scripts from starting what they install; the script is
@@ -14,11 +16,20 @@ const MARK: &str = "# Put here by dbreg for the time of an installation.";
 const APT: &str = r#"
 set -e
 export DEBIAN_FRONTEND=noninteractive
+ours=
+trap 'rm -f $ours "$CLUSTER"' EXIT
 if [ ! -e "$POLICY" ]; then
-    trap 'rm -f "$POLICY"' EXIT
+    ours=$POLICY
     printf '#!/bin/sh\n%s\nexit 101\n' "$MARK" > "$POLICY"
     chmod 755 "$POLICY"
 fi
+for package; do
+    # Debian's package would create a cluster of its own; ours is what we are for.
+    [ "$package" != postgresql ] || {
+        mkdir -p "${CLUSTER%/*}"
+        printf '%s\ncreate_main_cluster = false\n' "$MARK" > "$CLUSTER"
+    }
+done
 apt-get -q -o DPkg::Lock::Timeout=300 update
 apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends "$@"
 for package; do
@@ -61,6 +72,8 @@ pub(crate) fn needed(kinds: &[Kind]) -> Vec<&'static str> {
             Kind::MongoDb if nx::python().is_some_and(|python| nx::can_install(&python)) => {}
             Kind::MongoDb if brew => packages.push("python3"),
             Kind::MongoDb => packages.push("python3-venv"),
+            Kind::Postgres if brew => packages.push("postgresql@17"),
+            Kind::Postgres => packages.push("postgresql"),
         }
     }
     packages
@@ -86,12 +99,17 @@ pub(crate) fn install(installer: Installer, packages: &[&str]) -> Result<(), Err
     }
     let mut command = Command::new("/bin/sh");
     command.arg("-c").arg(APT).arg("dbreg-install").args(packages);
-    command.env("POLICY", POLICY).env("MARK", MARK);
+    command
+        .env("POLICY", POLICY)
+        .env("CLUSTER", CLUSTER)
+        .env("MARK", MARK);
     let installed = run::output(command, None, DEADLINE);
-    if std::fs::read_to_string(POLICY).is_ok_and(|policy| policy.contains(MARK)) {
-        // The script was killed at the deadline.
-        let removed = std::fs::remove_file(Path::new(POLICY));
-        removed.map_err(Error::io(format!("remove {POLICY}")))?;
+    for file in [POLICY, CLUSTER] {
+        if std::fs::read_to_string(file).is_ok_and(|text| text.contains(MARK)) {
+            // The script was killed at the deadline.
+            let removed = std::fs::remove_file(Path::new(file));
+            removed.map_err(Error::io(format!("remove {file}")))?;
+        }
     }
     installed.map(drop)
 }

@@ -3,8 +3,8 @@
 use crate::folder::{Folder, detach};
 use crate::launch::{Launch, Place};
 use crate::port::Port;
-use crate::{Error, Kind, Provider, docker};
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
+use crate::{Error, Kind, Provider, docker, family};
+use rustix::process::{Pid, Signal};
 use std::fs::File;
 use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 
 /// How often another port is tried when somebody else was faster.
 const PORTS: usize = 5;
+/// How long a server that gets a word before it is killed may take to end.
+const DISCARD: Duration = Duration::from_secs(5);
 /// Between two looks at something that will happen in milliseconds.
 const POLL: Duration = Duration::from_millis(4);
 
@@ -132,7 +134,7 @@ impl Server {
         self.on(Inner::start).await
     }
 
-    /// Ends it in order: TERM, a grace, KILL. Returns when the process is gone.
+    /// Ends it in order: its signal for that, a grace, KILL. Returns when the process is gone.
     pub async fn stop(&self) -> Result<(), Error> {
         self.on(Inner::stop).await
     }
@@ -149,7 +151,7 @@ impl Server {
 
     /// Freezes it: connections stay open and are accepted by the system, and nothing answers. Returns when it stands.
     pub async fn pause(&self) -> Result<(), Error> {
-        self.on(Inner::pause).await
+        self.on(|inner| inner.signal(&inner.state(), Signal::STOP)).await
     }
 
     /// Ends a [`pause`](Self::pause).
@@ -203,9 +205,13 @@ impl Inner {
         let mut command = gated(&server);
         command.stdout(out).stderr(err).current_dir(self.folder.path());
         detach(&mut command);
+        if let Some(account) = self.launch.account {
+            account.runs(&mut command);
+        }
         let mut child = command.spawn().map_err(Error::io("run `/bin/sh`"))?;
         let container = (self.launch.provider == Provider::Docker).then_some(state.container.as_str());
-        self.folder.guard(Some(child.id()), container);
+        self.folder
+            .guard(Some(child.id()), container, self.launch.discard);
         if let Some(mut gate) = child.stdin.take() {
             // Where it has ended already, the next look at it says so.
             let _ = gate.write_all(b"go\n");
@@ -220,7 +226,7 @@ impl Inner {
             let child = state.child.as_mut().expect("the caller has just started it");
             if let Ok(Some(status)) = child.try_wait() {
                 state.child = None;
-                self.folder.guard(None, None);
+                self.folder.guard(None, None, Signal::KILL);
                 return Err(self.failure(format!("it ended with {status}")));
             }
             let answer = (self.launch.probe)(&self.place(state));
@@ -269,44 +275,35 @@ impl Inner {
         if self.launch.provider == Provider::Docker {
             return docker::signal(&state.container, signal);
         }
-        let sent = rustix::process::kill_process(Pid::from_child(child), signal);
-        match sent {
-            Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
-            Err(error) => Err(Error::io(format!("send {signal:?} to process {}", child.id()))(
-                error.into(),
-            )),
-        }
-    }
-
-    fn pause(&self) -> Result<(), Error> {
-        let state = self.state();
-        self.signal(&state, Signal::STOP)?;
-        let Some(child) = &state.child else { return Ok(()) };
-        let options = WaitIdOptions::STOPPED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
-        let deadline = Instant::now() + Duration::from_secs(5);
-        let stands = || {
-            matches!(
-                rustix::process::waitid(WaitId::Pid(Pid::from_child(child)), options),
-                Ok(Some(_))
-            )
+        let pid = Pid::from_child(child);
+        let sent = match signal {
+            Signal::STOP => family::pause(pid),
+            Signal::CONT => family::resume(pid),
+            Signal::KILL => family::kill(pid),
+            other => family::signal(pid, other),
         };
-        while self.launch.provider != Provider::Docker && !stands() && Instant::now() < deadline {
-            std::thread::sleep(POLL);
-        }
-        Ok(())
+        let failed = |error: rustix::io::Errno| {
+            Error::io(format!("send {signal:?} to process {}", child.id()))(error.into())
+        };
+        sent.map_err(failed)
     }
 
     fn stop(&self) -> Result<(), Error> {
         let mut state = self.state();
-        self.signal(&state, Signal::TERM)?;
+        self.end_by(&mut state, self.launch.stop, self.launch.grace)
+    }
+
+    /// A word, a grace, KILL.
+    fn end_by(&self, state: &mut State, word: Signal, grace: Duration) -> Result<(), Error> {
+        self.signal(state, word)?;
         // A paused server takes the signal when it goes on.
-        self.signal(&state, Signal::CONT)?;
-        let deadline = Instant::now() + self.launch.grace;
+        self.signal(state, Signal::CONT)?;
+        let deadline = Instant::now() + grace;
         while let Some(child) = state.child.as_mut() {
             match child.try_wait() {
                 Ok(None) if Instant::now() < deadline => std::thread::sleep(POLL),
-                Ok(None) => return self.end(&mut state, Signal::KILL),
-                _ => self.forget(&mut state),
+                Ok(None) => return self.end(state, Signal::KILL),
+                _ => self.forget(state),
             }
         }
         Ok(())
@@ -328,7 +325,7 @@ impl Inner {
 
     fn forget(&self, state: &mut State) {
         state.child = None;
-        self.folder.guard(None, None);
+        self.folder.guard(None, None, Signal::KILL);
     }
 }
 
@@ -336,7 +333,10 @@ impl Drop for Inner {
     fn drop(&mut self) {
         let mut state = std::mem::take(&mut *self.state());
         // The data are thrown away: an orderly end would only cost time.
-        let _ = self.end(&mut state, Signal::KILL);
+        let _ = match self.launch.discard {
+            Signal::KILL => self.end(&mut state, Signal::KILL),
+            word => self.end_by(&mut state, word, DISCARD),
+        };
         if std::thread::panicking() {
             self.folder.keep_only(&self.log);
             keeps(&self.log);

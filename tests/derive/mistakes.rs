@@ -115,7 +115,7 @@ fn each_refused_file_earns_its_own_messages_and_no_others() {
                 .map(|c| (c.backend, c.field.to_string(), c.optional))
                 .collect()
         } else {
-            ["mysql", "mongodb", "memcached", "sqlite"]
+            ["mysql", "mongodb", "memcached", "sqlite", "postgres"]
                 .map(|backend| (backend, "main".to_owned(), false))
                 .into()
         };

@@ -29,7 +29,12 @@ struct App;
 )]
 struct Reference;
 
-#[cfg(all(feature = "mysql", feature = "mongodb", feature = "sqlite"))]
+#[cfg(all(
+    feature = "mysql",
+    feature = "mongodb",
+    feature = "sqlite",
+    feature = "postgres"
+))]
 mod every_backend {
     #[derive(dbreg::DbRegistry)]
     #[registry(path = "registry-config/reference.toml")]
@@ -48,7 +53,12 @@ fn reference() -> Shape {
 #[test]
 fn the_shape_is_what_the_loader_says() {
     let mut shape = reference();
-    #[cfg(all(feature = "mysql", feature = "mongodb", feature = "sqlite"))]
+    #[cfg(all(
+        feature = "mysql",
+        feature = "mongodb",
+        feature = "sqlite",
+        feature = "postgres"
+    ))]
     {
         drop(every_backend::App::builder());
         assert_eq!(*shape_of::<every_backend::AppRegistry>(), shape);

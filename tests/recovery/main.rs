@@ -3,6 +3,7 @@
 mod lazy;
 mod lost;
 mod optional;
+mod postgres;
 
 use std::time::{Duration, Instant};
 

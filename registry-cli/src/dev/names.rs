@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::io::Read as _;
 
-/// What a MySQL server has already.
-const TAKEN: [&str; 7] = [
+/// What a MySQL or a PostgreSQL server has already.
+const TAKEN: [&str; 10] = [
     "mysql",
     "sys",
     "information_schema",
@@ -12,6 +12,9 @@ const TAKEN: [&str; 7] = [
     "root",
     "mariadb.sys",
     "public",
+    "postgres",
+    "template0",
+    "template1",
 ];
 /// The longest name of a user that MySQL takes.
 const LENGTH: usize = 32;
@@ -35,7 +38,8 @@ impl Names {
     fn is_free(&self, name: &str) -> bool {
         let lower = name.to_lowercase();
         let fits = !name.is_empty() && name.chars().count() <= LENGTH && !name.contains(char::is_control);
-        fits && !TAKEN.contains(&lower.as_str()) && !self.0.contains(&lower)
+        // PostgreSQL keeps a prefix for itself.
+        fits && !lower.starts_with("pg_") && !TAKEN.contains(&lower.as_str()) && !self.0.contains(&lower)
     }
 }
 
@@ -57,6 +61,7 @@ mod tests {
         assert_eq!(names.give(Some("Shop"), "reports"), "reports");
         assert_eq!(names.give(Some("shop"), "reports"), "reports_2");
         assert_eq!(names.give(Some("root"), "x"), "x");
+        assert_eq!(names.give(Some("pg_user"), "y"), "y");
         assert_eq!(names.give(None, "mysql"), "mysql_2");
         let long = "a".repeat(64);
         assert_eq!(names.give(Some(&long), &long), format!("{}_2", "a".repeat(28)));

@@ -3,6 +3,7 @@
 use super::names::Names;
 use registry_config::{ConnectionShape, ConnectionUrl, Host, Role, Settings, Shape, Value, backend, resolve};
 use registry_dev::Kind;
+use std::collections::BTreeMap;
 
 /// The connections of the file, each with its place on a throw-away server.
 #[derive(Debug)]
@@ -51,6 +52,10 @@ pub(crate) enum Target {
     MongoDb {
         db: String,
     },
+    Postgres {
+        db: String,
+        user: String,
+    },
     Memcached,
     Sqlite {
         file: String,
@@ -81,8 +86,7 @@ impl Plan {
         }
         let mut planner = Planner {
             databases: Vec::new(),
-            names: Names::default(),
-            users: Names::default(),
+            given: BTreeMap::new(),
         };
         let mut connections = Vec::new();
         for connection in shape.connections.iter() {
@@ -111,8 +115,8 @@ impl Plan {
 struct Planner {
     /// Databases by what the file says of them: two connections to one database of one host share it here, too.
     databases: Vec<(&'static str, String, String)>,
-    names: Names,
-    users: Names,
+    /// Names of databases and of users, by backend.
+    given: BTreeMap<&'static str, (Names, Names)>,
 }
 
 impl Planner {
@@ -138,18 +142,20 @@ impl Planner {
             .as_ref()
             .map(|db| (connection.backend, format!("{hosts:?}"), db.clone()));
         let target = match connection.backend {
-            "mysql" => {
-                let db = self.database(place, db.as_deref(), field);
+            backend @ ("mysql" | "postgres") => {
+                let db = self.database(backend, place, db.as_deref(), field);
                 let user = settings
                     .text("username")
                     .or_else(|| url.as_ref()?.username.as_deref());
-                Target::MySql {
-                    db,
-                    user: self.users.give(user, field),
+                let (_, users) = self.given.entry(backend).or_default();
+                let user = users.give(user, field);
+                match backend {
+                    "mysql" => Target::MySql { db, user },
+                    _ => Target::Postgres { db, user },
                 }
             }
             "mongodb" => Target::MongoDb {
-                db: self.database(place, db.as_deref(), field),
+                db: self.database("mongodb", place, db.as_deref(), field),
             },
             "memcached" => Target::Memcached,
             "sqlite" if settings.text("path") == Some(":memory:") => Target::Memory,
@@ -185,13 +191,15 @@ impl Planner {
 
     fn database(
         &mut self,
+        backend: &'static str,
         place: Option<(&'static str, String, String)>,
         db: Option<&str>,
         field: &str,
     ) -> String {
         // The name that the file gave first is the name of the database; a second place of this name has another.
+        let (names, _) = self.given.entry(backend).or_default();
         let Some(place) = place else {
-            return self.names.give(db, field);
+            return names.give(db, field);
         };
         let key = (place.0, format!("{}/{}", place.1, place.2));
         if let Some((_, _, name)) = self
@@ -201,7 +209,7 @@ impl Planner {
         {
             return name.clone();
         }
-        let name = self.names.give(db, field);
+        let name = names.give(db, field);
         self.databases.push((key.0, key.1, name.clone()));
         name
     }
@@ -291,6 +299,12 @@ mod tests {
             password = ""
             [memcached.cache]
             host = "c"
+            [postgres.main]
+            host = "p"
+            db = "shop"
+            username = "postgres"
+            [postgres.by-url]
+            url = "postgres://shop@p/shop"
             [sqlite.local]
             path = "data/app.db"
             [sqlite.quick]

@@ -7,7 +7,9 @@ use super::progress::Progress;
 use super::values;
 use super::variables::{self, Address};
 use crate::exit;
-use registry_dev::{Error, MemcachedServer, MongoDbServer, MySqlReplicated, MySqlServer, Server};
+use registry_dev::{
+    Error, MemcachedServer, MongoDbServer, MySqlReplicated, MySqlServer, PostgresServer, Server,
+};
 use std::net::SocketAddr;
 use tempfile::TempDir;
 
@@ -16,6 +18,7 @@ pub(crate) struct Servers {
     variables: Vec<(String, String)>,
     _mysql: Option<MySql>,
     _mongodb: Option<MongoDbServer>,
+    _postgres: Option<PostgresServer>,
     _memcached: Vec<Vec<MemcachedServer>>,
     _folder: TempDir,
 }
@@ -53,10 +56,11 @@ impl Servers {
             let all = plan.connections.iter().zip(passwords.iter().map(String::as_str));
             all.filter(|(planned, _)| planned.backend == backend).collect()
         };
-        let (mysql, mongodb, memcached) = tokio::try_join!(
+        let (mysql, mongodb, memcached, postgres) = tokio::try_join!(
             start_mysql(of("mysql"), &progress),
             start_mongodb(of("mongodb"), &progress),
             start_memcached(of("memcached"), &progress),
+            start_postgres(of("postgres"), &progress),
         )?;
         let mut caches = memcached.iter();
         let mut variables = Vec::new();
@@ -69,6 +73,7 @@ impl Servers {
                     all.take(planned.parts.len()).collect()
                 }
                 Target::MongoDb { .. } => mongodb.iter().map(|server| server.address()).collect(),
+                Target::Postgres { .. } => postgres.iter().map(|server| server.address()).collect(),
                 Target::Memcached => {
                     let fleet = caches.next().into_iter().flatten();
                     fleet.map(|server| server.address()).collect()
@@ -95,6 +100,7 @@ impl Servers {
             variables,
             _mysql: mysql,
             _mongodb: mongodb,
+            _postgres: postgres,
             _memcached: memcached,
             _folder: folder,
         })
@@ -147,6 +153,23 @@ async fn start_mongodb(
         return Ok(None);
     }
     let server = registry_dev::mongodb().await?;
+    tell(progress, &server, &connections);
+    Ok(Some(server))
+}
+
+async fn start_postgres(
+    connections: Vec<(&Planned, &str)>,
+    progress: &Progress,
+) -> Result<Option<PostgresServer>, Error> {
+    if connections.is_empty() {
+        return Ok(None);
+    }
+    let server = registry_dev::postgres().await?;
+    for (planned, password) in &connections {
+        if let Target::Postgres { db, user } = &planned.target {
+            server.create_database(db, user, password).await?;
+        }
+    }
     tell(progress, &server, &connections);
     Ok(Some(server))
 }

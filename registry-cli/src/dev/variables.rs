@@ -39,9 +39,9 @@ pub(crate) fn of(planned: &Planned, address: &Address<'_>) -> Vec<(String, Strin
     let (host, port) = first.map_or_else(Default::default, |at| (at.ip().to_string(), at.port()));
     let mut all: Vec<(&str, String)> = Vec::new();
     match &planned.target {
-        Target::MySql { db, user } if planned.form == Form::Url => {
-            let (user, db) = (encoded(user), encoded(db));
-            all.push(("URL", format!("mysql://{user}:{password}@{host}:{port}/{db}")));
+        Target::MySql { db, user } | Target::Postgres { db, user } if planned.form == Form::Url => {
+            let (scheme, user, db) = (planned.backend, encoded(user), encoded(db));
+            all.push(("URL", format!("{scheme}://{user}:{password}@{host}:{port}/{db}")));
         }
         Target::MongoDb { db } if planned.form == Form::Url => {
             all.push(("URL", format!("mongodb://{host}:{port}/{}", encoded(db))));
@@ -58,7 +58,7 @@ pub(crate) fn of(planned: &Planned, address: &Address<'_>) -> Vec<(String, Strin
                 _ => all.extend([("HOST", host), ("PORT", port.to_string())]),
             }
             match target {
-                Target::MySql { db, user } => {
+                Target::MySql { db, user } | Target::Postgres { db, user } => {
                     all.extend([
                         ("USERNAME", user.clone()),
                         ("PASSWORD", password.to_owned()),
@@ -70,7 +70,10 @@ pub(crate) fn of(planned: &Planned, address: &Address<'_>) -> Vec<(String, Strin
             }
         }
     }
-    if matches!(planned.target, Target::MySql { .. } | Target::MongoDb { .. }) {
+    if matches!(
+        planned.target,
+        Target::MySql { .. } | Target::MongoDb { .. } | Target::Postgres { .. }
+    ) {
         all.push(("TLS", "off".to_owned()));
     }
     all.into_iter()
@@ -116,6 +119,12 @@ mod tests {
             password = { env = "Y" }
             [memcached.cache]
             host = "c"
+            [postgres.main]
+            host = "p1"
+            username = "shop"
+            password = { env = "PG" }
+            [postgres.by-url]
+            url = { env = "PG_URL" }
             [sqlite.local]
             path = "data/app.db"
             [profile.production.mysql.socket]

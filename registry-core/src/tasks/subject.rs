@@ -99,6 +99,7 @@ fn subject(values: &Values<'_>, connection: &ConnectionShape, file: &str) -> Sub
     not(any(
         feature = "mysql",
         feature = "sqlite",
+        feature = "postgres",
         feature = "mongodb",
         feature = "memcached"
     )),
@@ -110,6 +111,8 @@ fn steps(connection: &ConnectionShape, settings: &Settings) -> Result<Arc<dyn St
         "mongodb" => Ok(Arc::new(crate::adapters::mongodb::tasks(settings)?)),
         #[cfg(feature = "mysql")]
         "mysql" => Ok(Arc::new(crate::adapters::mysql::tasks(settings)?)),
+        #[cfg(feature = "postgres")]
+        "postgres" => Ok(Arc::new(crate::adapters::postgres::tasks(settings)?)),
         #[cfg(feature = "sqlite")]
         "sqlite" => crate::adapters::sqlite::tasks(settings),
         other => {

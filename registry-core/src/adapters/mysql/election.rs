@@ -1,7 +1,7 @@
 //! Which host writes go to: of one host that one, of several the first that answers and is writable.
 
 use super::way::{HostWay, Way};
-use crate::cause::unreachable_words;
+use crate::adapters::sql;
 use crate::error::Error;
 use crate::kind::ErrorKind;
 use futures_util::StreamExt as _;
@@ -231,25 +231,7 @@ async fn ask(host: &HostWay, several: bool, from_file: bool) -> Result<Answer, E
 
 /// The driver's error with the cause and the next step.
 pub(super) fn explain(error: sqlx::Error, host: &HostWay, from_file: bool) -> Error {
-    const TLS_STEP: &str = "write `tls_ca = \"path\"` for a private authority, `tls = \"require\"` to encrypt without \
-        checking who answers, or `tls = \"off\"` if this network is yours";
-    // A certificate that is refused comes as an I/O error with the verdict of the TLS library in it.
-    if let sqlx::Error::Io(cause) = &error
-        && cause.kind() == std::io::ErrorKind::InvalidData
-    {
-        return Error::new(ErrorKind::Tls, cause.to_string())
-            .caused_by(error)
-            .help(TLS_STEP);
-    }
-    if let (sqlx::Error::Io(cause), Some((host, port))) = (&error, &host.place) {
-        return Error::new(ErrorKind::Unreachable, unreachable_words(host, *port, cause)).caused_by(error);
-    }
-    let error = Error::from(error);
-    match error.kind() {
-        ErrorKind::Auth if from_file => error.with_credential_file(),
-        ErrorKind::Tls => error.help(TLS_STEP),
-        _ => error,
-    }
+    sql::explain(error, host.place.as_ref(), from_file)
 }
 
 #[cfg(test)]

@@ -33,7 +33,6 @@ mod tasks;
 #[cfg(test)]
 mod tests;
 mod token;
-mod watcher;
 mod way;
 
 use crate::adapters::sql;
@@ -46,7 +45,6 @@ pub(crate) use error::server_error;
 use futures_util::future::BoxFuture;
 pub use host::{MySqlHost, MySqlHostRole, MySqlHostState};
 pub use reader::MySqlReader;
-use registry_config::{Settings, Value};
 use router::Router;
 use sqlx::Connection as _;
 use sqlx::mysql::MySqlPool;
@@ -55,7 +53,6 @@ use target::Target;
 #[cfg(feature = "tasks")]
 pub(crate) use tasks::tasks;
 pub use token::WriteToken;
-use watcher::Watcher;
 
 /// A MySQL connection: `db.mysql.main`. Cheap to clone.
 ///
@@ -80,7 +77,7 @@ struct Inner {
     /// Made at the first read through a reader; in a box, because many connections have none.
     router: OnceLock<Box<Router>>,
     /// Where a secret comes from a file.
-    watcher: OnceLock<Watcher>,
+    watcher: OnceLock<sql::Watcher>,
 }
 
 impl MySql {
@@ -88,7 +85,7 @@ impl MySql {
     pub(crate) fn prepare(prepared: &Prepared) -> Self {
         let base = Arc::clone(&prepared.base);
         let (target, hosts) = match &prepared.settings {
-            Ok(settings) => (Ok(Target::new(&base, settings)), shown(settings)),
+            Ok(settings) => (Ok(Target::new(&base, settings)), sql::shown(settings, "mysql")),
             Err(error) => (Err(error.clone()), String::new()),
         };
         let inner = Arc::new(Inner {
@@ -99,7 +96,7 @@ impl MySql {
             watcher: OnceLock::new(),
         });
         if inner.target.as_ref().is_ok_and(Target::has_files) {
-            let watcher = Watcher::start(Arc::downgrade(&inner));
+            let watcher = sql::Watcher::start(Arc::downgrade(&inner), Inner::look_at_files);
             // The cell is new.
             let _ = inner.watcher.set(watcher);
         }
@@ -149,29 +146,16 @@ impl MySql {
 }
 
 impl Inner {
+    /// What cannot be read now leaves everything as it was.
+    fn look_at_files(&self) {
+        if let Ok(target) = &self.target {
+            drop(target.refresh());
+        }
+    }
+
     fn target(&self) -> Result<&Target, Error> {
         self.target.as_ref().map_err(Clone::clone)
     }
-}
-
-fn shown(settings: &Settings) -> String {
-    if let Some(path) = settings.text("socket") {
-        return path.to_owned();
-    }
-    let from_url = || match settings.value("url").map(|setting| &setting.value) {
-        Some(Value::Reference(reference)) => format!("url from {reference}"),
-        Some(_) => "url".to_owned(),
-        None => String::new(),
-    };
-    if settings.hosts().is_empty() {
-        return from_url();
-    }
-    let addresses: Vec<String> = settings
-        .hosts()
-        .iter()
-        .map(|host| host.address(Some(3306)))
-        .collect();
-    addresses.join(",")
 }
 
 method_set!(

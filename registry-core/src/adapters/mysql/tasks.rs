@@ -2,6 +2,7 @@
 
 use super::election::{elect, explain};
 use super::way::{self, HostWay, Way};
+use crate::adapters::sql::is_loopback;
 use crate::adapters::sql::tasks::{
     Dialect, KEPT_BY_CLEAR, Session, SqlSteps, bind_values, counted, sql_session,
 };
@@ -273,7 +274,7 @@ impl Dialect for MySqlTasks {
         // Where a server does not tell the case of names apart, they are one database.
         let db = self.db.to_lowercase();
         let place = |host: &HostWay| match &host.place {
-            Some((name, port)) if way::is_loopback(name) => format!("mysql://localhost:{port}/{db}"),
+            Some((name, port)) if is_loopback(name) => format!("mysql://localhost:{port}/{db}"),
             Some((name, port)) => format!("mysql://{}:{port}/{db}", name.to_lowercase()),
             None => format!(
                 "mysql://{}/{db}",

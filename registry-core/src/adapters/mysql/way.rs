@@ -1,12 +1,11 @@
 //! How sessions are made: the values, and the files behind them as they are now, as the driver's options for each host.
 
+use crate::adapters::sql::{Login, Tls, authority};
 use crate::error::Error;
 use crate::kind::ErrorKind;
-use crate::secret;
-use registry_config::{ConnectionUrl, Host, Role, Secret, Settings};
+use registry_config::{Role, Settings};
 use sqlx::ConnectOptions as _;
 use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
-use std::net::IpAddr;
 use std::sync::Arc;
 
 /// How a session is made.
@@ -78,27 +77,15 @@ pub(super) fn dead_end() -> MySqlConnectOptions {
         .disable_statement_logging()
 }
 
-/// Where to connect, as the settings or the URL in them say.
-#[derive(Default)]
-struct Login {
-    hosts: Vec<(String, u16)>,
-    /// What the file says of the same hosts.
-    listed: Vec<Host>,
-    socket: Option<String>,
-    username: Option<String>,
-    password: Option<Secret>,
-    db: Option<String>,
-}
-
 /// The options, with every secret as its source has it now.
 pub(super) fn way(settings: &Settings) -> Result<Way, Error> {
-    way_of(login(settings)?, settings)
+    way_of(Login::new(settings, "mysql")?, settings)
 }
 
 /// The options of sessions without a database, and the database that they were without.
 #[cfg(feature = "tasks")]
 pub(super) fn without_database(settings: &Settings) -> Result<(Way, Option<String>), Error> {
-    let mut login = login(settings)?;
+    let mut login = Login::new(settings, "mysql")?;
     let db = login.db.take();
     Ok((way_of(login, settings)?, db))
 }
@@ -119,23 +106,13 @@ fn way_of(login: Login, settings: &Settings) -> Result<Way, Error> {
     if let Some(db) = &login.db {
         options = options.database(db);
     }
-    // Without the key: `verify`, unless what the bytes cross is this machine. Never sqlx's PREFERRED, which falls back
-    // to plain text without a word.
-    let near = login.hosts.iter().all(|(host, _)| is_loopback(host));
-    options = options.ssl_mode(match settings.text("tls") {
-        Some("off") => MySqlSslMode::Disabled,
-        Some("require") => MySqlSslMode::Required,
-        Some(_) => MySqlSslMode::VerifyIdentity,
-        None if near => MySqlSslMode::Disabled,
-        None => MySqlSslMode::VerifyIdentity,
+    // Never sqlx's PREFERRED, which falls back to plain text without a word.
+    options = options.ssl_mode(match login.tls(settings) {
+        Tls::Off => MySqlSslMode::Disabled,
+        Tls::Require => MySqlSslMode::Required,
+        Tls::Verify => MySqlSslMode::VerifyIdentity,
     });
-    if let Some(path) = settings.text("tls_ca") {
-        let pem = std::fs::read(path).map_err(|cause| {
-            Error::new(
-                ErrorKind::Config,
-                format!("cannot read `tls_ca` `{path}`: {}", crate::error::plain(&cause)),
-            )
-        })?;
+    if let Some(pem) = authority(settings)? {
         options = options.ssl_ca_from_pem(pem);
     }
     let hosts: Vec<HostWay> = match &login.socket {
@@ -164,41 +141,4 @@ fn way_of(login: Login, settings: &Settings) -> Result<Way, Error> {
         version: 0,
         hosts: hosts.into(),
     })
-}
-
-fn login(settings: &Settings) -> Result<Login, Error> {
-    let spec = registry_config::backend("mysql").expect("mysql is a row of the backend table");
-    let port = spec.default_port.expect("mysql has a port");
-    if let Some(url) = secret::secret(settings, "url")? {
-        let url =
-            ConnectionUrl::parse(url.expose(), spec).map_err(|words| Error::new(ErrorKind::Config, words))?;
-        if let Some((option, _)) = url.options.first() {
-            return Err(
-                Error::new(ErrorKind::Config, format!("unknown option `{option}` in the url"))
-                    .help("write options as keys of the connection's table, and the url without `?`"),
-            );
-        }
-        return Ok(Login {
-            hosts: secret::hosts(&url.hosts, port)?,
-            listed: url.hosts,
-            socket: None,
-            username: url.username,
-            password: url.password,
-            db: url.db,
-        });
-    }
-    Ok(Login {
-        hosts: secret::hosts(settings.hosts(), port)?,
-        listed: settings.hosts().to_vec(),
-        socket: secret::text(settings, "socket")?,
-        username: secret::text(settings, "username")?,
-        password: secret::secret(settings, "password")?,
-        db: secret::text(settings, "db")?,
-    })
-}
-
-/// Whether what is sent there stays on this machine.
-pub(super) fn is_loopback(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost")
-        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }

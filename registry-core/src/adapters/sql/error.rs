@@ -1,28 +1,29 @@
 //! sqlx errors as errors of dbreg, and back where sqlx's traits fix the type.
 
 use crate::error::Error;
-use crate::error::plain;
+use crate::error::{plain, printable};
 use crate::kind::ErrorKind;
+use sqlx::error::DatabaseError;
 use std::io;
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
+        if let sqlx::Error::Configuration(cause) = &error {
+            let ours = configuration(cause.as_ref());
+            // Of what is said in other words, the driver's are not to be seen.
+            return match ours.message() == printable(&cause.to_string()) {
+                true => ours.caused_by(error),
+                false => ours,
+            };
+        }
         let ours = match &error {
             // An error that went through an executor of ours comes back as itself.
             sqlx::Error::Io(cause) => match cause.get_ref().and_then(|inner| inner.downcast_ref::<Self>()) {
                 Some(ours) => return ours.clone(),
                 None => Self::new(io_kind(cause), plain(cause)),
             },
-            sqlx::Error::Database(cause) => {
-                #[cfg(feature = "mysql")]
-                if let Some(mysql) = cause.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
-                    return crate::adapters::mysql::server_error(mysql.number(), mysql.message())
-                        .caused_by(error);
-                }
-                Self::new(ErrorKind::Operation, cause.message())
-            }
+            sqlx::Error::Database(cause) => server_error(cause.as_ref()),
             sqlx::Error::Tls(cause) => Self::new(ErrorKind::Tls, cause.to_string()),
-            sqlx::Error::Configuration(cause) => Self::new(ErrorKind::Config, cause.to_string()),
             sqlx::Error::Protocol(cause) => Self::new(ErrorKind::Protocol, cause),
             sqlx::Error::PoolTimedOut => Self::new(
                 ErrorKind::Timeout,
@@ -35,6 +36,59 @@ impl From<sqlx::Error> for Error {
             other => Self::new(ErrorKind::Operation, other.to_string()),
         };
         ours.caused_by(error)
+    }
+}
+
+/// What the driver finds wrong with its options. It shows a character of a password that it cannot send.
+pub(crate) fn configuration(cause: &(dyn std::error::Error + Send + Sync)) -> Error {
+    let words = cause.to_string();
+    if words.contains("saslprep password") {
+        let message = "the password has a character that the driver cannot send";
+        let help = "set one of printable characters on the server: no control characters among them";
+        return Error::new(ErrorKind::Config, message).help(help);
+    }
+    Error::new(ErrorKind::Config, words)
+}
+
+/// What a server answered, as the kind that its backend makes of it.
+pub(crate) fn server_error(cause: &dyn DatabaseError) -> Error {
+    #[cfg(feature = "mysql")]
+    if let Some(mysql) = cause.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
+        return crate::adapters::mysql::server_error(mysql.number(), mysql.message());
+    }
+    #[cfg(feature = "postgres")]
+    if let Some(postgres) = cause.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {
+        return crate::adapters::postgres::server_error(postgres.code(), postgres.message());
+    }
+    Error::new(ErrorKind::Operation, cause.message())
+}
+
+/// The error of a session that could not be made, with the cause and the next step. `place` is name and port; a socket
+/// has none.
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+pub(crate) fn explain(error: sqlx::Error, place: Option<&(String, u16)>, from_file: bool) -> Error {
+    const TLS_STEP: &str = "write `tls_ca = \"path\"` for a private authority, `tls = \"require\"` to encrypt without \
+        checking who answers, or `tls = \"off\"` if this network is yours";
+    // A certificate that is refused comes as an I/O error with the verdict of the TLS library in it.
+    if let sqlx::Error::Io(cause) = &error
+        && cause.kind() == std::io::ErrorKind::InvalidData
+    {
+        return Error::new(ErrorKind::Tls, cause.to_string())
+            .caused_by(error)
+            .help(TLS_STEP);
+    }
+    if let (sqlx::Error::Io(cause), Some((host, port))) = (&error, place) {
+        return Error::new(
+            ErrorKind::Unreachable,
+            crate::cause::unreachable_words(host, *port, cause),
+        )
+        .caused_by(error);
+    }
+    let error = Error::from(error);
+    match error.kind() {
+        ErrorKind::Auth if from_file => error.with_credential_file(),
+        ErrorKind::Tls => error.help(TLS_STEP),
+        _ => error,
     }
 }
 

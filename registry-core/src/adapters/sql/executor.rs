@@ -1,6 +1,7 @@
 //! A handle as an sqlx `Executor` and `Acquire`: what runs on it directly has a deadline per wait, and its errors are
 //! recorded.
 
+use super::error::{configuration, server_error};
 use super::{as_driver_error, closed};
 use crate::base::Base;
 use crate::error::Error;
@@ -51,16 +52,7 @@ pub(crate) fn record(base: &Base, error: sqlx::Error) -> sqlx::Error {
 /// The driver's error as one of ours, for the log; the driver's own leaves.
 pub(crate) fn copy_of(error: &sqlx::Error) -> Error {
     match error {
-        sqlx::Error::Database(cause) => {
-            #[cfg(feature = "mysql")]
-            let copy = match cause.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
-                Some(mysql) => crate::adapters::mysql::server_error(mysql.number(), mysql.message()),
-                None => Error::new(crate::ErrorKind::Operation, cause.message()),
-            };
-            #[cfg(not(feature = "mysql"))]
-            let copy = Error::new(crate::ErrorKind::Operation, cause.message());
-            copy
-        }
+        sqlx::Error::Database(cause) => server_error(cause.as_ref()),
         // `sqlx::Error` is not `Clone`: these keep their kind by going through the same mapping.
         sqlx::Error::Io(cause) => match cause.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
             Some(ours) => ours.clone(),
@@ -73,7 +65,7 @@ pub(crate) fn copy_of(error: &sqlx::Error) -> Error {
         sqlx::Error::PoolClosed => Error::from(sqlx::Error::PoolClosed),
         sqlx::Error::Protocol(cause) => Error::from(sqlx::Error::Protocol(cause.clone())),
         sqlx::Error::Tls(cause) => Error::new(crate::ErrorKind::Tls, cause.to_string()),
-        sqlx::Error::Configuration(cause) => Error::new(crate::ErrorKind::Config, cause.to_string()),
+        sqlx::Error::Configuration(cause) => configuration(cause.as_ref()),
         other => Error::new(crate::ErrorKind::Operation, other.to_string()),
     }
 }

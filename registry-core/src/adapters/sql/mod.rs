@@ -1,15 +1,28 @@
-//! What the backends on sqlx share: errors, pools ready for production, and handles that are sqlx executors.
+//! What the backends on sqlx share: errors, pools ready for production, and handles that are sqlx executors. Those with
+//! a login share where it comes from, too.
 
 mod error;
 mod executor;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod login;
 mod pool;
 #[cfg(feature = "tasks")]
 pub(crate) mod tasks;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod watcher;
 
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+pub(crate) use error::explain;
 pub(crate) use error::{as_driver_error, closed};
 #[cfg(feature = "mysql")]
 pub(crate) use executor::copy_of;
 pub(crate) use executor::{record, sql_handle, stream};
+#[cfg(all(feature = "tasks", any(feature = "mysql", feature = "postgres")))]
+pub(crate) use login::is_loopback;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+pub(crate) use login::{Login, Tls, authority, shown};
 #[cfg(feature = "mysql")]
 pub(crate) use pool::{Fitness, RELEASE_PING, greeting};
 pub(crate) use pool::{Limits, fill, options, sessions};
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+pub(crate) use watcher::Watcher;

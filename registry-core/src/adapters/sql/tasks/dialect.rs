@@ -91,6 +91,16 @@ pub(crate) trait Dialect: fmt::Debug + Send + Sync + 'static {
             Ok(number.filter(|_| numbered.is_some()).map(Value::Integer))
         })
     }
+
+    /// What is left to do in a table when all rows of a file are written.
+    fn after_fill<'a>(
+        &'a self,
+        _session: &'a mut dyn Session,
+        _table: &'a str,
+        _columns: &'a [Column],
+    ) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async { Ok(()) })
+    }
 }
 
 /// A column of a table.

@@ -121,6 +121,9 @@ impl Filler<'_> {
         for gone in old.iter().rev() {
             self.remove(gone).await?;
         }
+        for (table, columns) in &self.tables {
+            self.dialect.after_fill(self.session, table, columns).await?;
+        }
         Ok(filled)
     }
 

@@ -8,11 +8,13 @@ mod record;
 mod session;
 mod time;
 
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) use dialect::Column;
 pub(crate) use dialect::{Dialect, KEPT_BY_CLEAR};
-pub(crate) use session::{Ran, Session, bind_values, sql_session};
-#[cfg(feature = "mysql")]
+#[cfg(any(feature = "mysql", feature = "sqlite"))]
+pub(crate) use session::bind_values;
+pub(crate) use session::{Ran, Session, sql_session};
+#[cfg(any(feature = "mysql", feature = "postgres"))]
 pub(crate) use time::in_utc;
 
 use crate::error::Error;

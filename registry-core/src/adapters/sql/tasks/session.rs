@@ -103,6 +103,7 @@ macro_rules! sql_session {
 pub(crate) use sql_session;
 
 /// Takes the values of a statement along. Defines `bound` for a database whose driver takes them as they are.
+#[cfg(any(feature = "mysql", feature = "sqlite"))]
 macro_rules! bind_values {
     ($database:ty) => {
         fn bound(
@@ -125,4 +126,5 @@ macro_rules! bind_values {
         }
     };
 }
+#[cfg(any(feature = "mysql", feature = "sqlite"))]
 pub(crate) use bind_values;

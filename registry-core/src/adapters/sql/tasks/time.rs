@@ -27,7 +27,7 @@ fn civil(days: i64) -> (i64, i64, i64) {
 }
 
 /// Days after 1970-01-01; the way back of [`civil`].
-#[cfg(feature = "mysql")]
+#[cfg(any(feature = "mysql", feature = "postgres"))]
 fn days(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);
@@ -40,7 +40,7 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
 
 /// A date and time with an offset as the same time in UTC without one, with a blank between the two: as a server takes
 /// it that knows no offsets. Another text stays as it is, but for the `T` in the middle.
-#[cfg(feature = "mysql")]
+#[cfg(any(feature = "mysql", feature = "postgres"))]
 pub(crate) fn in_utc(text: &str) -> String {
     let Some((date, rest)) = text.split_once(['T', 't', ' ']) else {
         return text.to_owned();
@@ -52,7 +52,7 @@ pub(crate) fn in_utc(text: &str) -> String {
 }
 
 /// The time, and the minutes that its clock is ahead of UTC.
-#[cfg(feature = "mysql")]
+#[cfg(any(feature = "mysql", feature = "postgres"))]
 fn offset(rest: &str) -> Option<(&str, i64)> {
     if let Some(time) = rest.strip_suffix(['Z', 'z']) {
         return Some((time, 0));
@@ -71,7 +71,7 @@ fn offset(rest: &str) -> Option<(&str, i64)> {
     ))
 }
 
-#[cfg(feature = "mysql")]
+#[cfg(any(feature = "mysql", feature = "postgres"))]
 fn shifted(date: &str, time: &str, ahead: i64) -> Option<String> {
     let mut parts = date.splitn(3, '-').map(str::parse::<i64>);
     let (year, month, day) = (parts.next()?.ok()?, parts.next()?.ok()?, parts.next()?.ok()?);
@@ -102,7 +102,7 @@ mod tests {
         assert_eq!(civil(20_782), (2026, 11, 25));
     }
 
-    #[cfg(feature = "mysql")]
+    #[cfg(any(feature = "mysql", feature = "postgres"))]
     #[test]
     fn a_time_with_an_offset_is_told_in_utc() {
         for (text, expected) in [

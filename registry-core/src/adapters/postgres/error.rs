@@ -1,0 +1,68 @@
+//! What a PostgreSQL server answers, as a kind.
+
+use crate::error::Error;
+use crate::kind::ErrorKind;
+
+/// The kind of a server's SQLSTATE. Codes: appendix A of PostgreSQL's documentation.
+pub(crate) fn server_error(code: &str, message: &str) -> Error {
+    let kind = match code {
+        // Too many connections: of the server, the database, the role.
+        "53300" => ErrorKind::TooManyConnections,
+        // A role that is unknown or may not log in, a wrong password, a privilege that is missing.
+        "28000" | "28P01" | "42501" => ErrorKind::Auth,
+        // It does not exist, or was dropped under the session.
+        "3D000" | "57P04" => ErrorKind::UnknownDatabase,
+        // The server is going down, crashed or is not up yet, or it ended a session that was idle.
+        "57P01" | "57P02" | "57P03" | "57P05" => ErrorKind::Unreachable,
+        // Limits of the server's own: of a statement, of an idle transaction.
+        "57014" if message.contains("timeout") => ErrorKind::Timeout,
+        "25P03" => ErrorKind::Timeout,
+        // What is no message of the protocol; poolers say more with it.
+        "08P01" => ErrorKind::Protocol,
+        _ if code.starts_with("08") => ErrorKind::Unreachable,
+        _ => ErrorKind::Operation,
+    };
+    let error = Error::new(kind, format!("{message} ({code})"));
+    match code {
+        "53300" => error.help("lower `pool.max`, the number of workers, or raise the server's limit"),
+        "3D000" => error.help("create the database, or mend `db`"),
+        "28000" if message.contains("no encryption") => {
+            error.help("the server may want TLS: write `tls = \"verify\"`, or mend its pg_hba.conf")
+        }
+        // A serialization failure, a deadlock, a lock that is not free; a statement that somebody cancelled: the server
+        // says to try again.
+        "40001" | "40P01" | "55P03" | "57014" => error.transient(true),
+        _ => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn maps_what_servers_answer() {
+        for (code, kind, transient) in [
+            ("53300", ErrorKind::TooManyConnections, true),
+            ("28000", ErrorKind::Auth, false),
+            ("28P01", ErrorKind::Auth, false),
+            ("42501", ErrorKind::Auth, false),
+            ("3D000", ErrorKind::UnknownDatabase, false),
+            ("57P01", ErrorKind::Unreachable, true),
+            ("57P03", ErrorKind::Unreachable, true),
+            ("08006", ErrorKind::Unreachable, true),
+            ("08P01", ErrorKind::Protocol, true),
+            ("25P03", ErrorKind::Timeout, true),
+            ("57014", ErrorKind::Operation, true),
+            ("40001", ErrorKind::Operation, true),
+            ("40P01", ErrorKind::Operation, true),
+            ("42601", ErrorKind::Operation, false),
+            ("23505", ErrorKind::Operation, false),
+        ] {
+            let error = server_error(code, "words");
+            assert_eq!((error.kind(), error.is_transient()), (kind, transient), "{code}");
+        }
+        let message = "canceling statement due to statement timeout";
+        assert_eq!(server_error("57014", message).kind(), ErrorKind::Timeout);
+    }
+}

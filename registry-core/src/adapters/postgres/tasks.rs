@@ -1,0 +1,488 @@
+//! PostgreSQL under the verbs.
+
+use super::way::{Way, way};
+use crate::adapters::sql::tasks::{
+    Column, Dialect, KEPT_BY_CLEAR, Session, SqlSteps, counted, in_utc, sql_session,
+};
+use crate::adapters::sql::{explain, is_loopback};
+use crate::error::Error;
+use crate::kind::ErrorKind;
+use crate::secret;
+use crate::tasks::{Done, FIXTURES, METADATA, Value};
+use futures_util::future::BoxFuture;
+use registry_config::Settings;
+use sqlx::postgres::{PgArguments, PgConnection};
+use sqlx::query::Query;
+use sqlx::{ConnectOptions as _, Connection as _, Postgres, Row as _};
+
+mod sql;
+
+/// What no verb touches, whatever the file says: the server's own. The first two are where one may be who wants to make
+/// or to drop another.
+const SYSTEM: [&str; 3] = ["postgres", "template1", "template0"];
+
+/// The longest name of anything, in bytes. The server would cut off the rest.
+const NAME_LIMIT: usize = 63;
+
+/// The steps of a connection.
+pub(crate) fn tasks(settings: &Settings) -> Result<SqlSteps<PostgresTasks>, Error> {
+    let way = way(settings, "tasks")?;
+    let db = way.options.get_database().unwrap_or_default().to_owned();
+    if SYSTEM.contains(&db.as_str()) {
+        let message = format!("`{db}` is the server's own database: the verbs do not touch it");
+        return Err(Error::new(ErrorKind::Config, message));
+    }
+    Ok(SqlSteps(PostgresTasks {
+        way,
+        db,
+        from_file: secret::from_file(settings),
+    }))
+}
+
+/// The way to a server, and the database there that the verbs are about.
+pub(crate) struct PostgresTasks {
+    way: Way,
+    db: String,
+    from_file: bool,
+}
+
+impl std::fmt::Debug for PostgresTasks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Not the way: the driver's options print the password.
+        f.debug_struct("PostgresTasks")
+            .field("target", &self.target())
+            .finish()
+    }
+}
+
+struct PostgresSession {
+    session: Box<PgConnection>,
+}
+
+/// Every value as text: the places of a statement say what becomes of it.
+fn bound(
+    mut query: Query<'static, Postgres, PgArguments>,
+    values: Vec<Value>,
+) -> Query<'static, Postgres, PgArguments> {
+    for value in values {
+        query = query.bind(match value {
+            Value::Bool(value) => Some(value.to_string()),
+            Value::Integer(value) => Some(value.to_string()),
+            Value::Float(value) => Some(value.to_string()),
+            Value::Text(value) | Value::DateTime(value) => Some(value),
+            Value::Bytes(bytes) => {
+                let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+                Some(format!("\\x{digits}"))
+            }
+            // Lists, tables and references were made into one of the others.
+            _ => None,
+        });
+    }
+    query
+}
+
+impl Session for PostgresSession {
+    // A number comes back by `returning`.
+    sql_session!(Postgres, |_| 0);
+
+    fn lock(&mut self) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async move { self.migrator().lock().await.map_err(of_lock) })
+    }
+
+    fn unlock(&mut self) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async move { self.migrator().unlock().await.map_err(of_lock) })
+    }
+
+    fn end(self: Box<Self>) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            // How a session ends tells nothing; the caller bounds it.
+            let _ = self.session.close().await;
+        })
+    }
+}
+
+fn of_lock(error: sqlx::migrate::MigrateError) -> Error {
+    match error {
+        sqlx::migrate::MigrateError::Execute(cause) => cause.into(),
+        other => Error::new(ErrorKind::Operation, other.to_string()),
+    }
+}
+
+impl PostgresTasks {
+    async fn session(&self, db: &str) -> Result<PgConnection, Error> {
+        let session = self.way.options.clone().database(db).connect().await;
+        session.map_err(|error| explain(error, self.way.place.as_ref(), self.from_file))
+    }
+
+    /// A session in another database of the server, from which this one can be made and dropped.
+    async fn outside(&self) -> Result<PgConnection, Error> {
+        match self.session(SYSTEM[0]).await {
+            Err(error) if matches!(error.kind(), ErrorKind::UnknownDatabase | ErrorKind::Auth) => {
+                // The error of the usual one is the better one.
+                self.session(SYSTEM[1]).await.map_err(|_| error)
+            }
+            other => other,
+        }
+    }
+
+    /// Whether the database is there.
+    async fn exists(&self) -> Result<bool, Error> {
+        match self.session(&self.db).await {
+            Ok(session) => {
+                let _ = session.close().await;
+                Ok(true)
+            }
+            Err(error) if error.kind() == ErrorKind::UnknownDatabase => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn create_it(&self) -> Result<Done, Error> {
+        let name = self.quoted(&self.db)?;
+        if self.exists().await? {
+            return Ok(Done::nothing("the database is there already"));
+        }
+        let mut session = self.outside().await?;
+        let created = run(&mut session, &format!("create database {name}")).await;
+        let _ = session.close().await;
+        match created {
+            Ok(()) => Ok(Done::changed("created the database")),
+            // Somebody was faster.
+            Err(_) if self.exists().await? => Ok(Done::nothing("the database is there already")),
+            Err(error) if error.kind() == ErrorKind::Auth => {
+                let help = "write `alter role … createdb` on the server, or create the database there";
+                Err(error.help(help))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn drop_it(&self) -> Result<Done, Error> {
+        let name = self.quoted(&self.db)?;
+        if !self.exists().await? {
+            return Ok(Done::nothing("there is no such database"));
+        }
+        let mut session = self.outside().await?;
+        // Sessions that are in it would forbid it; they are ended.
+        run(
+            &mut session,
+            &format!("drop database if exists {name} with (force)"),
+        )
+        .await?;
+        let _ = session.close().await;
+        Ok(Done::changed("dropped the database"))
+    }
+
+    /// A session in the database.
+    async fn inside(&self) -> Result<PostgresSession, Error> {
+        let session = self.session(&self.db).await.map_err(|error| match error.kind() {
+            ErrorKind::UnknownDatabase => error.help("`dbreg create` makes it, or mend `db`"),
+            _ => error,
+        })?;
+        Ok(PostgresSession {
+            session: Box::new(session),
+        })
+    }
+
+    async fn clear_all(&self) -> Result<Done, Error> {
+        let mut session = self.inside().await?.session;
+        let found = things(&mut session, sql::THINGS).await?;
+        let of = |wanted: &'static [&'static str]| {
+            found
+                .iter()
+                .filter(move |thing| wanted.contains(&thing.kind.as_str()))
+        };
+        let kept = |thing: &&Thing| !(thing.is_here && KEPT_BY_CLEAR.contains(&thing.name.as_str()));
+        let tables: Vec<&Thing> = of(&["table"]).filter(kept).collect();
+        let mut statements = Vec::new();
+        if !tables.is_empty() {
+            // All in one: then it does not matter who refers to whom.
+            let names: Vec<&str> = tables.iter().map(|table| table.quoted.as_str()).collect();
+            statements.push(format!("truncate {} restart identity", names.join(", ")));
+        }
+        statements
+            .extend(of(&["sequence"]).map(|sequence| format!("alter sequence {} restart", sequence.quoted)));
+        statements.extend(
+            of(&["materialized view"]).map(|view| format!("refresh materialized view {}", view.quoted)),
+        );
+        in_transaction(&mut session, statements).await?;
+        let _ = session.close().await;
+        let count = tables
+            .iter()
+            .filter(|table| !(table.is_here && table.name == FIXTURES));
+        Ok(counted("cleared", count.count()))
+    }
+
+    async fn purge_all(&self) -> Result<Done, Error> {
+        let mut session = self.inside().await?.session;
+        let found = things(&mut session, sql::THINGS).await?;
+        let goes = |thing: &&Thing| !(thing.is_here && thing.name == METADATA);
+        let going: Vec<&Thing> = found.iter().filter(goes).collect();
+        let mut statements: Vec<String> = things(&mut session, sql::OTHER_SCHEMAS)
+            .await?
+            .iter()
+            .map(|schema| format!("drop schema {} cascade", schema.quoted))
+            .collect();
+        let dropped = |thing: &&Thing| format!("drop {} if exists {} cascade", thing.kind, thing.quoted);
+        statements.extend(going.iter().map(dropped));
+        for query in [sql::ROUTINES, sql::TYPES] {
+            statements.extend(
+                things(&mut session, query)
+                    .await?
+                    .iter()
+                    .map(|thing| dropped(&thing)),
+            );
+        }
+        in_transaction(&mut session, statements).await?;
+        let _ = session.close().await;
+        let tables = going.iter().filter(|thing| thing.kind == "table");
+        Ok(counted("purged", tables.count()))
+    }
+}
+
+/// Something that the database holds.
+struct Thing {
+    /// As `drop` wants it: `table`, `view`.
+    kind: String,
+    name: String,
+    /// With its schema, as SQL.
+    quoted: String,
+    /// Whether it is in the schema in which new things are made.
+    is_here: bool,
+}
+
+async fn things(session: &mut PgConnection, sql: &'static str) -> Result<Vec<Thing>, Error> {
+    let rows = sqlx::query(sql).fetch_all(session).await?;
+    let thing = |row: &sqlx::postgres::PgRow| {
+        Ok(Thing {
+            kind: row.try_get(0)?,
+            name: row.try_get(1)?,
+            quoted: row.try_get(2)?,
+            is_here: row.try_get(3)?,
+        })
+    };
+    let things: Result<Vec<_>, sqlx::Error> = rows.iter().map(thing).collect();
+    Ok(things?)
+}
+
+/// All or nothing. What is not committed is rolled back at the end of the session.
+async fn in_transaction(session: &mut PgConnection, statements: Vec<String>) -> Result<(), Error> {
+    run(session, "begin").await?;
+    for statement in statements {
+        run(session, &statement).await?;
+    }
+    run(session, "commit").await
+}
+
+async fn run(session: &mut PgConnection, sql: &str) -> Result<(), Error> {
+    let statement = sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned()));
+    statement.execute(session).await?;
+    Ok(())
+}
+
+impl Dialect for PostgresTasks {
+    fn target(&self) -> String {
+        format!("{}/{}", self.way.shown(), self.db)
+    }
+
+    fn places(&self) -> Vec<String> {
+        let place = match &self.way.place {
+            Some((name, port)) if is_loopback(name) => format!("localhost:{port}"),
+            Some((name, port)) => format!("{}:{port}", name.to_lowercase()),
+            None => self.way.shown(),
+        };
+        vec![format!("postgres://{place}/{}", self.db)]
+    }
+
+    fn ready(&self) -> BoxFuture<'_, Result<(), Error>> {
+        // Whoever says that the database is missing is there.
+        Box::pin(async move { self.exists().await.map(drop) })
+    }
+
+    fn create(&self) -> BoxFuture<'_, Result<Done, Error>> {
+        Box::pin(self.create_it())
+    }
+
+    fn drop_database(&self) -> BoxFuture<'_, Result<Done, Error>> {
+        Box::pin(self.drop_it())
+    }
+
+    fn open(&self) -> BoxFuture<'_, Result<Box<dyn Session>, Error>> {
+        Box::pin(async move { Ok(Box::new(self.inside().await?) as Box<dyn Session>) })
+    }
+
+    fn clear(&self) -> BoxFuture<'_, Result<Done, Error>> {
+        Box::pin(self.clear_all())
+    }
+
+    fn purge(&self) -> BoxFuture<'_, Result<Done, Error>> {
+        Box::pin(self.purge_all())
+    }
+
+    fn quoted(&self, name: &str) -> Result<String, Error> {
+        let refused = if name.is_empty() {
+            "it is empty"
+        } else if name.len() > NAME_LIMIT {
+            "it is longer than 63 bytes"
+        } else if name.contains('\0') {
+            "it has a character that names cannot have"
+        } else {
+            return Ok(format!("\"{}\"", name.replace('"', "\"\"")));
+        };
+        let message = format!("`{name}` is no name for anything on a PostgreSQL server: {refused}");
+        Err(Error::new(ErrorKind::Config, message))
+    }
+
+    /// A text as what its column holds. A list, which comes as JSON, is an array where the column is one.
+    fn placeholder(&self, nth: usize, column: Option<&Column>) -> String {
+        let Some(column) = column else {
+            return format!("${nth}");
+        };
+        let kind = without_length(&column.kind);
+        let cast = format!("cast(${nth} as {kind})");
+        match kind.strip_suffix("[]") {
+            Some(_) => format!(
+                "(case when ${nth} like '[%' then cast(array(select jsonb_array_elements_text(cast(${nth} as jsonb))) \
+                 as {kind}) else {cast} end)"
+            ),
+            None => cast,
+        }
+    }
+
+    fn tables(&self) -> &'static str {
+        sql::TABLES
+    }
+
+    fn columns(&self) -> &'static str {
+        sql::COLUMNS
+    }
+
+    fn as_text(&self, expression: &str) -> String {
+        format!("cast({expression} as text)")
+    }
+
+    fn value(&self, value: &Value) -> Result<Value, Error> {
+        Ok(match value {
+            // A column without an offset would drop that of the value; the time of a session is UTC.
+            Value::DateTime(text) => Value::DateTime(in_utc(text)),
+            other => other.clone(),
+        })
+    }
+
+    fn insert<'a>(
+        &'a self,
+        session: &'a mut dyn Session,
+        sql: String,
+        values: Vec<Value>,
+        numbered: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Option<Value>, Error>> {
+        Box::pin(async move {
+            let Some(column) = numbered else {
+                session.run(sql, values).await?;
+                return Ok(None);
+            };
+            let column = self.as_text(&self.quoted(column)?);
+            let rows = session.rows(format!("{sql} returning {column}"), values).await?;
+            let given = rows.into_iter().next().and_then(|mut row| row.swap_remove(0));
+            Ok(given.map(|text| match text.parse() {
+                Ok(number) => Value::Integer(number),
+                Err(_) => Value::Text(text),
+            }))
+        })
+    }
+
+    /// The sequences of numbered columns do not see what was written with a number: the next row of the application would
+    /// get one that is taken.
+    fn after_fill<'a>(
+        &'a self,
+        session: &'a mut dyn Session,
+        table: &'a str,
+        columns: &'a [Column],
+    ) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async move {
+            for column in columns.iter().filter(|column| column.numbered) {
+                let (name, from) = (self.quoted(&column.name)?, self.quoted(table)?);
+                let sql = format!(
+                    "select cast(setval(sequence, greatest(top + 1, nextval(sequence)), false) as text) from \
+                     (select cast(pg_get_serial_sequence(quote_ident($1), $2) as regclass) as sequence) s, \
+                     (select max({name}) as top from {from}) t where sequence is not null and top is not null"
+                );
+                let names = [table, column.name.as_str()].map(|name| Value::Text(name.to_owned()));
+                session.rows(sql, names.into()).await?;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// A type of texts or bits without its length: a cast would cut off what is too long without a word, where the column
+/// itself refuses it.
+fn without_length(kind: &str) -> String {
+    if !kind.starts_with("character") && !kind.starts_with("bit") {
+        return kind.to_owned();
+    }
+    let plain = match (kind.find('('), kind.find(')')) {
+        (Some(open), Some(close)) => format!("{}{}", &kind[..open], &kind[close + 1..]),
+        _ => kind.to_owned(),
+    };
+    // `character` and `bit` alone are of one.
+    if plain == "character" || plain.starts_with("character[") {
+        plain.replacen("character", "text", 1)
+    } else if plain == "bit" || plain.starts_with("bit[") {
+        plain.replacen("bit", "bit varying", 1)
+    } else {
+        plain
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn steps(db: &str) -> Result<SqlSteps<PostgresTasks>, Error> {
+        let text = format!("[postgres.main]\nhost = \"DB1\"\nusername = \"shop\"\n{db}");
+        let loaded = registry_config::load(&text, "databases.toml");
+        let settings = registry_config::resolve(&loaded.shape.connections[0], None, &[]).unwrap();
+        tasks(&settings)
+    }
+
+    #[test]
+    fn names_are_quoted_or_refused() {
+        let SqlSteps(dialect) = steps("").unwrap();
+        assert_eq!(
+            dialect.quoted("a\"; drop database x; --").unwrap(),
+            "\"a\"\"; drop database x; --\""
+        );
+        for bad in ["", "a\0b", &"a".repeat(64), &"ä".repeat(32)] {
+            let error = dialect.quoted(bad).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config, "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_servers_own_databases_are_left_alone() {
+        use crate::tasks::Steps as _;
+        for name in SYSTEM {
+            let error = steps(&format!("db = \"{name}\"\n")).unwrap_err();
+            assert!(error.message().contains("server's own"), "{error}");
+        }
+        // Without `db`, the server takes the name of the user.
+        assert_eq!(steps("").unwrap().places(), ["postgres://db1:5432/shop"]);
+    }
+
+    #[test]
+    fn a_length_is_the_columns_own_matter() {
+        for (kind, expected) in [
+            ("character varying(5)", "character varying"),
+            ("character varying(5)[]", "character varying[]"),
+            ("character(5)", "text"),
+            ("bit(8)", "bit varying"),
+            ("bit varying(8)", "bit varying"),
+            ("numeric(10,2)", "numeric(10,2)"),
+            ("integer", "integer"),
+            ("text", "text"),
+        ] {
+            assert_eq!(without_length(kind), expected);
+        }
+    }
+}

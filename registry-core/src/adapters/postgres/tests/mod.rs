@@ -1,0 +1,5 @@
+//! The adapter on a real server.
+
+mod rotation;
+#[cfg(feature = "tasks")]
+mod verbs;

@@ -1,0 +1,124 @@
+//! Passwords in files that are rotated, on a real server.
+
+use crate::adapters::postgres::Postgres;
+use crate::base::Base;
+use crate::connection::{self, Connection as _};
+use crate::kind::ErrorKind;
+use crate::startup::Prepared;
+use registry_dev::PostgresServer;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A server whose user has this password, and a file that holds it.
+async fn server(password: &str) -> (PostgresServer, tempfile::TempDir, std::path::PathBuf) {
+    let server = registry_dev::postgres().await.unwrap();
+    server.create_database("shop", "shop", password).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("secret");
+    put(&secret, password);
+    (server, folder, secret)
+}
+
+/// An open handle whose password is in this file.
+async fn open_handle(server: &PostgresServer, secret: &Path, more: &str) -> Postgres {
+    let (port, secret) = (server.port(), secret.display());
+    let text = format!(
+        "[postgres.main]\nhost = \"127.0.0.1\"\nport = {port}\nusername = \"shop\"\ndb = \"shop\"\n\
+         password = {{ file = \"{secret}\" }}\n{more}"
+    );
+    let loaded = registry_config::load(&text, "databases.toml");
+    assert!(loaded.diagnostics.is_empty(), "{:?}", loaded.diagnostics);
+    let shape = &loaded.shape.connections[0];
+    let settings = registry_config::resolve(shape, None, &[]).unwrap();
+    let base = Base::new(shape, &settings);
+    let handle = Postgres::prepare(&Prepared {
+        base,
+        settings: Ok(Arc::new(settings)),
+    });
+    handle.base().health().revive_by(handle.revive());
+    crate::attempt::open(&handle).await.unwrap();
+    handle
+}
+
+/// As tools that rotate secrets do it: a new file takes the place of the old one.
+fn put(secret: &Path, password: &str) {
+    let new = secret.with_extension("new");
+    std::fs::write(&new, password).unwrap();
+    std::fs::rename(&new, secret).unwrap();
+}
+
+async fn alter(server: &PostgresServer, password: &str) {
+    let statement = format!("alter role shop password '{password}'");
+    server.sql(statement).await.unwrap();
+}
+
+/// The processes that serve all sessions that there can be, at once.
+async fn pids(handle: &Postgres, sessions: usize) -> Vec<i32> {
+    let (mut pids, mut held) = (Vec::new(), Vec::new());
+    for _ in 0..sessions {
+        let mut session = handle.instance().acquire().await.unwrap();
+        let pid = sqlx::query_scalar::<_, i32>("select pg_backend_pid()");
+        pids.push(pid.fetch_one(&mut *session).await.unwrap());
+        held.push(session);
+    }
+    pids
+}
+
+#[tokio::test]
+async fn sessions_with_the_old_password_drain_after_the_first_with_the_new_one() {
+    let (server, _folder, secret) = server("first").await;
+    let handle = open_handle(&server, &secret, "pool = { min = 3, max = 3 }\n").await;
+    let old = pids(&handle, 3).await;
+    alter(&server, "second").await;
+    put(&secret, "second");
+    connection::reload(&handle).await.unwrap();
+    let new = pids(&handle, 3).await;
+    assert!(!new.iter().any(|pid| old.contains(pid)), "{new:?} after {old:?}");
+    // Nothing changed: nothing is opened.
+    connection::reload(&handle).await.unwrap();
+    assert!(pids(&handle, 1).await.iter().all(|pid| new.contains(pid)));
+}
+
+#[tokio::test]
+async fn a_bare_pool_gets_the_new_password_too() {
+    let (server, _folder, secret) = server("first").await;
+    let handle = open_handle(&server, &secret, "pool = { max = 1 }\n").await;
+    // Whoever holds it never asks the handle again.
+    let pool = handle.instance();
+    let pid = pids(&handle, 1).await[0];
+    alter(&server, "second").await;
+    server
+        .sql(format!("select pg_terminate_backend({pid})"))
+        .await
+        .unwrap();
+    put(&secret, "second");
+    let answers = async {
+        while sqlx::query("select 1").execute(&pool).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), answers)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_file_that_is_gone_or_wrong_harms_no_session_that_works() {
+    let (server, _folder, secret) = server("first").await;
+    let handle = open_handle(&server, &secret, "pool = { min = 1 }\n").await;
+    std::fs::remove_file(&secret).unwrap();
+    let error = connection::reload(&handle).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+    assert!(error.message().contains("no such file"), "{error}");
+    sqlx::query("select 1").execute(&handle).await.unwrap();
+    put(&secret, "canary-wrong");
+    let error = connection::reload(&handle).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Auth, "{error}");
+    assert!(!format!("{error:?}").contains("canary"), "{error:?}");
+    // An outage, not a mistake of the configuration: the file may be mended.
+    assert_eq!(error.exit_code(), crate::EXIT_UNAVAILABLE);
+    sqlx::query("select 1").execute(&handle).await.unwrap();
+    put(&secret, "first");
+    connection::reload(&handle).await.unwrap();
+}
