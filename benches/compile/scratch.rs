@@ -59,6 +59,7 @@ impl Scratch {
         };
         scratch.file("Cargo.toml", &manifest);
         scratch.file("src/main.rs", source);
+        scratch.cargo(&["fetch"]);
         scratch
     }
 
@@ -84,19 +85,21 @@ impl Scratch {
 
     /// Builds it, for development.
     pub(crate) fn build(&self) -> Took {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut command = Command::new(cargo);
-        command
-            .args(["build", "--quiet", "--offline"])
-            .current_dir(&self.folder);
-        command.env("CARGO_TARGET_DIR", &self.target);
         let (before, began) = (children(), Instant::now());
-        let status = command.status().expect("cargo runs");
-        assert!(status.success(), "{} does not build", self.folder.display());
+        self.cargo(&["build", "--offline"]);
         Took {
             processor: children() - before,
             wall: began.elapsed(),
         }
+    }
+
+    fn cargo(&self, arguments: &[&str]) {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut command = Command::new(cargo);
+        command.args(arguments).arg("--quiet").current_dir(&self.folder);
+        command.env("CARGO_TARGET_DIR", &self.target);
+        let status = command.status().expect("cargo runs");
+        assert!(status.success(), "{} does not build", self.folder.display());
     }
 }
 

@@ -171,6 +171,46 @@ async fn two_at_once_apply_each_migration_once() {
 }
 
 #[tokio::test]
+async fn waits_for_whoever_has_the_lock_of_sqlx_no_longer_than_it_may() {
+    let server = registry_dev::mysql().await.unwrap();
+    let scene = Scene::mysql(&server, "shop");
+    scene.migration("mysql.main", "1_a.sql", "create table a (id integer primary key)");
+    scene.run(Verb::Create).await;
+    let mut theirs = root(&server).await;
+    // The name that sqlx makes of `shop`. Its own way to the lock gets none from MariaDB.
+    assert_eq!(
+        number(&mut theirs, "select get_lock('293775f3d108c5fc', 60)").await,
+        1
+    );
+    let short = scene
+        .builder()
+        .step_deadline(std::time::Duration::from_millis(300));
+    let report = run(&short.build().unwrap(), Verb::Migrate).await;
+    let told = bad(&report);
+    assert!(told.contains("not done within 300ms"), "{told}");
+    assert_eq!(report.exit_code(), 69);
+    let tasks = scene.tasks();
+    let waiting = tokio::spawn(async move { run(&tasks, Verb::Migrate).await });
+    let mut looking = root(&server).await;
+    let waits = "select count(*) from information_schema.processlist where info like '%get_lock%' and id <> connection_id()";
+    tokio::time::timeout(std::time::Duration::from_secs(60), async {
+        while number(&mut looking, waits).await == 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .unwrap();
+    assert_eq!(
+        number(&mut theirs, "select release_lock('293775f3d108c5fc')").await,
+        1
+    );
+    assert_eq!(
+        words(&good(waiting.await.unwrap())),
+        "applied 1 migration, at version 1"
+    );
+}
+
+#[tokio::test]
 async fn a_migration_that_fails_leaves_what_was_applied_before_it() {
     let server = registry_dev::mysql().await.unwrap();
     let scene = Scene::mysql(&server, "shop").with("[sqlite.local]\npath = \"$/app.db\"\n");

@@ -150,7 +150,7 @@ async fn the_mark_in_the_database_itself_counts_whatever_the_file_says() {
         // Another file, which knows nothing of it.
         let innocent = Scene::mysql(&server, "shop").with("[profile.dev.mysql.main]\ntimeout = \"8s\"\n");
         migrations(&innocent);
-        let why = format!("the database itself is marked `environment = {profile}`");
+        let why = format!("`environment = {profile}`");
         holds(&server, || innocent.builder(), &why).await;
         // Migrating in another profile does not wash it off.
         good(run(&innocent.builder().profile("dev").build().unwrap(), Verb::Migrate).await);
@@ -170,6 +170,26 @@ async fn the_mark_in_the_database_itself_counts_whatever_the_file_says() {
         good(run(&known(), Verb::Drop).await);
         good(run(&innocent.tasks(), Verb::Build).await);
     }
+}
+
+#[tokio::test]
+async fn a_connection_that_is_protected_by_itself_marks_its_database_too() {
+    let server = registry_dev::mysql().await.unwrap();
+    let scene = Scene::mysql(&server, "shop").with("protected = true\n");
+    migrations(&scene);
+    let known = scene.builder().i_know_this_destroys("mysql.main");
+    good(run(&known.build().unwrap(), Verb::Build).await);
+    // By a name that nobody can know for the same server.
+    let innocent = Scene::mysql(&server, "shop");
+    migrations(&innocent);
+    holds(&server, || innocent.builder(), "marked as protected").await;
+    let mut session = root(&server).await;
+    execute(
+        &mut session,
+        "delete from shop._dbreg_metadata where name = 'environment'",
+    )
+    .await;
+    holds(&server, || innocent.builder(), "marked as protected").await;
 }
 
 #[tokio::test]
@@ -215,6 +235,18 @@ async fn a_mark_that_cannot_be_read_refuses() {
     let clerk = || scene.builder().variable("DBREG_MYSQL__MAIN__USERNAME", "clerk");
     let report = run(&clerk().build().unwrap(), Verb::Drop).await;
     assert!(!report.is_success(), "{report}");
+    // Nor one that is hidden: the lists of the server leave out what an account has no right to.
+    execute(
+        &mut session,
+        "create user picker@'%' identified by ''; grant all on shop.a to picker@'%'; \
+         grant all on shop._dbreg_fixtures to picker@'%'",
+    )
+    .await;
+    let picker = || scene.builder().variable("DBREG_MYSQL__MAIN__USERNAME", "picker");
+    for verb in DESTROYING {
+        let report = run(&picker().build().unwrap(), verb).await;
+        assert!(is_refused(&report), "{verb}: {report}");
+    }
     assert_eq!(number(&mut session, "select id from shop.a").await, 7);
 }
 

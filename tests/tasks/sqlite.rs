@@ -169,6 +169,60 @@ async fn rebuild_and_refill_do_what_they_are_made_of() {
 }
 
 #[tokio::test]
+async fn fixtures_are_filled_once_and_replaced_as_if_it_had_been_once() {
+    let scene = Scene::sqlite();
+    scene.migration(
+        "sqlite.local",
+        "1_tables.sql",
+        "create table users (id integer primary key, name text not null unique, note text default ('n' || 1), raw blob,
+            twice integer generated always as (id * 2) stored);
+         create table orders (code text primary key, user_id integer not null references users, score real);
+         create table pairs (a text, b integer, primary key (a, b)) without rowid;",
+    );
+    scene.fixture(
+        "sqlite.local",
+        "10-users.json",
+        r#"{ "users": { "alice": { "name": "Alice", "raw": { "bytes": "hex:00ff" } }, "bob": { "name": "Bob" } } }"#,
+    );
+    scene.fixture(
+        "sqlite.local",
+        "20-orders.csv",
+        "code,user_id,score\nA1,ref:users.bob,1.5\n",
+    );
+    scene.fixture("sqlite.local", "30-pairs.toml", "[[pairs]]\na = \"x\"\nb = 1\n");
+    let all = "select group_concat(u.id || u.name || u.note || iif(u.raw is null, '-', hex(u.raw)) || u.twice, ' ') || '|' || \
+        (select code || user_id || score from orders) || '|' || (select a || b from pairs) from users u";
+    let told = async || {
+        let text: String = sqlx::query_scalar(all)
+            .fetch_one(&mut scene.look().await)
+            .await
+            .unwrap();
+        text
+    };
+    scene.run(Verb::Build).await;
+    let expected = "1Alicen100FF2 2Bobn1-4|A121.5|x1";
+    assert_eq!(told().await, expected);
+    assert!(scene.fail(Verb::Fill).await.contains("was filled 20"));
+    sqlx::raw_sql("update users set note = 'changed', raw = null; update orders set score = null")
+        .execute(&mut scene.look().await)
+        .await
+        .unwrap();
+    for _ in 0..2 {
+        good(run(&scene.builder().replace(true).build().unwrap(), Verb::Fill).await);
+        assert_eq!(told().await, expected);
+    }
+    // Another session writes: it passes, so it is an outage and no mistake.
+    let mut writing = scene.look().await;
+    sqlx::raw_sql("begin immediate")
+        .execute(&mut writing)
+        .await
+        .unwrap();
+    let report = run(&scene.builder().replace(true).build().unwrap(), Verb::Fill).await;
+    assert!(bad(&report).contains("database is locked"));
+    assert!(report.failures().all(dbreg::Error::is_transient));
+}
+
+#[tokio::test]
 async fn names_of_tables_are_quoted() {
     let scene = Scene::sqlite();
     scene.migration(

@@ -82,9 +82,14 @@ pub(crate) async fn by_mark(subject: &Subject, steps: &dyn Steps, known: &[Strin
             environment,
             protected,
         })) => {
-            if protected || is_production(&environment) {
+            if is_production(&environment) {
                 return refused(format!(
                     "the database itself is marked `environment = {environment}`"
+                ));
+            }
+            if protected {
+                return refused(format!(
+                    "the database itself is marked as protected, `environment = {environment}`"
                 ));
             }
             Ok(())

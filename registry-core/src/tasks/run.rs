@@ -217,7 +217,7 @@ impl Tasks {
     async fn write_mark(&self, one: &Looked<'_>, steps: &dyn Steps) -> Result<(), Error> {
         let mark = Mark {
             environment: self.profile.clone().unwrap_or_else(|| NO_PROFILE.to_owned()),
-            protected: one.subject.marks_protected,
+            protected: !one.subject.reasons.is_empty(),
         };
         let stands = match steps.mark().await? {
             Marked::NoDatabase | Marked::Unmarked => false,

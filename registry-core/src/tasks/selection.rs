@@ -141,7 +141,6 @@ mod tests {
             takes_tasks,
             selected: false,
             reasons: Vec::new(),
-            marks_protected: false,
             shares_with: Vec::new(),
         }
     }

@@ -163,7 +163,7 @@ pub(crate) enum Marked {
 pub(crate) struct Mark {
     /// The profile's name, `default` where there was none.
     pub(crate) environment: String,
-    /// Whether the profile was one of those that are protected.
+    /// Whether the connection was protected, by its profile or by itself.
     pub(crate) protected: bool,
 }
 

@@ -4,7 +4,7 @@ use super::steps::Steps;
 use crate::error::Error;
 use crate::kind::ErrorKind;
 use crate::values::Values;
-use registry_config::{ConnectionShape, Origin, Scope, Settings};
+use registry_config::{ConnectionShape, Settings};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,8 +28,6 @@ pub(crate) struct Subject {
     pub(crate) selected: bool,
     /// Why it is protected by its own settings, a text each.
     pub(crate) reasons: Vec<String>,
-    /// Whether the database's mark is to say that it is protected: by the profile, not by a key of the connection alone.
-    pub(crate) marks_protected: bool,
     /// The other connections that lead to the same database.
     pub(crate) shares_with: Vec<usize>,
 }
@@ -58,21 +56,12 @@ fn subject(values: &Values<'_>, connection: &ConnectionShape, file: &str) -> Sub
     let label = format!("{}.{}", connection.backend, connection.name);
     let settings = values.of(connection, file);
     let mut reasons = Vec::new();
-    let mut marks_protected = false;
     if let Some(profile) = values.profile().filter(|profile| is_production(profile)) {
         reasons.push(format!("the profile is `{profile}`"));
-        marks_protected = true;
     }
     let found = settings.as_ref().ok();
     if found.and_then(|settings| settings.flag("protected")) == Some(true) {
         let origin = found.and_then(|settings| settings.origin("protected"));
-        marks_protected |= matches!(
-            origin,
-            Some(Origin::File {
-                scope: Scope::Profile(_),
-                ..
-            })
-        );
         let place = origin.map(|origin| format!(" ({})", origin.describe(file)));
         reasons.push(format!("it has `protected = true`{}", place.unwrap_or_default()));
     }
@@ -89,7 +78,6 @@ fn subject(values: &Values<'_>, connection: &ConnectionShape, file: &str) -> Sub
         takes_tasks,
         selected: false,
         reasons,
-        marks_protected,
         shares_with: Vec::new(),
     }
 }

@@ -9,7 +9,7 @@ mod command;
 mod documents;
 mod fill;
 mod journal;
-mod lock;
+pub(super) mod lock;
 mod migrate;
 mod value;
 

@@ -22,6 +22,9 @@ const SYSTEM: [&str; 4] = ["mysql", "information_schema", "performance_schema", 
 /// The name of sqlx's lock of this database, as SQL.
 const LOCK: &str = "lower(hex(1026731422 * crc32(database())))";
 
+/// How a message ends that says so.
+const NO_SUCH_TABLE: &str = "(1146)";
+
 /// How many seconds the server waits for the lock before it is asked again.
 const LOCK_ROUND: u32 = 5;
 
@@ -330,6 +333,22 @@ impl Dialect for MySqlTasks {
     fn tables(&self) -> &'static str {
         "select cast(table_name as char) from information_schema.tables where table_schema = database() \
          and table_type <> 'VIEW' order by table_name"
+    }
+
+    fn is_missing<'a>(
+        &'a self,
+        session: &'a mut dyn Session,
+        table: &'a str,
+    ) -> BoxFuture<'a, Result<bool, Error>> {
+        Box::pin(async move {
+            // The lists of the server leave out what the account has no right to.
+            let sql = format!("select '1' from {} limit 1", self.quoted(table)?);
+            match session.rows(sql, Vec::new()).await {
+                Ok(_) => Ok(false),
+                Err(error) if error.message().ends_with(NO_SUCH_TABLE) => Ok(true),
+                Err(error) => Err(error),
+            }
+        })
     }
 
     fn columns(&self) -> &'static str {

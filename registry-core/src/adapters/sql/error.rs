@@ -60,7 +60,7 @@ pub(crate) fn server_error(cause: &dyn DatabaseError) -> Error {
     if let Some(postgres) = cause.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {
         return crate::adapters::postgres::server_error(postgres.code(), postgres.message());
     }
-    Error::new(ErrorKind::Operation, cause.message())
+    Error::new(ErrorKind::Operation, cause.message()).transient(is_busy(cause))
 }
 
 /// The error of a session that could not be made, with the cause and the next step. `place` is name and port; a socket
@@ -90,6 +90,17 @@ pub(crate) fn explain(error: sqlx::Error, place: Option<&(String, u16)>, from_fi
         ErrorKind::Tls => error.help(TLS_STEP),
         _ => error,
     }
+}
+
+/// Whether another session has an SQLite file locked: `SQLITE_BUSY`, `SQLITE_LOCKED` and what extends them.
+fn is_busy(cause: &dyn DatabaseError) -> bool {
+    #[cfg(feature = "sqlite")]
+    if cause.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some() {
+        let code = cause.code().and_then(|code| code.parse::<u32>().ok());
+        return code.is_some_and(|code| matches!(code & 0xff, 5 | 6));
+    }
+    let _ = cause;
+    false
 }
 
 fn io_kind(cause: &io::Error) -> ErrorKind {

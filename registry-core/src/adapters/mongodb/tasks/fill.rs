@@ -5,6 +5,7 @@
 //! of them: what broke off is seen, and taken away before the file is filled again.
 
 use super::documents::{self, New};
+use super::journal::now;
 use super::lock::is_duplicate;
 use super::{FIXTURE_DOCUMENTS, OWN};
 use crate::error::Error;
@@ -13,7 +14,7 @@ use crate::tasks::fixture::{Content, Fixture};
 use crate::tasks::{FIXTURES, Filled, Refill};
 use futures_util::TryStreamExt as _;
 use mongodb::Database;
-use mongodb::bson::{Bson, DateTime, Document, doc};
+use mongodb::bson::{Bson, Document, doc};
 use std::collections::{BTreeMap, HashSet};
 
 /// So many documents travel at once.
@@ -38,12 +39,9 @@ pub(super) async fn fill(database: &Database, fixture: &Fixture, policy: Refill)
         .as_ref()
         .is_some_and(|head| head.get_str("state").is_ok_and(|state| state == "filled"));
     if let Some(head) = head.as_ref().filter(|_| was_filled && policy == Refill::Never) {
-        let at = head
-            .get_datetime("at")
-            .ok()
-            .and_then(|at| at.try_to_rfc3339_string().ok());
+        let at = head.get_str("at").ok();
         return Ok(Filled::Already {
-            at: at.unwrap_or_else(|| "before".to_owned()),
+            at: at.unwrap_or("before").to_owned(),
             changed: !head
                 .get_str("checksum")
                 .is_ok_and(|known| known == fixture.checksum),
@@ -54,8 +52,7 @@ pub(super) async fn fill(database: &Database, fixture: &Fixture, policy: Refill)
     let old = recorded(database, &key).await?;
     refuse_taken(database, &new, &old).await?;
 
-    let now = DateTime::now();
-    let begun = doc! { "$set": { "state": "filling", "checksum": &fixture.checksum, "at": now } };
+    let begun = doc! { "$set": { "state": "filling", "checksum": &fixture.checksum, "at": now() } };
     files.update_one(doc! { "_id": &key }, begun).upsert(true).await?;
     remove(database, &key, old).await?;
     if let Err(error) = write(database, &key, &new).await {
@@ -69,7 +66,7 @@ pub(super) async fn fill(database: &Database, fixture: &Fixture, policy: Refill)
         return Err(error);
     }
     let rows = i64::try_from(new.len()).unwrap_or(i64::MAX);
-    let done = doc! { "$set": { "state": "filled", "rows": rows, "at": DateTime::now() } };
+    let done = doc! { "$set": { "state": "filled", "rows": rows, "at": now() } };
     files.update_one(doc! { "_id": &key }, done).await?;
     let rows = Some(new.len() as u64);
     Ok(if was_filled {
@@ -79,8 +76,9 @@ pub(super) async fn fill(database: &Database, fixture: &Fixture, policy: Refill)
     })
 }
 
-/// The documents that a file has written, or was about to write, by collection.
-type Recorded = BTreeMap<String, Vec<Bson>>;
+/// The documents that a file has written, or was about to write: by collection, and by the type of `_id`, because
+/// `nx-27017` takes a number for something else in a list that holds an ObjectId too.
+type Recorded = BTreeMap<(String, u8), Vec<Bson>>;
 
 async fn recorded(database: &Database, key: &str) -> Result<Recorded, Error> {
     let records = database.collection::<Document>(FIXTURE_DOCUMENTS);
@@ -88,10 +86,8 @@ async fn recorded(database: &Database, key: &str) -> Result<Recorded, Error> {
     let mut recorded = Recorded::new();
     while let Some(record) = found.try_next().await? {
         if let (Ok(collection), Some(id)) = (record.get_str("collection"), record.get("document")) {
-            recorded
-                .entry(collection.to_owned())
-                .or_default()
-                .push(id.clone());
+            let place = (collection.to_owned(), id.element_type() as u8);
+            recorded.entry(place).or_default().push(id.clone());
         }
     }
     Ok(recorded)
@@ -102,7 +98,7 @@ async fn recorded(database: &Database, key: &str) -> Result<Recorded, Error> {
 async fn refuse_taken(database: &Database, new: &[New], old: &Recorded) -> Result<(), Error> {
     let own: HashSet<(&str, String)> = old
         .iter()
-        .flat_map(|(collection, ids)| ids.iter().map(|id| (collection.as_str(), id.to_string())))
+        .flat_map(|((collection, _), ids)| ids.iter().map(|id| (collection.as_str(), id.to_string())))
         .collect();
     let mut seen: HashSet<(&str, String)> = HashSet::new();
     let taken = |new: &New, why: &str| {
@@ -144,7 +140,7 @@ async fn refuse_taken(database: &Database, new: &[New], old: &Recorded) -> Resul
 
 /// Takes the recorded documents away, and then their records.
 async fn remove(database: &Database, key: &str, recorded: Recorded) -> Result<(), Error> {
-    for (collection, ids) in recorded {
+    for ((collection, _), ids) in recorded {
         let collection = database.collection::<Document>(&collection);
         for batch in ids.chunks(BATCH) {
             collection.delete_many(doc! { "_id": { "$in": batch } }).await?;

@@ -26,8 +26,8 @@ pub(super) struct Record {
     pub(super) done: Vec<String>,
     /// The command that was sent and has no answer yet, from 0.
     pub(super) running: Option<i64>,
-    /// When its last command was carried out, by the clock of who sent it.
-    pub(super) at: Option<DateTime>,
+    /// When its last command was carried out, by the clock of who sent it, as RFC 3339 writes it.
+    pub(super) at: Option<String>,
 }
 
 /// How far a migration is.
@@ -37,6 +37,12 @@ pub(super) enum State {
     Applying,
     Applied,
     Reverting,
+}
+
+/// This moment, as RFC 3339 writes it: text, which a shell shows as it is.
+pub(super) fn now() -> String {
+    let now = DateTime::now();
+    now.try_to_rfc3339_string().unwrap_or_else(|_| now.to_string())
 }
 
 /// The collection of records.
@@ -137,6 +143,20 @@ pub(super) fn was_done_before(name: &str, code: i32) -> bool {
         (name, code),
         ("drop", 26) | ("dropIndexes", 27 | 26) | ("create", 48)
     )
+}
+
+/// The code and the words with which a server refused a command; nothing when it is not known whether it has.
+pub(super) fn refusal(error: &mongodb::error::Error) -> Option<(i32, String)> {
+    use mongodb::error::ErrorKind as Driver;
+    match error.kind.as_ref() {
+        Driver::Command(refusal) => Some((refusal.code, refusal.message.clone())),
+        // Some stand-ins of MongoDB give no code, which the driver does not take for a refusal.
+        Driver::InvalidResponse { .. } => {
+            let message = error.server_response()?.get_str("errmsg").ok()?;
+            Some((0, message.to_owned()))
+        }
+        _ => None,
+    }
 }
 
 /// What the shell of MongoDB would be told about the record of a migration whose outcome a person has found out.

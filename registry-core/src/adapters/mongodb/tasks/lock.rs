@@ -20,15 +20,15 @@ const LOCK: &str = "lock";
 
 /// How a lock is kept and waited for.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Terms {
+pub(in crate::adapters::mongodb) struct Terms {
     /// Between two raises of the count.
-    pub(super) beat: Duration,
+    pub(in crate::adapters::mongodb) beat: Duration,
     /// For so long the count stands still before the lock is taken over. Longer than the election of a primary.
-    pub(super) lease: Duration,
+    pub(in crate::adapters::mongodb) lease: Duration,
     /// How long another's work is waited for.
-    pub(super) patience: Duration,
+    pub(in crate::adapters::mongodb) patience: Duration,
     /// Between two looks of one who waits.
-    pub(super) pause: Duration,
+    pub(in crate::adapters::mongodb) pause: Duration,
 }
 
 const TERMS: Terms = Terms {
@@ -40,22 +40,22 @@ const TERMS: Terms = Terms {
 
 /// The lock, held.
 #[derive(Debug)]
-pub(super) struct Lock {
+pub(in crate::adapters::mongodb) struct Lock {
     metadata: Collection<Document>,
-    owner: ObjectId,
+    owner: String,
     terms: Terms,
 }
 
 impl Lock {
     /// Works under the lock of the database, and gives it back. When it is lost, the work is dropped.
-    pub(super) async fn hold<T>(
+    pub(in crate::adapters::mongodb) async fn hold<T>(
         database: &Database,
         work: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
         Self::hold_on(database, TERMS, work).await
     }
 
-    pub(super) async fn hold_on<T>(
+    pub(in crate::adapters::mongodb) async fn hold_on<T>(
         database: &Database,
         terms: Terms,
         work: impl Future<Output = Result<T, Error>>,
@@ -75,7 +75,7 @@ impl Lock {
     async fn acquire(database: &Database, terms: Terms) -> Result<Self, Error> {
         let lock = Self {
             metadata: database.collection(METADATA),
-            owner: ObjectId::new(),
+            owner: ObjectId::new().to_hex(),
             terms,
         };
         let give_up = Instant::now() + terms.patience;
@@ -113,13 +113,13 @@ impl Lock {
     }
 
     async fn insert(&self) -> mongodb::error::Result<()> {
-        let lock = doc! { "_id": LOCK, "owner": self.owner, "count": 0_i64 };
+        let lock = doc! { "_id": LOCK, "owner": &self.owner, "count": 0_i64 };
         self.metadata.insert_one(lock).await.map(drop)
     }
 
     /// Puts ourselves in place of an owner who does not work any more, if that is still what stands there.
     async fn take_over(&self, found: &Document) -> Result<bool, Error> {
-        let ours = doc! { "$set": { "owner": self.owner, "count": 0_i64 } };
+        let ours = doc! { "$set": { "owner": &self.owner, "count": 0_i64 } };
         let taken = self.metadata.update_one(found.clone(), ours).await?;
         Ok(taken.matched_count == 1)
     }
@@ -132,7 +132,7 @@ impl Lock {
         loop {
             tokio::time::sleep(self.terms.beat).await;
             let raise = self.metadata.update_one(
-                doc! { "_id": LOCK, "owner": self.owner },
+                doc! { "_id": LOCK, "owner": &self.owner },
                 doc! { "$inc": { "count": 1_i64 } },
             );
             match tokio::time::timeout_at(last + limit, raise).await {
@@ -153,13 +153,13 @@ impl Lock {
     }
 
     async fn release(&self) -> mongodb::error::Result<()> {
-        let ours = doc! { "_id": LOCK, "owner": self.owner };
+        let ours = doc! { "_id": LOCK, "owner": &self.owner };
         self.metadata.delete_one(ours).await.map(drop)
     }
 }
 
 /// Whether the server has refused a document because its `_id` is taken.
-pub(super) fn is_duplicate(error: &mongodb::error::Error) -> bool {
+pub(in crate::adapters::mongodb) fn is_duplicate(error: &mongodb::error::Error) -> bool {
     use mongodb::error::{ErrorKind as Driver, WriteFailure};
     const DUPLICATE: i32 = 11_000;
     match error.kind.as_ref() {

@@ -6,8 +6,6 @@ use crate::error::Error;
 use crate::kind::ErrorKind;
 use crate::tasks::{Done, MigrateTo, Migration, MigrationState, MigrationStatus, Migrations, Script, Tell};
 use mongodb::Database;
-use mongodb::bson::DateTime;
-use mongodb::error::ErrorKind as Driver;
 
 /// Applies what was not applied yet, by ascending version.
 pub(super) async fn migrate(
@@ -36,10 +34,14 @@ pub(super) async fn migrate(
         applied += 1;
         tell(format!("applied {}", one.migration.label()));
     }
+    let of_folder = loaded.iter().map(|one| one.migration.version);
+    let applied_before = records.iter().map(|record| record.version);
+    let reached = of_folder.filter(|version| *version <= last).chain(applied_before);
+    let version = reached.max().unwrap_or(0);
     Ok(match applied {
-        0 => Done::nothing("nothing to migrate: all migrations are applied"),
-        1 => Done::changed("applied 1 migration"),
-        _ => Done::changed(format!("applied {applied} migrations")),
+        0 => Done::nothing(format!("at version {version} already")),
+        1 => Done::changed(format!("applied 1 migration, at version {version}")),
+        many => Done::changed(format!("applied {many} migrations, at version {version}")),
     })
 }
 
@@ -55,8 +57,12 @@ pub(super) async fn revert(
     let records = journal.read().await?;
     check(&loaded, &records)?;
     let above = match to {
+        MigrateTo::RevertTo(0) => 0,
+        MigrateTo::RevertTo(version) if migrations.get(version).is_none() => {
+            return Err(no_such_version(migrations, version));
+        }
         MigrateTo::RevertTo(version) => version,
-        _ => records.last().map_or(0, |record| record.version - 1),
+        _ => records.iter().rev().nth(1).map_or(0, |record| record.version),
     };
     let mut chosen = Vec::new();
     for record in records.iter().rev().filter(|record| record.version > above) {
@@ -85,8 +91,8 @@ pub(super) async fn revert(
     }
     Ok(match reverted {
         0 => Done::nothing("nothing to revert"),
-        1 => Done::changed("reverted 1 migration"),
-        _ => Done::changed(format!("reverted {reverted} migrations")),
+        1 => Done::changed(format!("reverted 1 migration, at version {above}")),
+        many => Done::changed(format!("reverted {many} migrations, at version {above}")),
     })
 }
 
@@ -105,7 +111,7 @@ pub(super) async fn status(
             None => MigrationState::Pending,
             Some(record) if record.state != State::Applied => MigrationState::HalfApplied,
             Some(record) if record.checksum != one.checksum => MigrationState::Changed,
-            Some(record) => MigrationState::Applied(record.at.and_then(|at| at.try_to_rfc3339_string().ok())),
+            Some(record) => MigrationState::Applied(record.at.clone()),
         };
         all.push(MigrationStatus::new(*version, name.as_str(), state));
     }
@@ -147,14 +153,18 @@ fn check(loaded: &[Loaded<'_>], records: &[Record]) -> Result<(), Error> {
         .help("give back the files as they were applied, and write what is to change into a new migration"))
 }
 
+fn no_such_version(migrations: &Migrations, version: i64) -> Error {
+    let message = format!(
+        "there is no migration {version} in `{}`",
+        migrations.folder.display()
+    );
+    Error::new(ErrorKind::Config, message)
+}
+
 /// The version to go to, if it can be gone to.
 fn limit(migrations: &Migrations, records: &[Record], version: i64) -> Result<i64, Error> {
     if migrations.get(version).is_none() {
-        let message = format!(
-            "there is no migration {version} in `{}`",
-            migrations.folder.display()
-        );
-        return Err(Error::new(ErrorKind::Config, message));
+        return Err(no_such_version(migrations, version));
     }
     match records.last() {
         Some(last) if last.version > version => {
@@ -201,7 +211,7 @@ async fn apply(
     }
     run?;
     record.state = State::Applied;
-    record.at = Some(DateTime::now());
+    record.at = Some(journal::now());
     journal.write(&record).await
 }
 
@@ -322,17 +332,19 @@ async fn send(database: &Database, command: &Command, again: bool) -> Result<(),
     let reply = match database.run_command(command.document.clone()).await {
         Ok(reply) => reply,
         Err(error) => {
-            let code = match error.kind.as_ref() {
-                Driver::Command(refusal) => Some(refusal.code),
-                _ => None,
+            let Some((code, message)) = journal::refusal(&error) else {
+                return Err((error.into(), false));
             };
-            if again && code.is_some_and(|code| journal::was_done_before(&command.name, code)) {
+            if again && journal::was_done_before(&command.name, code) {
                 return Ok(());
             }
             let error = Error::from(error);
-            // A refusal, and not one by a server that was interrupted.
-            let refused = code.is_some() && matches!(error.kind(), ErrorKind::Operation | ErrorKind::Auth);
-            return Err((error, refused));
+            return Err(match error.kind() {
+                ErrorKind::Auth | ErrorKind::Operation => (error, true),
+                ErrorKind::Protocol => (Error::new(ErrorKind::Operation, message), true),
+                // By a server that was interrupted.
+                _ => (error, false),
+            });
         }
     };
     match journal::failure_in(&reply) {

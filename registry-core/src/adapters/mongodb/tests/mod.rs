@@ -1,7 +1,10 @@
-//! Values and URLs as the driver's options; the public tests of connection strings; a URL in a file that is rotated.
+//! Values and URLs as the driver's options; the public tests of connection strings; a URL in a file that is rotated;
+//! the lock of the verbs.
 
 mod connection_strings;
 mod keys;
+#[cfg(feature = "tasks")]
+mod lock;
 mod refused;
 mod rotation;
 

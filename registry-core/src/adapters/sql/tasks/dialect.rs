@@ -44,6 +44,15 @@ pub(crate) trait Dialect: fmt::Debug + Send + Sync + 'static {
     /// A query for the names of all tables.
     fn tables(&self) -> &'static str;
 
+    /// Whether a table that [`tables`](Self::tables) does not name is not there, and not hidden from this account.
+    fn is_missing<'a>(
+        &'a self,
+        _session: &'a mut dyn Session,
+        _table: &'a str,
+    ) -> BoxFuture<'a, Result<bool, Error>> {
+        Box::pin(async { Ok(true) })
+    }
+
     /// A query for the columns of a table, whose name is its one value: name, type, place in the primary key or null,
     /// `1` when it may be null, default or null, `1` when the server numbers it, `1` when it is computed.
     fn columns(&self) -> &'static str;
@@ -129,7 +138,10 @@ pub(crate) const KEPT_BY_CLEAR: [&str; 2] = [MIGRATIONS, METADATA];
 
 /// Whether a table of this name is of our own making: no fixture writes to it.
 pub(crate) fn is_own(table: &str) -> bool {
-    [MIGRATIONS, METADATA, FIXTURES].contains(&table)
+    // Where names have no case, every spelling is it.
+    [MIGRATIONS, METADATA, FIXTURES]
+        .iter()
+        .any(|own| table.eq_ignore_ascii_case(own))
 }
 
 /// The names of the tables.

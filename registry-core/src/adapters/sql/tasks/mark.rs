@@ -19,12 +19,11 @@ pub(super) async fn read(dialect: &dyn Dialect) -> Result<Marked, Error> {
 }
 
 async fn read_in(dialect: &dyn Dialect, session: &mut dyn Session) -> Result<Marked, Error> {
-    // Not by whether the query fails: a table that may not be read must not count as one that is not there.
-    if !tables(dialect, session)
+    let is_listed = tables(dialect, session)
         .await?
         .iter()
-        .any(|table| table == METADATA)
-    {
+        .any(|table| table == METADATA);
+    if !is_listed && dialect.is_missing(session, METADATA).await? {
         return Ok(Marked::Unmarked);
     }
     let (name, value) = (dialect.quoted("name")?, dialect.quoted("value")?);
@@ -41,11 +40,13 @@ async fn read_in(dialect: &dyn Dialect, session: &mut dyn Session) -> Result<Mar
             .find(|row| row.first().is_some_and(|name| name.as_deref() == Some(key)))?;
         row.get(1).cloned().flatten()
     };
+    let protected = find(PROTECTED).as_deref() == Some("yes");
     Ok(match find(ENVIRONMENT) {
-        None => Marked::Unmarked,
-        Some(environment) => Marked::As(Mark {
-            environment,
-            protected: find(PROTECTED).as_deref() == Some("yes"),
+        None if !protected => Marked::Unmarked,
+        // Half of a mark protects as the whole does.
+        environment => Marked::As(Mark {
+            environment: environment.unwrap_or_default(),
+            protected,
         }),
     })
 }

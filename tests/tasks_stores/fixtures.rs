@@ -1,0 +1,317 @@
+//! Fixtures of MongoDB, and what empties a database.
+
+use crate::store::Store;
+use dbreg::mongodb::bson::{Bson, Document, doc};
+use dbreg::tasks::Verb;
+
+const USERS: &str = "[users.alice]\nname = \"Alice\"\nborn = 1990-05-01T00:00:00Z\naddress = { city = \"Berlin\" }\n\
+                     [users.bob]\n_id = 7\nname = \"Bob\"\nfriends = [{ id = { ref = \"users.alice\" } }]\n";
+const POSTS: &str = r#"{ "posts": [
+    { "_id": { "$oid": "65a000000000000000000001" }, "author": { "ref": "users.alice" }, "city": { "ref": "users.alice#address.city" } },
+    { "author": { "ref": "users.bob" }, "at": { "$date": "2024-01-31T00:00:00Z" }, "n": 1 }
+] }"#;
+
+fn write(store: &Store) {
+    store.project.write("fixtures/mongodb.logs/00_users.toml", USERS);
+    store.project.write("fixtures/mongodb.logs/10-posts.json", POSTS);
+    store
+        .project
+        .write("fixtures/mongodb.logs/20-kinds.csv", "_id,name\n1,order\n2,\n");
+}
+
+async fn all(store: &Store) -> Vec<Document> {
+    let mut all = Vec::new();
+    for collection in store.collections().await {
+        all.extend(store.documents(&collection).await);
+    }
+    all
+}
+
+#[tokio::test]
+async fn documents_with_references_are_written_once() {
+    let store = Store::start().await;
+    write(&store);
+    assert_eq!(store.project.done(Verb::Fill).await, "filled 3 files");
+    let alice = store.document("users", doc! { "name": "Alice" }).await;
+    let id = alice.get_object_id("_id").unwrap();
+    assert_eq!(
+        alice.get_datetime("born").unwrap().timestamp_millis(),
+        641_520_000_000
+    );
+    let bob = store.document("users", doc! { "_id": 7 }).await;
+    assert_eq!(
+        bob.get_array("friends").unwrap(),
+        &[Bson::Document(doc! { "id": id })]
+    );
+    let first = store.document("posts", doc! { "city": "Berlin" }).await;
+    assert_eq!(first.get_object_id("author").unwrap(), id);
+    assert_eq!(
+        first.get_object_id("_id").unwrap().to_hex(),
+        "65a000000000000000000001"
+    );
+    let second = store.document("posts", doc! { "n": 1 }).await;
+    assert_eq!(second.get("author"), Some(&Bson::Int32(7)));
+    assert_eq!(
+        second.get_datetime("at").unwrap().timestamp_millis(),
+        1_706_659_200_000
+    );
+    assert_eq!(
+        store.documents("kinds").await,
+        [
+            doc! { "_id": 1, "name": "order" },
+            doc! { "_id": 2, "name": null }
+        ]
+    );
+
+    let before = all(&store).await;
+    let failed = store.project.failed(Verb::Fill).await;
+    assert!(failed.contains("`00_users.toml` was filled 20"), "{failed}");
+    assert!(failed.contains("`20-kinds.csv` was filled 20"), "{failed}");
+    assert_eq!(all(&store).await, before);
+
+    // Others' documents, and what became of ours.
+    store
+        .db
+        .collection::<Document>("users")
+        .insert_one(doc! { "_id": 100 })
+        .await
+        .unwrap();
+    store
+        .db
+        .collection::<Document>("users")
+        .delete_one(doc! { "_id": 7 })
+        .await
+        .unwrap();
+    let words = store
+        .project
+        .done_with(Verb::Fill, |tasks| tasks.replace(true))
+        .await;
+    assert_eq!(words, "filled 3 files");
+    store
+        .db
+        .collection::<Document>("users")
+        .delete_one(doc! { "_id": 100 })
+        .await
+        .unwrap();
+    assert_eq!(all(&store).await, before, "the same result, to the last `_id`");
+
+    // What is not in the file any more goes, and what is new comes.
+    store
+        .project
+        .write("fixtures/mongodb.logs/20-kinds.csv", "_id,name\n2,visit\n3,new\n");
+    let failed = store.project.failed(Verb::Fill).await;
+    assert!(
+        failed.contains("`20-kinds.csv` was filled 20") && failed.contains("was changed since"),
+        "{failed}"
+    );
+    store
+        .project
+        .done_with(Verb::Fill, |tasks| tasks.replace(true))
+        .await;
+    assert_eq!(
+        store.documents("kinds").await,
+        [
+            doc! { "_id": 2, "name": "visit" },
+            doc! { "_id": 3, "name": "new" }
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_fill_that_fails_leaves_nothing_and_can_be_run_again() {
+    let store = Store::start().await;
+    let index = r#"{ "createIndexes": "users", "indexes": [{ "key": { "mail": 1 }, "name": "mail", "unique": true }] }"#;
+    store.project.write("migrations/mongodb.logs/1_users.json", index);
+    store.project.done(Verb::Migrate).await;
+    let path = "fixtures/mongodb.logs/1-users.toml";
+    store.project.write(
+        path,
+        "[[teams]]\n[users.a]\nmail = \"x\"\n[users.b]\nmail = \"x\"\n",
+    );
+    let failed = store.project.failed(Verb::Fill).await;
+    assert!(
+        failed.starts_with("fixtures/mongodb.logs/1-users.toml: line 4: "),
+        "{failed}"
+    );
+    assert!(all(&store).await.is_empty(), "{:?}", all(&store).await);
+    assert!(store.documents("_dbreg_fixture_documents").await.is_empty());
+    store.project.write(
+        path,
+        "[[teams]]\n[users.a]\nmail = \"x\"\n[users.b]\nmail = \"y\"\n",
+    );
+    store.project.done(Verb::Fill).await;
+    assert_eq!(store.documents("users").await.len(), 2);
+}
+
+#[tokio::test]
+async fn what_a_crash_has_left_is_taken_away_and_filled_again() {
+    let store = Store::start().await;
+    write(&store);
+    store.project.done(Verb::Fill).await;
+    let before = all(&store).await;
+    // As a crash within the second file leaves it: some of its documents are missing, all are recorded.
+    store
+        .db
+        .collection::<Document>("posts")
+        .delete_one(doc! { "n": 1 })
+        .await
+        .unwrap();
+    let files = store.db.collection::<Document>("_dbreg_fixtures");
+    let crashed = doc! { "$set": { "state": "filling" } };
+    files
+        .update_one(doc! { "_id": "10-posts" }, crashed)
+        .await
+        .unwrap();
+    assert_eq!(
+        store.project.done(Verb::Fill).await,
+        "filled 1 file; 2 files filled before"
+    );
+    assert_eq!(all(&store).await, before);
+}
+
+#[tokio::test]
+async fn a_document_of_somebody_else_is_not_replaced() {
+    let store = Store::start().await;
+    let theirs = doc! { "_id": 7, "name": "not ours" };
+    store
+        .db
+        .collection::<Document>("users")
+        .insert_one(theirs.clone())
+        .await
+        .unwrap();
+    write(&store);
+    for replace in [false, true] {
+        let failed = store
+            .project
+            .failed_with(Verb::Fill, |tasks| tasks.replace(replace))
+            .await;
+        assert!(
+            failed.starts_with(
+                "fixtures/mongodb.logs/00_users.toml: line 5: the `_id` 7 of `users` is there already"
+            ),
+            "{failed}"
+        );
+    }
+    assert_eq!(all(&store).await, [theirs]);
+}
+
+#[tokio::test]
+async fn what_a_document_cannot_hold_is_told_by_its_line() {
+    let store = Store::start().await;
+    for (text, expected) in [
+        (
+            "[[a]]\nb = 2024-01-31\n",
+            "line 1: expected a date and time with an offset, found `2024-01-31`",
+        ),
+        (
+            "[[a]]\n[[a]]\nb = { \"$oid\" = \"x\" }\n",
+            "line 2: expected Extended JSON",
+        ),
+        (
+            "[a.x]\n[[b]]\nc = { ref = \"a.x#none\" }\n",
+            "line 2: the document of `a.x` has no `none`",
+        ),
+        (
+            "[[\"_dbreg_metadata\"]]\n",
+            "line 1: `_dbreg_metadata` is a collection of dbreg itself",
+        ),
+        (
+            "[[a]]\n_id = 1\n[[a]]\n_id = 1\n",
+            "line 3: the `_id` 1 of `a` stands twice in this file",
+        ),
+    ] {
+        store.project.write("fixtures/mongodb.logs/1-a.toml", text);
+        let failed = store.project.failed(Verb::Fill).await;
+        assert!(failed.contains(expected), "{failed}");
+    }
+    assert!(all(&store).await.is_empty());
+    assert!(store.documents("_dbreg_fixtures").await.is_empty());
+}
+
+#[tokio::test]
+async fn clear_keeps_structure_and_purge_does_not() {
+    let store = Store::start().await;
+    write(&store);
+    let index = r#"{ "createIndexes": "users", "indexes": [{ "key": { "name": 1 }, "name": "name" }] }"#;
+    store.project.write("migrations/mongodb.logs/1_users.json", index);
+    assert_eq!(store.project.done(Verb::Build).await, "filled 3 files");
+    let before = all(&store).await;
+
+    assert_eq!(store.project.done(Verb::Clear).await, "removed 6 documents");
+    assert!(all(&store).await.is_empty());
+    assert_eq!(store.indexes("users").await, ["_id", "name"]);
+    assert_eq!(store.documents("_dbreg_migrations").await.len(), 1);
+    assert_eq!(
+        store.project.done(Verb::Clear).await,
+        "nothing to clear: there are no documents"
+    );
+    assert_eq!(store.project.done(Verb::Refill).await, "filled 3 files");
+    assert_eq!(store.project.done(Verb::Refill).await, "filled 3 files");
+    assert_eq!(all(&store).await, before);
+
+    assert_eq!(store.project.done(Verb::Purge).await, "removed 3 collections");
+    assert_eq!(
+        store.db.list_collection_names().await.unwrap(),
+        ["_dbreg_metadata"],
+        "the mark stays"
+    );
+    assert_eq!(
+        store.project.done(Verb::Purge).await,
+        "nothing to purge: there are no collections"
+    );
+
+    store.project.done(Verb::Build).await;
+    assert_eq!(store.project.done(Verb::Drop).await, "dropped the database");
+    assert!(store.db.list_collection_names().await.unwrap().is_empty());
+    assert_eq!(
+        store.project.done(Verb::Drop).await,
+        "nothing to drop: there is no such database"
+    );
+    assert_eq!(
+        store.project.done(Verb::Clear).await,
+        "nothing to clear: there is no such database"
+    );
+    store.project.done(Verb::Build).await;
+    store.project.done(Verb::Rebuild).await;
+    assert_eq!(all(&store).await, before);
+    assert_eq!(store.indexes("users").await, ["_id", "name"]);
+}
+
+#[tokio::test]
+async fn the_stored_mark_protects_against_every_verb_that_destroys() {
+    let store = Store::start().await;
+    write(&store);
+    store.project.done(Verb::Build).await;
+    let before = all(&store).await;
+    let metadata = store.db.collection::<Document>("_dbreg_metadata");
+    let mark = |value: Bson| doc! { "$set": { "value": value } };
+    let environment = doc! { "_id": "environment" };
+    for value in [Bson::from("production"), Bson::from("Production"), Bson::from(7)] {
+        metadata
+            .update_one(environment.clone(), mark(value.clone()))
+            .upsert(true)
+            .await
+            .unwrap();
+        for verb in [
+            Verb::Drop,
+            Verb::Clear,
+            Verb::Purge,
+            Verb::Rebuild,
+            Verb::Refill,
+            Verb::Fill,
+        ] {
+            let report = store.project.run(verb).await;
+            assert!(!report.is_success(), "{verb} {value}");
+            assert_eq!(report.exit_code(), dbreg::EXIT_CONFIG, "{report}");
+            assert!(
+                report.to_string().contains("--i-know-this-destroys mongodb.logs"),
+                "{report}"
+            );
+        }
+    }
+    assert_eq!(all(&store).await, before);
+    let words = store
+        .project
+        .done_with(Verb::Clear, |tasks| tasks.i_know_this_destroys("mongodb.logs"));
+    assert_eq!(words.await, "removed 6 documents");
+}
