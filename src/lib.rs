@@ -78,3 +78,14 @@ pub use registry_core::{Readiness, Supervise, Worker, supervise};
 ))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// So do those of the verbs.
+#[cfg(all(
+    doctest,
+    feature = "mysql",
+    feature = "mongodb",
+    feature = "memcached",
+    feature = "tasks"
+))]
+#[doc = include_str!("../docs/tasks.md")]
+struct Verbs;
