@@ -34,6 +34,8 @@
 #[path = "private.rs"]
 pub mod __private;
 mod gate;
+#[cfg(feature = "test")]
+mod testing;
 
 pub use registry_core::{
     AnyConnection, At, Backend, Backoff, Builder, CLOSE_DEADLINE, ERROR_LOG_CAPACITY, EXIT_CONFIG, EXIT_OK,
@@ -42,6 +44,8 @@ pub use registry_core::{
     Status, WATCH_CAPACITY, Watch,
 };
 pub use registry_macros::DbRegistry;
+#[cfg(feature = "test")]
+pub use registry_macros::test;
 
 #[cfg(feature = "memcached")]
 pub use registry_core::Memcached;

@@ -46,7 +46,13 @@ fn the_crates_look_in_one_direction() {
     for (name, ours) in [
         (
             "dbreg",
-            &["registry-config", "registry-core", "registry-macros"][..],
+            // registry-dev for the feature `test` alone.
+            &[
+                "registry-config",
+                "registry-core",
+                "registry-dev",
+                "registry-macros",
+            ][..],
         ),
         ("registry-config", &[]),
         ("registry-macros", &["registry-config"]),
@@ -144,8 +150,12 @@ fn a_backend_brings_everything_along() {
             let path = format!("registry-core/src/adapters/{name}/{file}");
             assert!(root().join(&path).is_file(), "{path} is missing");
         }
-        let test = format!("tests/{name}.rs");
-        assert!(root().join(&test).is_file(), "{test} is missing");
+        let tests = [format!("tests/{name}.rs"), format!("tests/{name}/main.rs")];
+        assert!(
+            tests.iter().any(|test| root().join(test).is_file()),
+            "{} is missing",
+            tests[0]
+        );
         assert!(
             contract.contains(&format!("[{name}.")),
             "tests/contract.rs does not run on {name}"

@@ -21,6 +21,7 @@ mod fields;
 mod names;
 mod only;
 mod source;
+mod test_function;
 
 #[cfg(test)]
 mod tests;
@@ -66,4 +67,32 @@ use proc_macro::TokenStream;
 #[proc_macro_derive(DbRegistry, attributes(registry))]
 pub fn derive_db_registry(input: TokenStream) -> TokenStream {
     expand::derive(input.into()).into()
+}
+
+/// A test with a registry of its own: `#[dbreg::test] async fn pays(db: AppRegistry) { … }`.
+///
+/// Each test gets its own database on MySQL, PostgreSQL and MongoDB, its own file of SQLite and its own key prefix on
+/// memcached, on throw-away servers that all tests of the process share. A server that is not installed is a failure that
+/// says the command to install it. The databases are dropped when the test passes; when it fails, where they are is
+/// printed, and with the variable `DBREG_TEST_HOLD=10m` the servers stay for that long.
+///
+/// The function is `async` and takes the registry, as `AppRegistry` or `&AppRegistry`; it gives `()` or a `Result`.
+/// `#[should_panic]`, `#[ignore]` and others may stand beside the attribute. Tests run in parallel, each on a tokio runtime
+/// of its own.
+///
+/// # Arguments
+///
+/// | argument | meaning |
+/// |---|---|
+/// | `migrate` | the migrations of the crate's folder `migrations/` are applied before |
+/// | `fill` | that, and the fixtures of its folder `fixtures/` are filled |
+/// | `root = "tests/shop"` | the folder with `migrations/` and `fixtures/`, relative to that of `Cargo.toml`, which is the default |
+/// | `profile = "ci"` | the profile to lay over the base; default: the variable `DBREG_PROFILE`, else none |
+/// | `servers = "configured"` | the servers that the file names, each test in databases of its own there; also by the variable `DBREG_TEST_SERVERS=configured` |
+/// | `flavor = "multi_thread"` | a runtime of several threads; default: `"current_thread"` |
+/// | `worker_threads = 4` | their number; default: as many as there are cores |
+/// | `crate = ::other::dbreg` | where dbreg is to be found, as an absolute path; default `::dbreg` |
+#[proc_macro_attribute]
+pub fn test(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    test_function::expand(arguments.into(), item.into()).into()
 }

@@ -1,0 +1,1 @@
+create table goods (id int auto_increment primary key, name varchar(40) not null);

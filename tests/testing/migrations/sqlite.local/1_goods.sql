@@ -1,0 +1,1 @@
+create table goods (id integer primary key, name text not null);
