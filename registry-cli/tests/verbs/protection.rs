@@ -82,3 +82,46 @@ async fn with_the_exact_name_it_does() {
     assert_eq!(status(&output), 0, "{}", text(&output));
     assert!(!project.path().join("app.db").exists());
 }
+
+#[tokio::test]
+async fn a_key_protects_and_no_variable_takes_it_away() {
+    let project = shop("[sqlite.local]\npath = \"app.db\"\nprotected = true\n");
+    let migrated = async |verb: &str| {
+        let output = project.dbreg(&[verb], &[]).await;
+        assert_eq!(status(&output), 0, "{}", text(&output));
+    };
+    migrated("create").await;
+    migrated("migrate").await;
+    for verb in DESTRUCTIVE {
+        let output = project.dbreg(&[verb], &[]).await;
+        assert_eq!(status(&output), 78, "{verb}: {}", text(&output));
+        let output = project
+            .dbreg(&[verb], &[("DBREG_SQLITE__LOCAL__PROTECTED", "false")])
+            .await;
+        assert_eq!(status(&output), 78, "{verb}: {}", text(&output));
+    }
+    assert_eq!(users(project.path()).await, Some(Vec::new()));
+}
+
+#[tokio::test]
+async fn a_foreign_database_is_nobodys_to_prepare() {
+    let databases =
+        "[sqlite.local]\npath = \"app.db\"\n[sqlite.foreign]\npath = \"foreign.db\"\ntasks = false\n";
+    let project = shop(databases);
+    let output = project.dbreg(&["build"], &[]).await;
+    assert_eq!(status(&output), 0, "{}", text(&output));
+    assert!(project.path().join("app.db").exists() && !project.path().join("foreign.db").exists());
+    for way in [
+        &["create", "sqlite.foreign"][..],
+        &[
+            "drop",
+            "sqlite.foreign",
+            "--i-know-this-destroys",
+            "sqlite.foreign",
+        ],
+    ] {
+        let output = project.dbreg(way, &[]).await;
+        assert!(text(&output).contains("`tasks = false`"), "{}", text(&output));
+        assert_eq!(status(&output), 2, "{}", text(&output));
+    }
+}
