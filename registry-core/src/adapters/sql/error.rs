@@ -39,6 +39,17 @@ impl From<sqlx::Error> for Error {
     }
 }
 
+/// Whether another session has an SQLite file locked: `SQLITE_BUSY`, `SQLITE_LOCKED` and what extends them.
+fn is_busy(cause: &dyn sqlx::error::DatabaseError) -> bool {
+    #[cfg(feature = "sqlite")]
+    if cause.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some() {
+        let code = cause.code().and_then(|code| code.parse::<u32>().ok());
+        return code.is_some_and(|code| matches!(code & 0xff, 5 | 6));
+    }
+    let _ = cause;
+    false
+}
+
 /// What the driver finds wrong with its options. It shows a character of a password that it cannot send.
 pub(crate) fn configuration(cause: &(dyn std::error::Error + Send + Sync)) -> Error {
     let words = cause.to_string();
@@ -90,17 +101,6 @@ pub(crate) fn explain(error: sqlx::Error, place: Option<&(String, u16)>, from_fi
         ErrorKind::Tls => error.help(TLS_STEP),
         _ => error,
     }
-}
-
-/// Whether another session has an SQLite file locked: `SQLITE_BUSY`, `SQLITE_LOCKED` and what extends them.
-fn is_busy(cause: &dyn DatabaseError) -> bool {
-    #[cfg(feature = "sqlite")]
-    if cause.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some() {
-        let code = cause.code().and_then(|code| code.parse::<u32>().ok());
-        return code.is_some_and(|code| matches!(code & 0xff, 5 | 6));
-    }
-    let _ = cause;
-    false
 }
 
 fn io_kind(cause: &io::Error) -> ErrorKind {
