@@ -51,3 +51,23 @@ macro_rules! __gate_end {
         $($tail)*
     };
 }
+
+/// A document is a model of mongodm, too, where that is asked for: the derive does not know.
+#[cfg(feature = "mongodm")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __mongodm_model {
+    ({$($generics:tt)*} {$($model:tt)*} {$($clause:tt)*}) => {
+        #[automatically_derived]
+        impl $($generics)* $crate::mongodm::Model for $($model)* $($clause)* {
+            type CollConf = $crate::__private::CollectionConfig<Self>;
+        }
+    };
+}
+
+#[cfg(not(feature = "mongodm"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __mongodm_model {
+    ($generics:tt $model:tt $clause:tt) => {};
+}

@@ -21,7 +21,7 @@
 //! # }
 //! ```
 //!
-//! - [`DbRegistry`] is the derive, with its attributes.
+//! - [`DbRegistry`] is the derive, with its attributes; [`Model`] binds a model to its connection.
 //! - [`Builder`] is a start with other than the default settings: a profile, a file of values, a deadline.
 //! - [`Report`] and [`StartError`] say what became of each connection.
 //! - `MySql`, `MongoDb`, `Memcached`, `Sqlite`, `Postgres` are the handles, each behind the feature with its name in lower case.
@@ -39,27 +39,38 @@ mod testing;
 
 pub use registry_core::{
     AnyConnection, At, Backend, Backoff, Builder, CLOSE_DEADLINE, ERROR_LOG_CAPACITY, EXIT_CONFIG, EXIT_OK,
-    EXIT_UNAVAILABLE, Error, ErrorKind, ErrorRecord, Errors, Instance, Optional, Outcome, Registry, Report,
-    ReportRow, START_DEADLINE, STARTUP_CONCURRENCY, Sessions, StartError, StartPolicy, State, StateChange,
-    Status, WATCH_CAPACITY, Watch,
+    EXIT_UNAVAILABLE, Error, ErrorKind, ErrorRecord, Errors, Instance, ModelOf, Optional, Outcome, Registry,
+    Report, ReportRow, START_DEADLINE, STARTUP_CONCURRENCY, Sessions, StartError, StartPolicy, State,
+    StateChange, Status, WATCH_CAPACITY, Watch,
 };
-pub use registry_macros::DbRegistry;
 #[cfg(feature = "test")]
 pub use registry_macros::test;
+pub use registry_macros::{DbRegistry, Model};
 
 #[cfg(feature = "memcached")]
 pub use registry_core::Memcached;
-#[cfg(feature = "mongodb")]
-pub use registry_core::MongoDb;
 #[cfg(feature = "mysql")]
 pub use registry_core::MySql;
 #[cfg(feature = "postgres")]
 pub use registry_core::Postgres;
 #[cfg(feature = "sqlite")]
 pub use registry_core::Sqlite;
+#[cfg(feature = "mongodb")]
+pub use registry_core::{CollectionIndex, CollectionModel, MongoDb, MongoFind, SyncedIndexes};
 
+#[cfg(all(
+    feature = "sea-orm",
+    any(feature = "mysql", feature = "sqlite", feature = "postgres")
+))]
+pub use registry_core::Find;
+#[cfg(any(feature = "mysql", feature = "sqlite", feature = "postgres"))]
+pub use registry_core::Transaction;
 #[cfg(feature = "mongodb")]
 pub use registry_core::mongodb;
+#[cfg(feature = "mongodm")]
+pub use registry_core::mongodm;
+#[cfg(feature = "sea-orm")]
+pub use registry_core::sea_orm;
 #[cfg(any(feature = "mysql", feature = "sqlite", feature = "postgres"))]
 pub use registry_core::sqlx;
 #[cfg(feature = "mysql")]
@@ -68,7 +79,7 @@ pub use registry_core::{MySqlHost, MySqlHostRole, MySqlHostState, MySqlReader, W
 #[cfg(feature = "tasks")]
 pub use registry_core::tasks;
 #[cfg(feature = "memcached")]
-pub use registry_core::{CasOutcome, CasToken, Expiry, FailedHost, HostAddress, MultiGet};
+pub use registry_core::{CacheModel, CasOutcome, CasToken, Expiry, FailedHost, HostAddress, MultiGet};
 #[cfg(all(feature = "supervise", unix))]
 pub use registry_core::{Readiness, Supervise, Worker, supervise};
 

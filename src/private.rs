@@ -1,6 +1,10 @@
 //! What generated code uses, and nobody else. It may change in any release.
 
 pub use registry_config::{Shape, decode};
+#[cfg(feature = "memcached")]
+pub use registry_core::CacheKey;
+#[cfg(feature = "mongodm")]
+pub use registry_core::CollectionConfig;
 pub use registry_core::{At, Opening, Optional, Root};
 
 /// The run time of `#[dbreg::test]`.

@@ -1,41 +1,23 @@
 //! What happened in the shop, in MongoDB.
 
+use crate::AppRegistry;
+use crate::model::Event;
+use dbreg::Error;
 use dbreg::mongodb::bson::{DateTime, doc};
-use dbreg::{Error, MongoDb};
-use serde::{Deserialize, Serialize};
 
-#[derive(Serialize, Deserialize)]
-struct Event {
-    at: DateTime,
-    what: String,
-    order: i64,
-}
-
-pub(crate) async fn write(mongodb: &MongoDb, what: &str, order: i64) -> Result<(), Error> {
+pub(crate) async fn write(db: &AppRegistry, what: &str, order: i64) -> Result<(), Error> {
     let event = Event {
         at: DateTime::now(),
         what: what.to_owned(),
         order,
     };
-    mongodb.collection::<Event>("events").insert_one(event).await?;
+    db.mongodb.logs.insert(&event).await?;
     Ok(())
 }
 
 /// What happened to one order, the oldest first.
-pub(crate) async fn of_order(mongodb: &MongoDb, order: i64) -> Result<Vec<String>, Error> {
-    // Over all of it, the reading of the cursor included, stands the connection's `timeout`.
-    mongodb
-        .process(async |database| {
-            let mut found = database
-                .collection::<Event>("events")
-                .find(doc! { "order": order })
-                .sort(doc! { "at": 1, "_id": 1 })
-                .await?;
-            let mut events = Vec::new();
-            while found.advance().await? {
-                events.push(found.deserialize_current()?.what);
-            }
-            Ok(events)
-        })
-        .await
+pub(crate) async fn of_order(db: &AppRegistry, order: i64) -> Result<Vec<String>, Error> {
+    let found = db.mongodb.logs.find::<Event>(doc! { "order": order });
+    let events = found.sort(doc! { "at": 1, "_id": 1 }).all().await?;
+    Ok(events.into_iter().map(|event| event.what).collect())
 }

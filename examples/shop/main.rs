@@ -1,9 +1,9 @@
-//! The main job of dbreg: orders in MySQL, a log of events in MongoDB, a cache in memcached.
+//! The main job of dbreg: orders in MySQL, a log of events in MongoDB, a cache in memcached; each model on its connection.
 //!
 //! ```text
 //! cargo demo                                # on throw-away servers
 //! cargo demo --fleet                        # on three memcached hosts and a MySQL that replicates
-//! cargo run --example shop --features mysql,mongodb,memcached -- examples/shop/sample.jsonl
+//! cargo run --example shop --features mysql,mongodb,memcached,sea-orm -- examples/shop/sample.jsonl
 //! ```
 //!
 //! Exit status: 0 done, 1 an operation failed, 2 the input is wrong, 69 or 78 the databases are not to be had.
@@ -13,6 +13,7 @@
 mod cache;
 mod events;
 mod input;
+mod model;
 mod orders;
 
 use cache::Source;
@@ -57,12 +58,13 @@ async fn main() -> ExitCode {
 }
 
 async fn work(db: &AppRegistry, orders: &[input::Order]) -> Result<(), Error> {
-    orders::create_tables(&db.mysql.main).await?;
+    orders::create_tables(db).await?;
+    db.mongodb.logs.sync_indexes::<model::Event>().await?;
     for order in orders {
-        let number = orders::place(&db.mysql.main, order).await?;
+        let number = orders::place(db, order).await?;
         cache::forget(db, number).await;
         let written = db.mysql.main.write_token().await?;
-        events::write(&db.mongodb.logs, "placed", number).await?;
+        events::write(db, "placed", number).await?;
         println!(
             "order {number}: placed in one transaction, lines: {}",
             order.lines.len()
@@ -81,8 +83,8 @@ async fn work(db: &AppRegistry, orders: &[input::Order]) -> Result<(), Error> {
                 summary.customer, summary.articles
             );
         }
-        events::write(&db.mongodb.logs, "shown", number).await?;
-        let happened = events::of_order(&db.mongodb.logs, number).await?;
+        events::write(db, "shown", number).await?;
+        let happened = events::of_order(db, number).await?;
         println!("order {number}: {} in the log of MongoDB", happened.join(", "));
     }
     look_up(db).await?;

@@ -1,19 +1,14 @@
 //! Orders, in MySQL.
 
-use crate::input::Order;
-use dbreg::{Error, MySql, WriteToken, sqlx};
-use serde::{Deserialize, Serialize};
+use crate::AppRegistry;
+use crate::input;
+use crate::model::{Line, Order, Summary, line, order};
+use dbreg::sea_orm::{ColumnTrait as _, NotSet, QueryFilter as _, Set};
+use dbreg::{Error, ErrorKind, WriteToken, sqlx};
 
-/// An order as customers see it. It goes through the cache, hence serde.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct Summary {
-    pub(crate) customer: String,
-    pub(crate) articles: i64,
-    pub(crate) cents: i64,
-}
-
-pub(crate) async fn create_tables(mysql: &MySql) -> Result<(), Error> {
-    mysql
+pub(crate) async fn create_tables(db: &AppRegistry) -> Result<(), Error> {
+    db.mysql
+        .main
         .process(async |pool| {
             sqlx::raw_sql(include_str!("schema.sql")).execute(&pool).await?;
             Ok(())
@@ -22,43 +17,42 @@ pub(crate) async fn create_tables(mysql: &MySql) -> Result<(), Error> {
 }
 
 /// Writes the order and its lines, or nothing at all; gives the order's number.
-pub(crate) async fn place(mysql: &MySql, order: &Order) -> Result<i64, Error> {
-    // A transaction that is dropped on the way out with `?` is rolled back.
-    let mut transaction = mysql.begin().await?;
-    let inserted = sqlx::query("insert into shop_order (customer) values (?)")
-        .bind(&order.customer)
-        .execute(&mut *transaction)
-        .await?;
-    let number = i64::try_from(inserted.last_insert_id()).expect("a bigint of MySQL");
-    for line in &order.lines {
-        sqlx::query(
-            "insert into shop_order_line (order_number, product, quantity, cents) values (?, ?, ?, ?)",
-        )
-        .bind(number)
-        .bind(&line.product)
-        .bind(line.quantity)
-        .bind(line.cents)
-        .execute(&mut *transaction)
-        .await?;
-    }
-    transaction.commit().await?;
-    Ok(number)
+pub(crate) async fn place(db: &AppRegistry, order: &input::Order) -> Result<i64, Error> {
+    let place = db.mysql.main.transaction(async |tx| {
+        let placed = tx
+            .insert(order::ActiveModel {
+                number: NotSet,
+                customer: Set(order.customer.clone()),
+            })
+            .await?;
+        let lines = order.lines.iter().map(|line| line::ActiveModel {
+            order_number: Set(placed.number),
+            product: Set(line.product.clone()),
+            quantity: Set(line.quantity),
+            cents: Set(line.cents),
+        });
+        tx.insert_many(lines).await?;
+        Ok(placed.number)
+    });
+    place.await
 }
 
 /// Reads from a replica, where there is one; from one that has at least what this token stands for.
-pub(crate) async fn summary(mysql: &MySql, number: i64, written: &WriteToken) -> Result<Summary, Error> {
-    let (customer, articles, cents) = sqlx::query_as(
-        "select customer, cast(sum(quantity) as signed), cast(sum(quantity * cents) as signed)
-         from shop_order join shop_order_line on order_number = number
-         where number = ?
-         group by number, customer",
-    )
-    .bind(number)
-    .fetch_one(&mysql.read_after(written))
-    .await?;
+pub(crate) async fn summary(db: &AppRegistry, number: i64, written: &WriteToken) -> Result<Summary, Error> {
+    let reader = db.mysql.main.read_after(written);
+    let order = reader.find_by_id::<Order>(number).one().await?;
+    let Some(Order { customer, .. }) = order else {
+        return Err(Error::new(
+            ErrorKind::Operation,
+            format!("there is no order {number}"),
+        ));
+    };
+    let of_order = line::Column::OrderNumber.eq(number);
+    let lines = reader.find::<Line>().filter(of_order).all().await?;
     Ok(Summary {
+        number,
         customer,
-        articles,
-        cents,
+        articles: lines.iter().map(|line| line.quantity).sum(),
+        cents: lines.iter().map(|line| line.quantity * line.cents).sum(),
     })
 }

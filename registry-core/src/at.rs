@@ -27,6 +27,16 @@ impl<H, P> At<H, P> {
             place: PhantomData,
         }
     }
+
+    #[cfg(any(feature = "mysql", feature = "sqlite", feature = "postgres"))]
+    pub(crate) fn handle_mut(&mut self) -> &mut H {
+        &mut self.handle
+    }
+
+    #[cfg(any(feature = "mysql", feature = "sqlite", feature = "postgres"))]
+    pub(crate) fn into_handle(self) -> H {
+        self.handle
+    }
 }
 
 impl<H: Clone, P> At<H, P> {

@@ -111,7 +111,7 @@ impl Base {
         self.policy
     }
 
-    #[cfg(any(feature = "memcached", feature = "mysql"))]
+    #[cfg(any(feature = "memcached", feature = "mysql", feature = "sqlite"))]
     pub(crate) fn timeout(&self) -> Duration {
         self.timeout
     }
@@ -287,7 +287,7 @@ impl Base {
     }
 
     /// As [`bounded`](Self::bounded), under a deadline of its own; nothing when that has passed.
-    #[cfg(feature = "memcached")]
+    #[cfg(any(feature = "memcached", feature = "mysql", feature = "sqlite"))]
     pub(crate) async fn patient<T>(
         &self,
         deadline: tokio::time::Instant,
@@ -346,6 +346,20 @@ impl Base {
         result: Result<T, Error>,
     ) -> Result<T, Error> {
         result.map_err(|error| self.record(self.explained(error), operation))
+    }
+
+    /// A statement that went past us to the driver: it counts, and its failure is noted without a cause.
+    #[cfg(all(
+        feature = "sea-orm",
+        any(feature = "mysql", feature = "sqlite", feature = "postgres")
+    ))]
+    pub(crate) fn observed(&self, failed: bool) {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        if failed {
+            let message = "a statement of SeaORM's own connection failed; its caller has the cause";
+            self.record(Error::new(ErrorKind::Operation, message), "orm");
+            self.suspect();
+        }
     }
 
     pub(crate) fn span(&self, operation: &'static str) -> tracing::Span {

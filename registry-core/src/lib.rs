@@ -29,6 +29,7 @@ mod generations;
 mod health;
 mod inspection;
 mod kind;
+mod model;
 mod names;
 mod registry;
 mod report;
@@ -50,13 +51,28 @@ mod values;
 mod watch;
 
 #[cfg(feature = "memcached")]
-pub use adapters::memcached::{CasOutcome, CasToken, Expiry, FailedHost, HostAddress, Memcached, MultiGet};
+#[doc(hidden)]
+pub use adapters::memcached::CacheKey;
+#[cfg(feature = "memcached")]
+pub use adapters::memcached::{
+    CacheModel, CasOutcome, CasToken, Expiry, FailedHost, HostAddress, Memcached, MultiGet,
+};
+#[cfg(feature = "mongodm")]
+#[doc(hidden)]
+pub use adapters::mongodb::CollectionConfig;
 #[cfg(feature = "mongodb")]
-pub use adapters::mongodb::MongoDb;
+pub use adapters::mongodb::{CollectionIndex, CollectionModel, MongoDb, MongoFind, SyncedIndexes};
 #[cfg(feature = "mysql")]
 pub use adapters::mysql::{MySql, MySqlHost, MySqlHostRole, MySqlHostState, MySqlReader, WriteToken};
 #[cfg(feature = "postgres")]
 pub use adapters::postgres::Postgres;
+#[cfg(all(
+    feature = "sea-orm",
+    any(feature = "mysql", feature = "sqlite", feature = "postgres")
+))]
+pub use adapters::sql::Find;
+#[cfg(any(feature = "mysql", feature = "sqlite", feature = "postgres"))]
+pub use adapters::sql::Transaction;
 #[cfg(feature = "sqlite")]
 pub use adapters::sqlite::Sqlite;
 pub use at::{At, Optional};
@@ -66,6 +82,7 @@ pub use connection::{AnyConnection, Instance};
 pub use error::Error;
 pub use error_log::{ERROR_LOG_CAPACITY, ErrorRecord, Errors};
 pub use kind::{EXIT_CONFIG, EXIT_OK, EXIT_UNAVAILABLE, ErrorKind};
+pub use model::ModelOf;
 pub use registry::{Backend, Registry};
 pub use report::{Outcome, Report, ReportRow, StartError};
 pub use startup::{Builder, START_DEADLINE};
@@ -84,5 +101,9 @@ pub use values::Given;
 
 #[cfg(feature = "mongodb")]
 pub use mongodb;
+#[cfg(feature = "mongodm")]
+pub use mongodm;
+#[cfg(feature = "sea-orm")]
+pub use sea_orm;
 #[cfg(any(feature = "mysql", feature = "sqlite", feature = "postgres"))]
 pub use sqlx;

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 
 const CLI: &str = "run --quiet --package registry-cli --bin dbreg -- dev --install";
-const SHOP: &str = "run --quiet --example shop --features mysql,mongodb,memcached --";
+const SHOP: &str = "run --quiet --example shop --features mysql,mongodb,memcached,sea-orm --";
 const SAMPLE: &str = "examples/shop/sample.jsonl";
 
 fn main() -> ExitCode {

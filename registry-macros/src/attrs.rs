@@ -1,5 +1,6 @@
 //! `#[registry(…)]` and the struct that it stands on.
 
+use crate::mistakes::Mistakes;
 use crate::names::Names;
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::quote;
@@ -55,7 +56,7 @@ pub(crate) fn read(input: &DeriveInput) -> (Attrs, Result<(), Error>) {
     {
         found.read(attribute, &mut mistakes);
     }
-    (found.attrs(input, &mut mistakes), mistakes.0.map_or(Ok(()), Err))
+    (found.attrs(input, &mut mistakes), mistakes.into_result())
 }
 
 fn check_struct(input: &DeriveInput, mistakes: &mut Mistakes) {
@@ -77,22 +78,6 @@ fn check_struct(input: &DeriveInput, mistakes: &mut Mistakes) {
             input.generics.span(),
             format!("expected a struct without generics, found parameters; write `struct {app}` without them instead"),
         );
-    }
-}
-
-#[derive(Default)]
-struct Mistakes(Option<Error>);
-
-impl Mistakes {
-    fn tell(&mut self, span: Span, message: impl std::fmt::Display) {
-        self.add(Error::new(span, message));
-    }
-
-    fn add(&mut self, error: Error) {
-        match &mut self.0 {
-            Some(all) => all.combine(error),
-            None => self.0 = Some(error),
-        }
     }
 }
 
@@ -227,7 +212,7 @@ fn is_prefix(text: &str) -> bool {
 }
 
 /// A relative path would be looked up in the modules that are generated.
-fn is_absolute(path: &Path) -> bool {
+pub(crate) fn is_absolute(path: &Path) -> bool {
     path.leading_colon.is_some()
         || path
             .segments

@@ -1,4 +1,4 @@
-//! The derive macro of dbreg.
+//! The derive macros of dbreg.
 //!
 //! `#[derive(DbRegistry)]` reads `databases.toml` while the application is compiled, and writes the struct with one
 //! field per connection. The documentation for users is at `dbreg::DbRegistry`. The way of an input:
@@ -10,6 +10,9 @@
 //! 5. `expand` decides: the code, or the code with mistakes beside it, or `fallback`.
 //! 6. `fields` writes the module with the fields; `registry_config::encode` gives the model that the run time starts from.
 //!
+//! `#[derive(Model)]` is in `model`, documented at `dbreg::Model`: `model::attrs` reads `#[model(…)]` and tells every
+//! mistake, and `model::expand` writes the code of what is left.
+//!
 //! One mistake is one message. Where all names are certain, the real struct is written beside the messages; where they
 //! are not, `fallback` writes a type that nothing can be wrong with, so that no other error follows.
 
@@ -18,6 +21,8 @@ mod docs;
 mod expand;
 mod fallback;
 mod fields;
+mod mistakes;
+mod model;
 mod names;
 mod only;
 mod source;
@@ -95,4 +100,43 @@ pub fn derive_db_registry(input: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn test(arguments: TokenStream, item: TokenStream) -> TokenStream {
     test_function::expand(arguments.into(), item.into()).into()
+}
+
+/// Binds a model to its connection, at compile time.
+///
+/// ```text
+/// #[derive(dbreg::Model)]
+/// #[model(app_registry::mysql::main)]
+/// ```
+///
+/// `app_registry::mysql::main` is the place of `db.mysql.main`, a type that `#[derive(DbRegistry)]` generates; as a path
+/// it may be of another crate. A model may name several places: then it lives on each of them. The typed methods of a
+/// connection take only models of its place.
+///
+/// What the type has to be otherwise depends on the backend:
+///
+/// - **SQL**: the `Model` of an entity of SeaORM (feature `sea-orm`); the derive stands beside `DeriveEntityModel`.
+/// - **MongoDB**: a document, with serde's `Serialize` and `Deserialize`, and `collection = "…"`.
+/// - **memcached**: a value, with the same of serde, and `key = "…"`.
+///
+/// # Attributes
+///
+/// In one or several `#[model(…)]`:
+///
+/// | key | meaning |
+/// |---|---|
+/// | a path | the place of a connection; at least one |
+/// | `collection = "events"` | the collection of MongoDB that its documents are in |
+/// | `index("order", "-at", unique)` | an index of the collection; `-` for descending. Options: `unique`, `sparse`, `expire_after = "30d"`, `name = "…"`. Made when `sync_indexes` is called, and never else |
+/// | `key = "cart:{user}"` | the pattern of the keys in memcached; each `{field}` is a field of the value |
+/// | `expiry = "10m"` | how long memcached keeps the value; without it, for as long as there is room |
+/// | `crate = ::other::dbreg` | where dbreg is to be found, as an absolute path; default `::dbreg` |
+///
+/// # Keys
+///
+/// A field's text stands in a key with every character escaped that could end it or be a command: all but letters, digits
+/// and `-_.~@` are written as `%3A`. So two values with different fields never have one key.
+#[proc_macro_derive(Model, attributes(model))]
+pub fn derive_model(input: TokenStream) -> TokenStream {
+    model::derive(input.into()).into()
 }

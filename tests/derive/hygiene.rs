@@ -5,7 +5,7 @@ use crate::scratch::{Message, Scratch};
 const FILE: &str = "[memcached.main]\nhost = \"c1\"\n\n[memcached.match]\nhost = \"c2\"\nstart = \"optional\"\n\n\
                     [memcached.gen]\nhost = { env = \"CACHE\" }\n\n[profile.test.memcached.main]\nhost = \"c3\"\n";
 
-fn check(name: &str, library: &str) -> Vec<Message> {
+pub(crate) fn check(name: &str, library: &str) -> Vec<Message> {
     check_with(name, library, |_| ())
 }
 
@@ -16,14 +16,14 @@ fn check_with(name: &str, library: &str, more: impl FnOnce(&Scratch)) -> Vec<Mes
     scratch.messages()
 }
 
-fn assert_silent(messages: &[Message]) {
+pub(crate) fn assert_silent(messages: &[Message]) {
     let shown: String = messages.iter().map(|message| message.rendered.as_str()).collect();
     assert!(messages.is_empty(), "{shown}");
 }
 
 /// What a strict crate asks for: nothing of it may be refused because of generated code, nor may a user's own `forbid`
 /// forbid the generated code.
-const STRICT: &str = "#![deny(warnings, missing_docs, missing_debug_implementations, unreachable_pub, unused, \
+pub(crate) const STRICT: &str = "#![deny(warnings, missing_docs, missing_debug_implementations, unreachable_pub, unused, \
                       unused_qualifications, single_use_lifetimes, elided_lifetimes_in_paths, unnameable_types, \
                       trivial_casts, unused_lifetimes, redundant_lifetimes, let_underscore_drop, \
                       nonstandard_style, future_incompatible, rust_2018_idioms, keyword_idents)]\n\

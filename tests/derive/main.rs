@@ -4,6 +4,7 @@
 
 mod hygiene;
 mod mistakes;
+mod models;
 mod rebuild;
 mod registry;
 mod scratch;

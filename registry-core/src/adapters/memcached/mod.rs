@@ -39,6 +39,7 @@ mod session;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod typed;
 mod vitality;
 mod wire;
 mod write;
@@ -47,6 +48,7 @@ pub use address::HostAddress;
 pub use commands::{CasOutcome, CasToken};
 pub use expiry::Expiry;
 pub use multi::{FailedHost, MultiGet};
+pub use typed::{CacheKey, CacheModel};
 
 use crate::base::Base;
 use crate::connection::method_set;

@@ -4,6 +4,9 @@
 //! encrypt. With `"require"` the driver accepts any certificate.
 
 mod error;
+mod find;
+mod index;
+mod models;
 mod open;
 mod options;
 mod refused;
@@ -27,6 +30,12 @@ use mongodb::bson::Document;
 use mongodb::{Collection, Database};
 use std::sync::Arc;
 use target::Target;
+
+pub use find::MongoFind;
+pub use index::{CollectionIndex, SyncedIndexes};
+#[cfg(feature = "mongodm")]
+pub use models::CollectionConfig;
+pub use models::CollectionModel;
 
 /// A MongoDB connection: `db.mongodb.logs`. Cheap to clone.
 ///

@@ -165,6 +165,8 @@ method_set!(
     own instance
 );
 sql::sql_handle!(MySql, sqlx::MySql);
+#[cfg(feature = "sea-orm")]
+sql::orm::orm_handle!(MySql, sqlx::MySql, MySql);
 
 impl Connection for MySql {
     fn base(&self) -> &Arc<Base> {

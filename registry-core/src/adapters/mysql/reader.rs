@@ -4,6 +4,7 @@ use super::router::{Held, Place, Router};
 use super::token::WriteToken;
 use super::{Inner, MySql};
 use crate::adapters::sql::{as_driver_error, closed, copy_of};
+use crate::at::At;
 use crate::error::Error;
 use crate::kind::ErrorKind;
 use sqlx::pool::PoolConnection;
@@ -87,6 +88,21 @@ impl MySql {
             Ok(WriteToken::of(&mut session).await?)
         };
         base.run("write_token", work).await
+    }
+}
+
+/// The readers of a connection with a tag have it, too: the models of its place are read through them.
+impl<P> At<MySql, P> {
+    /// As [`read`](MySql::read) of the handle.
+    #[must_use]
+    pub fn read(&self) -> At<MySqlReader, P> {
+        At::new((**self).read())
+    }
+
+    /// As [`read_after`](MySql::read_after) of the handle.
+    #[must_use]
+    pub fn read_after(&self, token: &WriteToken) -> At<MySqlReader, P> {
+        At::new((**self).read_after(token))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::reader::MySqlReader;
 use super::router::Held;
-use crate::adapters::sql::closed;
+use crate::adapters::sql::{self, closed};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _};
@@ -114,6 +114,10 @@ impl<'c> sqlx::Acquire<'c> for &MySqlReader {
         Box::pin(async move { reader.begin().await })
     }
 }
+
+sql::tagged_executor!(MySqlReader, Database);
+#[cfg(feature = "sea-orm")]
+sql::orm::orm_connection!(MySqlReader, MySql, |reader| &reader.inner.base, |reader| reader);
 
 /// Hands over one item. The stream that takes it may be gone; then this future is about to be, too.
 async fn tell(rows: &mpsc::Sender<Item>, item: Item) {

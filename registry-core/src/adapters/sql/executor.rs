@@ -114,6 +114,40 @@ macro_rules! sql_handle {
                 self.direct(pool.begin()).await
             }
 
+            /// Runs work in a transaction: committed when the work gives `Ok`, rolled back when it gives `Err`, when it
+            /// panics, and when this future is dropped.
+            ///
+            /// The error type is free, because an error of the domain must roll back, too; it takes dbreg's own with
+            /// `From`, and where the compiler cannot know it, the end of the work says it: `Ok::<_, MyError>(..)`.
+            /// `&mut *tx` is an sqlx `Executor`. Nothing is ever tried again.
+            ///
+            /// ```no_run
+            /// # use registry_core::{Error, sqlx};
+            #[doc = concat!("# async fn example(db: registry_core::", stringify!($handle), ") -> Result<(), Error> {")]
+            /// db.transaction(async |tx| {
+            ///     sqlx::query("update account set cents = cents - 5 where name = 'ada'").execute(&mut *tx).await?;
+            ///     sqlx::query("update account set cents = cents + 5 where name = 'grace'").execute(&mut *tx).await?;
+            ///     Ok(())
+            /// })
+            /// .await
+            /// # }
+            /// ```
+            ///
+            /// # Errors
+            /// What the work gives. As [`Error`](crate::Error): `Timeout` when all of it, the wait for a session included,
+            /// takes longer than the connection's `timeout`, and then it is rolled back; what the server answers to `BEGIN`
+            /// and `COMMIT`; `Closed` after [`close`](Self::close). When the answer to `COMMIT` is lost, the message says
+            /// that the outcome is not known, and the error is not transient.
+            pub async fn transaction<T, E, F>(&self, work: F) -> ::core::result::Result<T, E>
+            where
+                F: AsyncFnOnce(
+                    &mut $crate::At<$crate::Transaction<$database>, ()>,
+                ) -> ::core::result::Result<T, E>,
+                E: From<$crate::Error>,
+            {
+                $crate::adapters::sql::transaction(&self.inner.base, || self.client(), work).await
+            }
+
             /// The pool, as a direct call wants it.
             fn pool(&self) -> ::core::result::Result<sqlx::Pool<$database>, sqlx::Error> {
                 self.client()
@@ -230,6 +264,28 @@ macro_rules! sql_handle {
             }
         }
 
+        impl<P> $crate::At<$handle, P> {
+            #[doc = concat!("As [`transaction`](crate::", stringify!($handle), "::transaction) of the handle; the models of this place live in it.")]
+            ///
+            /// # Errors
+            #[doc = concat!("As [`transaction`](crate::", stringify!($handle), "::transaction) of the handle.")]
+            pub async fn transaction<T, E, F>(&self, work: F) -> ::core::result::Result<T, E>
+            where
+                F: AsyncFnOnce(&mut $crate::At<$crate::Transaction<$database>, P>) -> ::core::result::Result<T, E>,
+                E: From<$crate::Error>,
+            {
+                $crate::adapters::sql::transaction(&self.inner.base, || self.client(), work).await
+            }
+        }
+
+        $crate::adapters::sql::tagged_executor!($handle, $database);
+    };
+}
+pub(crate) use sql_handle;
+
+/// Makes what is an sqlx `Executor` and `Acquire` by reference both behind its tag, too.
+macro_rules! tagged_executor {
+    ($handle:ident, $database:ty) => {
         impl<'c, P> sqlx::Executor<'c> for &$crate::At<$handle, P> {
             type Database = $database;
 
@@ -317,4 +373,4 @@ macro_rules! sql_handle {
         }
     };
 }
-pub(crate) use sql_handle;
+pub(crate) use tagged_executor;

@@ -3,11 +3,18 @@
 
 mod error;
 mod executor;
+#[cfg(feature = "sea-orm")]
+mod find;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 mod login;
+#[cfg(feature = "sea-orm")]
+mod models;
+#[cfg(feature = "sea-orm")]
+pub(crate) mod orm;
 mod pool;
 #[cfg(feature = "tasks")]
 pub(crate) mod tasks;
+mod transaction;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 mod watcher;
 
@@ -16,7 +23,7 @@ pub(crate) use error::explain;
 pub(crate) use error::{as_driver_error, closed};
 #[cfg(feature = "mysql")]
 pub(crate) use executor::copy_of;
-pub(crate) use executor::{record, sql_handle, stream};
+pub(crate) use executor::{record, sql_handle, stream, tagged_executor};
 #[cfg(all(feature = "tasks", any(feature = "mysql", feature = "postgres")))]
 pub(crate) use login::is_loopback;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
@@ -24,5 +31,10 @@ pub(crate) use login::{Login, Tls, authority, shown};
 #[cfg(feature = "mysql")]
 pub(crate) use pool::{Fitness, RELEASE_PING, greeting};
 pub(crate) use pool::{Limits, fill, options, sessions};
+pub use transaction::Transaction;
+pub(crate) use transaction::transaction;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 pub(crate) use watcher::Watcher;
+
+#[cfg(feature = "sea-orm")]
+pub use find::Find;

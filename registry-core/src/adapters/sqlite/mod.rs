@@ -65,6 +65,8 @@ impl Sqlite {
 
 method_set!(Sqlite, SqlitePool, "The driver's own pool: [`sqlx::SqlitePool`].");
 sql::sql_handle!(Sqlite, sqlx::Sqlite);
+#[cfg(feature = "sea-orm")]
+sql::orm::orm_handle!(Sqlite, sqlx::Sqlite, Sqlite);
 
 impl Connection for Sqlite {
     fn base(&self) -> &Arc<Base> {

@@ -1,0 +1,85 @@
+//! Models on MySQL: the handle, its readers, and a foreign place.
+
+use crate::order::{self, Column, Model as Order};
+use dbreg::sea_orm::{ColumnTrait, QueryFilter};
+use dbreg::{DbRegistry, ErrorKind, sqlx};
+use registry_dev::MySqlServer;
+
+#[derive(DbRegistry)]
+#[registry(toml = r#"
+[mysql.main]
+host = "127.0.0.1"
+username = "shop"
+db = "shop"
+timeout = "2s"
+
+[mysql.spare]
+host = "127.0.0.1"
+username = "shop"
+db = "shop"
+start = "optional"
+"#)]
+pub(crate) struct App;
+
+pub(crate) async fn connect() -> (MySqlServer, AppRegistry) {
+    let server = registry_dev::mysql().await.unwrap();
+    server.create_database("shop", "shop", "secret").await.unwrap();
+    let mut builder = App::builder();
+    for name in ["MAIN", "SPARE"] {
+        builder = builder
+            .variable(format!("DBREG_MYSQL__{name}__PORT"), server.port())
+            .variable(format!("DBREG_MYSQL__{name}__PASSWORD"), "secret");
+    }
+    let db = builder.connect().await.unwrap();
+    let table = "create table shop_order (number bigint auto_increment primary key, customer varchar(80) not null unique, \
+                 cents bigint not null)";
+    sqlx::query(table).execute(&db.mysql.main).await.unwrap();
+    (server, db)
+}
+
+#[tokio::test]
+async fn models_live_on_the_handle_and_are_read_on_its_readers() {
+    let (_server, db) = connect().await;
+    let main = &db.mysql.main;
+    let ada = main.insert(order::new("Ada", 350)).await.unwrap();
+    assert_eq!(ada.number, 1, "the number that the server chose");
+    main.insert_many([order::new("Grace", 720)]).await.unwrap();
+    let counted: i64 = sqlx::query_scalar("select count(*) from shop_order")
+        .fetch_one(&main.instance())
+        .await
+        .unwrap();
+    assert_eq!(counted, 2);
+
+    let reader = main.read();
+    let found = reader
+        .find::<Order>()
+        .filter(Column::Customer.eq("Ada"))
+        .all()
+        .await
+        .unwrap();
+    assert_eq!(found, [ada.clone()]);
+    let token = main.write_token().await.unwrap();
+    assert_eq!(main.read_after(&token).find::<Order>().count().await.unwrap(), 2);
+    // The reader is still the executor of sqlx that it was.
+    let name: String = sqlx::query_scalar("select customer from shop_order where number = 2")
+        .fetch_one(&main.read())
+        .await
+        .unwrap();
+    assert_eq!(name, "Grace");
+
+    let error = reader.insert(order::new("Alan", 1)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Operation, "{error}");
+    assert!(
+        error.message().contains("READ ONLY") || error.message().contains("1792"),
+        "{error}"
+    );
+    assert_eq!(main.errors().total, 1, "{:?}", main.errors());
+    assert_eq!(main.find::<Order>().count().await.unwrap(), 2);
+
+    assert!(main.delete(ada).await.unwrap());
+    assert_eq!(
+        main.orm().get_database_backend(),
+        dbreg::sea_orm::DbBackend::MySql
+    );
+    db.close().await.unwrap();
+}
