@@ -54,6 +54,8 @@ async fn nothing_that_destroys_goes_on_without_the_exact_name() {
         assert!(text(&output).contains("REFUSED"), "{}", text(&output));
         assert_eq!(status(&output), 78);
     }
+    let output = project.dbreg(&["rebuild", "--dry-run"], &[]).await;
+    insta::assert_snapshot!(text(&output));
     // A name that is not exact is a mistake of the command line.
     let output = project
         .dbreg(&["drop", "--i-know-this-destroys", "sqlite.locla"], &[])

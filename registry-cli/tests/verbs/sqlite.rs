@@ -76,7 +76,8 @@ async fn a_dry_run_says_it_and_changes_nothing() {
     assert_eq!(names, ["create", "migrate", "fill"]);
     assert!(!project.path().join("app.db").exists());
     let (words, code) = run(&project, &["build", "--dry-run"]).await;
-    assert!(words.contains("sqlite.local") && code == 0, "{words}");
+    assert_eq!(code, 0, "{words}");
+    insta::assert_snapshot!(words);
 }
 
 #[tokio::test]
@@ -142,6 +143,7 @@ async fn migrations_go_up_and_down_and_their_state_is_told() {
 
     let (words, code) = run(&project, &["migrate", "status", "sqlite.local"]).await;
     assert_eq!((words.lines().count(), code), (2, 0), "{words}");
+    assert!(words.ends_with("sqlite.local\t2\tnotes\tpending\n"), "{words}");
 
     // A migration that was changed after it was applied is nothing that passes.
     project.write(
