@@ -49,6 +49,8 @@ pub use registry_macros::{DbRegistry, Model};
 
 #[cfg(feature = "memcached")]
 pub use registry_core::Memcached;
+#[cfg(feature = "mongodb")]
+pub use registry_core::MongoDb;
 #[cfg(feature = "mysql")]
 pub use registry_core::MySql;
 #[cfg(feature = "postgres")]
@@ -56,7 +58,7 @@ pub use registry_core::Postgres;
 #[cfg(feature = "sqlite")]
 pub use registry_core::Sqlite;
 #[cfg(feature = "mongodb")]
-pub use registry_core::{CollectionIndex, CollectionModel, MongoDb, MongoFind, SyncedIndexes};
+pub use registry_core::{CollectionIndex, CollectionModel, MongoFind, SyncedIndexes};
 
 #[cfg(all(
     feature = "sea-orm",

@@ -111,7 +111,12 @@ impl Base {
         self.policy
     }
 
-    #[cfg(any(feature = "memcached", feature = "mysql", feature = "sqlite"))]
+    #[cfg(any(
+        feature = "memcached",
+        feature = "mysql",
+        feature = "postgres",
+        feature = "sqlite"
+    ))]
     pub(crate) fn timeout(&self) -> Duration {
         self.timeout
     }
@@ -287,7 +292,12 @@ impl Base {
     }
 
     /// As [`bounded`](Self::bounded), under a deadline of its own; nothing when that has passed.
-    #[cfg(any(feature = "memcached", feature = "mysql", feature = "sqlite"))]
+    #[cfg(any(
+        feature = "memcached",
+        feature = "mysql",
+        feature = "postgres",
+        feature = "sqlite"
+    ))]
     pub(crate) async fn patient<T>(
         &self,
         deadline: tokio::time::Instant,

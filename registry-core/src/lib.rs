@@ -42,7 +42,12 @@ mod status;
 mod supervise;
 #[cfg(feature = "tasks")]
 #[cfg_attr(
-    not(any(feature = "mysql", feature = "sqlite", feature = "postgres")),
+    not(any(
+        feature = "mysql",
+        feature = "sqlite",
+        feature = "postgres",
+        feature = "mongodb"
+    )),
     expect(dead_code, unused_imports, reason = "no backend takes all of it")
 )]
 pub mod tasks;

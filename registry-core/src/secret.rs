@@ -28,6 +28,13 @@ pub(crate) fn resolve(reference: &Reference) -> Result<Secret, Error> {
         },
         Reference::File(path) => read_file(Path::new(path.as_ref()))?,
     };
+    if text.contains('\0') {
+        // A login is made of texts that end with it: what follows would be read as the next one.
+        return Err(config(format!(
+            "{} holds a NUL, which no server takes",
+            subject(reference)
+        )));
+    }
     if text.is_empty() {
         return Err(config(format!("{} is empty", subject(reference)))
             .help("for an account without a password write `password = \"\"`"));
@@ -154,9 +161,11 @@ mod tests {
     fn names_the_file_and_never_what_is_in_it() {
         let (large, binary) = (file(&vec![b'x'; 65 * 1024]), file(b"canary\xff"));
         let (empty, newline) = (file(b""), file(b"\n"));
+        let nul = file(b"canary\0");
         for (path, words) in [
             (large.path(), "more than 65536 bytes"),
             (binary.path(), "not valid UTF-8"),
+            (nul.path(), "holds a NUL"),
             (empty.path(), "is empty"),
             (newline.path(), "is empty"),
             (Path::new("/nonexistent/secret"), "no such file"),

@@ -271,6 +271,32 @@ async fn scripts_and_tables_without_a_key_are_not_replaced_blindly() {
 }
 
 #[tokio::test]
+async fn a_database_of_another_character_set_takes_the_record_of_any_label() {
+    let server = registry_dev::mysql().await.unwrap();
+    let mut session = root(&server).await;
+    execute(&mut session, "create database shop character set latin1").await;
+    let scene = Scene::mysql(&server, "shop");
+    scene
+        .migration(
+            "mysql.main",
+            "1_a.sql",
+            "create table a (name varchar(9) character set utf8mb4 primary key)",
+        )
+        .fixture("mysql.main", "1-a.toml", "[a.\"漢\"]\nname = \"漢\"\n")
+        .fixture("mysql.main", "2-A.toml", "[[a]]\nname = \"ü\"\n");
+    scene.run(Verb::Build).await;
+    good(run(&scene.builder().replace(true).build().unwrap(), Verb::Fill).await);
+    assert_eq!(
+        text(
+            &mut session,
+            "select group_concat(name order by name desc) from shop.a"
+        )
+        .await,
+        "漢,ü"
+    );
+}
+
+#[tokio::test]
 async fn two_at_once_fill_once() {
     let server = registry_dev::mysql().await.unwrap();
     let scene = scene(&server).await;

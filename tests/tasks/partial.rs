@@ -1,7 +1,7 @@
 //! A verb on several connections, of which one fails: what is told, and that it can be run again.
 
-use crate::scene::{Scene, bad, good, number, outcomes, root, run};
-use dbreg::tasks::{Event, Verb};
+use crate::scene::{Scene, bad, execute, good, number, outcomes, root, run};
+use dbreg::tasks::{Event, Tasks, Verb};
 use std::sync::Mutex;
 
 #[tokio::test]
@@ -151,6 +151,8 @@ async fn a_plan_says_what_would_happen_and_changes_nothing() {
     scene.migration("mysql.main", "3_c.sql", "create table c (id int primary key)");
     let plan = main.plan(Verb::Migrate).await;
     assert_eq!(plan.connections[0].steps[0].details, ["apply 3 c"]);
+    let plan = main.plan(Verb::Create).await;
+    assert!(plan.connections[0].steps[0].details.is_empty(), "{plan}");
     let plan = main.plan(Verb::Rebuild).await;
     assert_eq!(
         plan.connections[0].steps[2].details,
@@ -158,4 +160,77 @@ async fn a_plan_says_what_would_happen_and_changes_nothing() {
     );
     assert!(plan.is_clear(), "{plan}");
     assert_eq!(number(&mut session, "select count(*) from shop.a").await, 1);
+
+    scene.migration("mysql.main", "1_a.sql", "create table a (id bigint primary key)");
+    let plan = main.plan(Verb::Migrate).await;
+    assert_eq!(plan.exit_code(), 78);
+    assert!(
+        plan.to_string()
+            .contains("the migration 1 a is applied, and its file was changed since"),
+        "{plan}"
+    );
+}
+
+/// Gives a verb so many chances to go on, and then drops it.
+async fn dropped_after(tasks: &Tasks, verb: Verb, polls: u32) {
+    let running = tasks.run(verb, |_| {});
+    let mut running = std::pin::pin!(running);
+    for _ in 0..polls {
+        if futures_util::poll!(running.as_mut()).is_ready() {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn dropped_at_any_moment_it_can_be_run_again() {
+    let server = registry_dev::mysql().await.unwrap();
+    let mut session = root(&server).await;
+    execute(
+        &mut session,
+        "create database shop; create table shop.a (id int primary key)",
+    )
+    .await;
+    let scene = Scene::mysql(&server, "shop").with("[sqlite.local]\npath = \"$/app.db\"\n");
+    scene.migration(
+        "sqlite.local",
+        "1_a.sql",
+        "create table a (id integer primary key)",
+    );
+    for label in ["mysql.main", "sqlite.local"] {
+        for n in 2..6 {
+            // No changes of structure: MySQL could not roll them back.
+            scene.migration(
+                label,
+                &format!("{n}_row.sql"),
+                &format!("insert into a values ({n})"),
+            );
+        }
+        scene.fixture(label, "1-a.toml", "[[a]]\nid = 11\n[[a]]\nid = 12\n");
+        scene.fixture(label, "2-a.toml", "[[a]]\nid = 13\n");
+    }
+    scene.run(Verb::Create).await;
+    for polls in (0..12).map(|power| 1 << power) {
+        dropped_after(&scene.tasks(), Verb::Migrate, polls).await;
+        dropped_after(&scene.tasks(), Verb::Fill, polls).await;
+    }
+    scene.run(Verb::Migrate).await;
+    // Those that were not dropped may have filled everything.
+    let replacing = scene.builder().replace(true).build().unwrap();
+    good(run(&replacing, Verb::Fill).await);
+    assert_eq!(number(&mut session, "select count(*) from shop.a").await, 7);
+    assert_eq!(
+        number(
+            &mut session,
+            "select count(*) from shop._sqlx_migrations where success"
+        )
+        .await,
+        4
+    );
+    let count: i64 = dbreg::sqlx::query_scalar("select count(*) from a")
+        .fetch_one(&mut scene.look().await)
+        .await
+        .unwrap();
+    assert_eq!(count, 7);
 }

@@ -99,6 +99,17 @@ async fn what_fails_stands_in_the_report_beside_what_is_ready() {
     assert_eq!(error.exit_code(), 78);
 
     execute(&mut session, "create database shop").await;
+    let away = App::builder()
+        .variable("DBREG_MYSQL__MAIN__PORT", 1)
+        .variable("DBREG_MYSQL__FOREIGN__PORT", server.port())
+        .migrations(scene.path("migrations"))
+        .migrate(true);
+    let error = away.connect().await.unwrap_err();
+    assert!(
+        error.to_string().contains("not migrated: connection refused"),
+        "{error}"
+    );
+    assert_eq!(error.exit_code(), 69);
     scene.migration("mysql.main", "3_bad.sql", "insert into missing values (1)");
     let error = builder(&server, &scene).connect().await.unwrap_err();
     assert!(error.to_string().contains("3_bad.sql: "), "{error}");

@@ -1,5 +1,6 @@
 //! Fixtures of MongoDB, and what empties a database.
 
+use crate::project::Project;
 use crate::store::Store;
 use dbreg::mongodb::bson::{Bson, Document, doc};
 use dbreg::tasks::Verb;
@@ -159,7 +160,7 @@ async fn what_a_crash_has_left_is_taken_away_and_filled_again() {
     let files = store.db.collection::<Document>("_dbreg_fixtures");
     let crashed = doc! { "$set": { "state": "filling" } };
     files
-        .update_one(doc! { "_id": "10-posts" }, crashed)
+        .update_one(doc! { "_id": "mongodb.logs/10-posts.json" }, crashed)
         .await
         .unwrap();
     assert_eq!(
@@ -314,4 +315,116 @@ async fn the_stored_mark_protects_against_every_verb_that_destroys() {
         .project
         .done_with(Verb::Clear, |tasks| tasks.i_know_this_destroys("mongodb.logs"));
     assert_eq!(words.await, "removed 6 documents");
+}
+
+#[tokio::test]
+async fn of_several_at_once_one_fills() {
+    let store = Store::start().await;
+    write(&store);
+    let reports = futures_util::future::join_all((0..3).map(|_| store.project.run(Verb::Fill))).await;
+    // The lock is held for a file: one may fill the first, and another the second.
+    let mut told: Vec<&str> = reports
+        .iter()
+        .flat_map(|report| &report.connections[0].steps[0].details)
+        .map(String::as_str)
+        .collect();
+    told.sort_unstable();
+    assert_eq!(
+        told,
+        [
+            "filled 00_users.toml: 2 rows",
+            "filled 10-posts.json: 2 rows",
+            "filled 20-kinds.csv: 2 rows"
+        ]
+    );
+    assert_eq!(all(&store).await.len(), 6);
+}
+
+#[tokio::test]
+async fn two_connections_to_one_database_have_fixtures_of_their_own() {
+    let server = registry_dev::mongodb().await.unwrap();
+    let port = server.port();
+    let host = format!("host = \"127.0.0.1\"\nport = {port}\ndb = \"shop\"\n");
+    let project = Project::new(format!("[mongodb.a]\n{host}[mongodb.b]\n{host}"));
+    for label in ["mongodb.a", "mongodb.b"] {
+        let text = "[things.one]\nof = \"LABEL\"\n[[parts]]\nof = { ref = \"things.one#of\" }\n";
+        project.write(
+            &format!("fixtures/{label}/1-things.toml"),
+            &text.replace("LABEL", label),
+        );
+    }
+    let report = project.run(Verb::Fill).await;
+    assert!(report.is_success(), "{report}");
+    let url = format!("mongodb://127.0.0.1:{port}/?directConnection=true");
+    let db = dbreg::mongodb::Client::with_uri_str(url)
+        .await
+        .unwrap()
+        .database("shop");
+    for collection in ["things", "parts"] {
+        let documents = db.collection::<Document>(collection);
+        for label in ["mongodb.a", "mongodb.b"] {
+            let count = documents.count_documents(doc! { "of": label }).await.unwrap();
+            assert_eq!(count, 1, "{collection} of {label}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_got_another_name_changes_nothing_of_what_the_old_one_wrote() {
+    let store = Store::start().await;
+    write(&store);
+    store.project.done(Verb::Fill).await;
+    let before = all(&store).await;
+    store.project.remove("fixtures/mongodb.logs/00_users.toml");
+    let users = format!(
+        "[users.carol]\nname = \"Carol\"\n{}",
+        USERS.replace("_id = 7\n", "")
+    );
+    store
+        .project
+        .write("fixtures/mongodb.logs/05_people.toml", &users);
+    for replace in [false, true] {
+        let failed = store
+            .project
+            .failed_with(Verb::Fill, |tasks| tasks.replace(replace))
+            .await;
+        assert!(
+            failed.ends_with(
+                "a label of this file was filled by another file; `refill` clears everything first"
+            ),
+            "{failed}"
+        );
+        assert_eq!(all(&store).await, before);
+    }
+    store.project.done(Verb::Refill).await;
+    assert_eq!(store.documents("users").await.len(), 3);
+}
+
+#[tokio::test]
+async fn another_way_to_a_protected_database_refuses_too() {
+    let server = registry_dev::mongodb().await.unwrap();
+    let port = server.port();
+    let project = Project::new(format!(
+        "[mongodb.a]\nhost = \"127.0.0.1\"\nport = {port}\ndb = \"shop\"\nprotected = true\n\
+         [mongodb.b]\nurl = \"mongodb://LOCALHOST:{port}/Shop\"\n\
+         [mongodb.c]\nhost = \"127.0.0.1\"\nport = {port}\ndb = \"other\"\n"
+    ));
+    for verb in [
+        Verb::Drop,
+        Verb::Clear,
+        Verb::Purge,
+        Verb::Rebuild,
+        Verb::Refill,
+        Verb::Fill,
+    ] {
+        let report = project.run_with(verb, |tasks| tasks.only("mongodb.b")).await;
+        assert_eq!(report.exit_code(), dbreg::EXIT_CONFIG, "{report}");
+        assert!(
+            report.to_string().contains("--i-know-this-destroys mongodb.a"),
+            "{report}"
+        );
+    }
+    project
+        .done_with(Verb::Clear, |tasks| tasks.only("mongodb.c"))
+        .await;
 }

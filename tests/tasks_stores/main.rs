@@ -1,7 +1,10 @@
 //! The verbs on MongoDB and memcached, on real servers: what is there afterwards is asked with the drivers' own clients.
 #![expect(clippy::unwrap_used, reason = "a test states its expectations by panicking")]
 
+mod documents;
 mod fixtures;
+mod keys;
 mod migrations;
 mod project;
+mod start;
 mod store;

@@ -4,9 +4,9 @@
 //! in the files is the same for every backend; what a value becomes is the backend's matter. docs/fixtures.md is the
 //! format for those who write them.
 //!
-//! 1. [`folder`] lists and reads the files, each within its bounds.
-//! 2. TOML and JSON give the same tree, which [`rows`] turns into rows; [`csv`] gives rows at once.
-//! 3. [`labels`] follows the references over all files: each leads to an earlier row.
+//! 1. `folder` lists and reads the files, each within its bounds.
+//! 2. TOML and JSON give the same tree, which `rows` turns into rows; `csv` gives rows at once.
+//! 3. `labels` follows the references over all files: each leads to an earlier row.
 //!
 //! Every mistake of every file is told at once.
 
@@ -40,6 +40,16 @@ pub struct Fixture {
     pub checksum: String,
     /// What stands in it.
     pub content: Content,
+}
+
+impl Fixture {
+    /// What it is recorded under, `mongodb.logs/10-events.json`: two connections may lead to one database.
+    #[cfg(feature = "mongodb")]
+    pub(crate) fn recorded_as(&self) -> String {
+        let mut parts = self.path.iter().rev().take(2);
+        let (file, folder) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        format!("{}/{}", folder.to_string_lossy(), file.to_string_lossy())
+    }
 }
 
 /// What a file of fixtures holds.
@@ -89,6 +99,32 @@ pub enum Value {
     Table(Vec<(String, Self)>),
     /// A value of an earlier row.
     Reference(Reference),
+}
+
+impl Value {
+    /// The value as JSON; `None` where it has no place in it: bytes, a reference, `nan`.
+    #[cfg(any(feature = "mongodb", feature = "memcached"))]
+    pub(crate) fn to_json(&self) -> Option<serde_json::Value> {
+        Some(match self {
+            Self::Null => serde_json::Value::Null,
+            Self::Bool(flag) => (*flag).into(),
+            Self::Integer(number) => (*number).into(),
+            Self::Float(number) => serde_json::Number::from_f64(*number)?.into(),
+            Self::Text(text) | Self::DateTime(text) => text.clone().into(),
+            Self::List(values) => values
+                .iter()
+                .map(Self::to_json)
+                .collect::<Option<Vec<_>>>()?
+                .into(),
+            Self::Table(entries) => {
+                let entries = entries
+                    .iter()
+                    .map(|(key, value)| Some((key.clone(), value.to_json()?)));
+                serde_json::Value::Object(entries.collect::<Option<_>>()?)
+            }
+            Self::Bytes(_) | Self::Reference(_) => return None,
+        })
+    }
 }
 
 /// `users.alice`, or `users.alice#email`: a value of an earlier row, of the same file or of an earlier one.

@@ -6,7 +6,7 @@ use super::fixture::{self, Content, Fixture, Formats};
 use super::migrations::{self, Migrations};
 use super::plan::{Obstacle, Plan, PlannedRow, PlannedStep};
 use super::protection::{self, Objection};
-use super::steps::{MigrationState, MigrationStatus, Steps};
+use super::steps::{Marked, MigrationState, MigrationStatus, Steps};
 use super::subject::Subject;
 use super::verb::{MigrateTo, Step, Verb};
 use crate::backoff::Backoff;
@@ -199,12 +199,15 @@ impl Tasks {
                 } else {
                     self.status_of(one, &**works).await
                 };
-                match known {
+                match known.and_then(without_doubt) {
                     Ok(known) => status = Some(known),
                     Err(error) => row.obstacle = Some(Obstacle::Failed(error)),
                 }
             }
             let details = match step {
+                Step::Create if !steps.contains(&Step::Drop) && is_there(subject, &**works).await => {
+                    Vec::new()
+                }
                 Step::Create => vec![format!("create {}", row.target)],
                 Step::Drop => vec![format!("drop {} and all that is in it", row.target)],
                 Step::Clear => vec![format!("remove all data of {}", row.target)],
@@ -212,7 +215,7 @@ impl Tasks {
                 Step::Fill => one.fixtures.iter().map(planned_fixture).collect(),
                 Step::Migrate | Step::Revert => {
                     let status = status.as_deref().unwrap_or_default();
-                    planned_migrations(&one.migrations, status, self.options.to)
+                    planned_migrations(status, self.options.to)
                 }
             };
             row.steps.push(PlannedStep { step: *step, details });
@@ -226,6 +229,25 @@ impl Subject {
         match &self.steps {
             Ok(steps) => steps.target(),
             Err(_) => String::new(),
+        }
+    }
+}
+
+/// Whether the database is known to exist.
+async fn is_there(subject: &Subject, works: &dyn Steps) -> bool {
+    let asked = within(subject.connect_timeout, works.mark(), |error| error).await;
+    matches!(asked, Ok(Marked::Unmarked | Marked::As(_)))
+}
+
+/// The state of migrations, unless it is one that `migrate` would stop at.
+fn without_doubt(status: Vec<MigrationStatus>) -> Result<Vec<MigrationStatus>, Error> {
+    let is_good =
+        |one: &&MigrationStatus| matches!(one.state, MigrationState::Pending | MigrationState::Applied(_));
+    match status.iter().find(|one| !is_good(one)) {
+        None => Ok(status),
+        Some(one) => {
+            let message = format!("the migration {} {} is {}", one.version, one.name, one.state);
+            Err(Error::new(ErrorKind::Config, message).help("`migrate` says what to do about it"))
         }
     }
 }
@@ -267,7 +289,7 @@ fn all_pending(migrations: &Migrations) -> Vec<MigrationStatus> {
     migrations.list.iter().map(pending).collect()
 }
 
-fn planned_migrations(migrations: &Migrations, status: &[MigrationStatus], to: MigrateTo) -> Vec<String> {
+fn planned_migrations(status: &[MigrationStatus], to: MigrateTo) -> Vec<String> {
     let label = |one: &MigrationStatus| format!("{} {}", one.version, one.name);
     let applied = status.iter().filter(|one| one.state != MigrationState::Pending);
     let pending = status.iter().filter(|one| one.state == MigrationState::Pending);
@@ -284,7 +306,6 @@ fn planned_migrations(migrations: &Migrations, status: &[MigrationStatus], to: M
         MigrateTo::RevertTo(version) => {
             let mut above: Vec<_> = applied.filter(|one| one.version > version).collect();
             above.reverse();
-            debug_assert!(above.len() <= status.len().max(migrations.list.len()));
             above.iter().map(|one| format!("revert {}", label(one))).collect()
         }
     }

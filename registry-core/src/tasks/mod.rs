@@ -49,6 +49,9 @@ pub(crate) use steps::{
     Done, ENVIRONMENT, FIXTURES, Filled, METADATA, Mark, Marked, PROTECTED, Reach, Refill, Steps, Tell,
 };
 
+#[cfg(any(feature = "mongodb", feature = "memcached"))]
+pub(crate) use subject::spelled;
+
 use builder::Options;
 use subject::Subject;
 

@@ -50,18 +50,15 @@ pub(crate) fn by_settings(subjects: &[Subject], at: usize, known: &[String]) -> 
         refusal.needs.push(mine.label.clone());
     }
     for other in mine.shares_with.iter().map(|other| &subjects[*other]) {
-        if !other.reasons.is_empty() && !is_known(other) {
-            let why = other.reasons.join(", ");
+        let mut reasons = other.reasons.clone();
+        if !other.takes_tasks {
+            reasons.push("it has `tasks = false`".to_owned());
+        }
+        if !reasons.is_empty() && !is_known(other) {
+            let why = reasons.join(", ");
             let reason = format!("`{}` leads to the same database, and {why}", other.label);
             refusal.reasons.push(reason);
             refusal.needs.push(other.label.clone());
-        } else if !other.takes_tasks {
-            // Nothing lifts this one: the database is somebody else's.
-            let reason = format!(
-                "`{}` leads to the same database, and has `tasks = false`",
-                other.label
-            );
-            refusal.reasons.push(reason);
         }
     }
     (!refusal.reasons.is_empty()).then_some(refusal)

@@ -11,11 +11,16 @@ pub(crate) fn mistakes(subjects: &[Subject], names: &[String], known_to_destroy:
         match matching(subjects, name) {
             chosen if chosen.is_empty() => found.push(unknown(subjects, name)),
             chosen => {
-                let one = chosen.iter().find(|subject| !subject.takes_tasks);
-                if let Some(subject) = one.filter(|_| name.contains('.') || chosen.len() == 1) {
+                // Of a backend, those that take part are meant; where none does, there is nothing to do.
+                let excluded = chosen.iter().filter(|subject| !subject.takes_tasks);
+                let excluded: Vec<&str> = excluded.map(|subject| subject.label.as_str()).collect();
+                if excluded.len() == chosen.len() {
+                    let (who, has) = (
+                        excluded.join(", "),
+                        if excluded.len() == 1 { "has" } else { "have" },
+                    );
                     found.push(format!(
-                        "{} has `tasks = false`, which excludes it from every verb",
-                        subject.label
+                        "{who} {has} `tasks = false`, which excludes from every verb"
                     ));
                 }
             }
@@ -181,7 +186,7 @@ mod tests {
                 "no connection `mysql.user-bd`; did you mean `mysql.User-DB`?",
                 "no backend or connection `mysq`; did you mean `mysql`?",
                 "no backend or connection `cache`; did you mean `memcached.cache`?",
-                "mysql.legacy has `tasks = false`, which excludes it from every verb",
+                "mysql.legacy has `tasks = false`, which excludes from every verb",
                 "no backend or connection `nonsense`; there are: mysql.User-DB, mysql.legacy, memcached.cache",
                 "expected the exact name of a connection that may be destroyed, found `mysql`; a whole backend is not \
                  enough",
@@ -189,7 +194,11 @@ mod tests {
                  `mysql.User-DB`?",
             ]
         );
-        let none = vec![subject("mysql", "legacy", false)];
+        let none = vec![subject("mysql", "legacy", false), subject("mysql", "old", false)];
+        assert_eq!(
+            mistakes(&none, &names(&["mysql"]), &[]),
+            ["mysql.legacy, mysql.old have `tasks = false`, which excludes from every verb"]
+        );
         assert_eq!(mistakes(&none, &[], &[]).len(), 1);
         assert_eq!(mistakes(&none, &names(&["mysql"]), &[]).len(), 1);
     }

@@ -95,6 +95,8 @@ fn subject(values: &Values<'_>, connection: &ConnectionShape, file: &str) -> Sub
 )]
 fn steps(connection: &ConnectionShape, settings: &Settings) -> Result<Arc<dyn Steps>, Error> {
     match connection.backend {
+        #[cfg(feature = "memcached")]
+        "memcached" => Ok(Arc::new(crate::adapters::memcached::tasks(connection, settings)?)),
         #[cfg(feature = "mongodb")]
         "mongodb" => Ok(Arc::new(crate::adapters::mongodb::tasks(settings)?)),
         #[cfg(feature = "mysql")]
@@ -119,6 +121,17 @@ fn meet(one: &Subject, other: &Subject) -> bool {
     let theirs = places(other);
     let meets = |place: &String| theirs.iter().any(|other| overlap(place, other));
     places(one).iter().any(meets)
+}
+
+/// A host in the one spelling that places have: whatever is loopback is `localhost`.
+#[cfg(any(feature = "mongodb", feature = "memcached"))]
+pub(crate) fn spelled(host: &str, port: u16) -> String {
+    let address = host.parse::<std::net::IpAddr>();
+    let host = host.to_lowercase();
+    if address.is_ok_and(|address| address.is_loopback()) {
+        return format!("localhost:{port}");
+    }
+    format!("{host}:{port}")
 }
 
 /// Whether two places are one, or one is within the other: a place that ends in `*` is all that begins like it.

@@ -37,12 +37,17 @@ mod ring;
 mod runner;
 mod session;
 mod stream;
+#[cfg(feature = "tasks")]
+mod tasks;
 #[cfg(test)]
 mod tests;
 mod typed;
 mod vitality;
 mod wire;
 mod write;
+
+#[cfg(feature = "tasks")]
+pub(crate) use tasks::tasks;
 
 pub use address::HostAddress;
 pub use commands::{CasOutcome, CasToken};

@@ -40,7 +40,7 @@ impl Memcached {
     }
 }
 
-fn default_port() -> u16 {
+pub(super) fn default_port() -> u16 {
     registry_config::backend("memcached")
         .and_then(|spec| spec.default_port)
         .unwrap_or(11211)

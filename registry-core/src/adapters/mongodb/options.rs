@@ -220,11 +220,17 @@ impl Plan {
         &self.db
     }
 
-    /// Every host as the driver is told it, before a client is made; the name that DNS is asked for, of `mongodb+srv`.
+    /// Every host in one spelling, before a client is made; the name that DNS is asked for, of `mongodb+srv`.
     #[cfg(feature = "tasks")]
     pub(super) fn addresses(&self) -> Vec<String> {
+        let address = |address: &ServerAddress| match address {
+            ServerAddress::Tcp { host, port } => {
+                crate::tasks::spelled(host, port.unwrap_or_else(default_port))
+            }
+            other => other.to_string(),
+        };
         match &self.source {
-            Source::Options(options) => options.hosts.iter().map(ToString::to_string).collect(),
+            Source::Options(options) => options.hosts.iter().map(address).collect(),
             Source::Taken(_) => Vec::new(),
             Source::Srv(url, _) => registry_config::backend("mongodb")
                 .and_then(|spec| ConnectionUrl::parse(url.expose(), spec).ok())

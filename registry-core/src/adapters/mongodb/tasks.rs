@@ -17,10 +17,9 @@ use super::open;
 use super::options::{self, Plan};
 use crate::error::Error;
 use crate::kind::ErrorKind;
-use crate::tasks::fixture::Fixture;
 use crate::tasks::{
-    Done, ENVIRONMENT, Filled, METADATA, Mark, Marked, MigrateTo, MigrationStatus, Migrations, PROTECTED,
-    Reach, Refill, Steps, Tell,
+    Done, ENVIRONMENT, Filled, Fixture, METADATA, Mark, Marked, MigrateTo, MigrationStatus, Migrations,
+    PROTECTED, Reach, Refill, Steps, Tell,
 };
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -54,12 +53,8 @@ pub(crate) fn tasks(settings: &Settings) -> Result<MongoDbTasks, Error> {
         .unwrap_or(Duration::from_secs(5));
     let plan = options::plan(connect_timeout, settings)?;
     let db = plan.db().to_owned();
-    let place = |address: String| {
-        let address = address.to_ascii_lowercase();
-        let address = address.replace("localhost:", "127.0.0.1:");
-        // Two databases whose names differ in case alone are none that a server has.
-        format!("mongodb://{address}/{}", db.to_lowercase())
-    };
+    // Two databases whose names differ in case alone are none that a server has.
+    let place = |address: String| format!("mongodb://{address}/{}", db.to_lowercase());
     Ok(MongoDbTasks {
         target: format!("{}/{db}", open::shown(settings)),
         places: plan.addresses().into_iter().map(place).collect(),

@@ -366,6 +366,11 @@ impl Dialect for MySqlTasks {
         "longtext"
     }
 
+    fn table_options(&self) -> &'static str {
+        // Whatever the database has: names of files and labels are told apart as they are written.
+        " character set utf8mb4 collate utf8mb4_bin"
+    }
+
     fn insert_nothing(&self, table: &str) -> String {
         format!("insert into {table} () values ()")
     }

@@ -4,7 +4,7 @@ use super::FIXTURE_DOCUMENTS;
 use super::value::{self, Known};
 use crate::error::Error;
 use crate::kind::ErrorKind;
-use crate::tasks::fixture::{Fixture, Reference, Row};
+use crate::tasks::{Fixture, Reference, Row};
 use mongodb::Database;
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Bson, Document, doc};
@@ -34,6 +34,8 @@ pub(super) async fn documents(
     key: &str,
     rows: &[Row],
 ) -> Result<Vec<New>, Error> {
+    // A label is one of the connection's: another connection to the same database may have the same.
+    let folder = key.split_once('/').map_or(key, |(folder, _)| folder);
     let mut known = Known::new();
     let mut labels: HashMap<(&str, &str), usize> = HashMap::new();
     let mut counts: HashMap<&str, usize> = HashMap::new();
@@ -49,12 +51,12 @@ pub(super) async fn documents(
             }
             let found = match labels.get(&(reference.table.as_str(), reference.label.as_str())) {
                 Some(at) => part(&made[*at].document, reference),
-                None => elsewhere(database, reference).await?,
+                None => elsewhere(database, folder, reference).await?,
             };
             known.insert(reference.clone(), found.map_err(|message| at_row(row, &message))?);
         }
         let record = match &row.label {
-            Some(label) => format!("label:{}.{label}", row.table),
+            Some(label) => format!("label:{folder}/{}.{label}", row.table),
             None => {
                 let count = counts.entry(&row.table).or_default();
                 *count += 1;
@@ -83,11 +85,15 @@ pub(super) async fn documents(
 }
 
 /// The value of a row of an earlier file.
-async fn elsewhere(database: &Database, reference: &Reference) -> Result<Result<Bson, String>, Error> {
+async fn elsewhere(
+    database: &Database,
+    folder: &str,
+    reference: &Reference,
+) -> Result<Result<Bson, String>, Error> {
     let Reference { table, label, column } = reference;
     let records = database.collection::<Document>(FIXTURE_DOCUMENTS);
     let record = records
-        .find_one(doc! { "_id": format!("label:{table}.{label}") })
+        .find_one(doc! { "_id": format!("label:{folder}/{table}.{label}") })
         .await?;
     let Some(id) = record.and_then(|record| record.get("document").cloned()) else {
         return Ok(Err(format!(

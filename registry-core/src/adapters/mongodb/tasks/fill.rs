@@ -10,8 +10,7 @@ use super::lock::is_duplicate;
 use super::{FIXTURE_DOCUMENTS, OWN};
 use crate::error::Error;
 use crate::kind::ErrorKind;
-use crate::tasks::fixture::{Content, Fixture};
-use crate::tasks::{FIXTURES, Filled, Refill};
+use crate::tasks::{Content, FIXTURES, Filled, Fixture, Refill};
 use futures_util::TryStreamExt as _;
 use mongodb::Database;
 use mongodb::bson::{Bson, Document, doc};
@@ -32,7 +31,7 @@ pub(super) async fn fill(database: &Database, fixture: &Fixture, policy: Refill)
         );
         return Err(Error::new(ErrorKind::Config, message));
     }
-    let key = format!("{}-{}", fixture.group, fixture.name);
+    let key = fixture.recorded_as();
     let files = database.collection::<Document>(FIXTURES);
     let head = files.find_one(doc! { "_id": &key }).await?;
     let was_filled = head

@@ -90,13 +90,27 @@ impl Lock {
                 // Given back at this moment, unless the server has another reason to refuse.
                 None if is_duplicate(&refused) => seen = None,
                 None => return Err(refused.into()),
+                // It was written, and only the answer was lost.
+                Some(found) if found.get_str("owner").is_ok_and(|owner| owner == lock.owner) => {
+                    return Ok(lock);
+                }
                 Some(found) => match &seen {
                     Some((same, since)) if *same == found => {
                         if now.duration_since(*since) >= terms.lease && lock.take_over(&found).await? {
                             return Ok(lock);
                         }
                     }
-                    _ => seen = Some((found, now)),
+                    other => {
+                        if other.is_none() {
+                            tracing::info!(
+                                "the lock of the database `{}` is held: waiting until it is given back, or {:?} without \
+                                 a sign of life",
+                                database.name(),
+                                terms.lease
+                            );
+                        }
+                        seen = Some((found, now));
+                    }
                 },
             }
             if now >= give_up {

@@ -158,7 +158,7 @@ fn no_such_version(migrations: &Migrations, version: i64) -> Error {
         "there is no migration {version} in `{}`",
         migrations.folder.display()
     );
-    Error::new(ErrorKind::Config, message)
+    Error::new(ErrorKind::Config, message).help(format!("the last one is {}", migrations.last_version()))
 }
 
 /// The version to go to, if it can be gone to.

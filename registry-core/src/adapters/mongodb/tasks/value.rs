@@ -1,6 +1,6 @@
 //! Values of files as BSON.
 
-use crate::tasks::fixture::{Reference, Value};
+use crate::tasks::{Reference, Value};
 use mongodb::bson::spec::BinarySubtype;
 use mongodb::bson::{Binary, Bson, DateTime, Document};
 use serde::Deserialize as _;
@@ -51,7 +51,7 @@ pub(super) fn bson(value: &Value, known: &Known) -> Result<Bson, String> {
         Value::List(values) => Bson::Array(values.iter().map(|value| bson(value, known)).collect::<Result<_, _>>()?),
         Value::Table(entries) => match entries.first() {
             Some((key, _)) if EXTENDED.contains(&key.as_str()) => {
-                let json = json(value).ok_or("expected Extended JSON, found a reference or bytes in it")?;
+                let json = value.to_json().ok_or("expected Extended JSON, found a reference or bytes in it")?;
                 Bson::deserialize(json).map_err(|error| format!("expected Extended JSON such as {{ \"{key}\": … }}: {error}"))?
             }
             _ => Bson::Document(document(entries, known)?),
@@ -79,25 +79,6 @@ pub(super) fn references<'v>(value: &'v Value, found: &mut Vec<&'v Reference>) {
         Value::Table(entries) => entries.iter().for_each(|(_, value)| references(value, found)),
         _ => {}
     }
-}
-
-/// A value as JSON; `None` where it has no place in it.
-fn json(value: &Value) -> Option<serde_json::Value> {
-    Some(match value {
-        Value::Null => serde_json::Value::Null,
-        Value::Bool(flag) => (*flag).into(),
-        Value::Integer(number) => (*number).into(),
-        Value::Float(number) => serde_json::Number::from_f64(*number)?.into(),
-        Value::Text(text) | Value::DateTime(text) => text.clone().into(),
-        Value::List(values) => serde_json::Value::Array(values.iter().map(json).collect::<Option<_>>()?),
-        Value::Table(entries) => {
-            let entries = entries
-                .iter()
-                .map(|(key, value)| Some((key.clone(), json(value)?)));
-            serde_json::Value::Object(entries.collect::<Option<_>>()?)
-        }
-        Value::Bytes(_) | Value::Reference(_) => return None,
-    })
 }
 
 #[cfg(test)]

@@ -72,6 +72,11 @@ pub(crate) trait Dialect: fmt::Debug + Send + Sync + 'static {
         "text"
     }
 
+    /// What follows the columns of a table of our own.
+    fn table_options(&self) -> &'static str {
+        ""
+    }
+
     /// What begins a transaction that writes.
     fn begin(&self) -> &'static str {
         "begin"

@@ -65,7 +65,8 @@ async fn write_in(dialect: &dyn Dialect, session: &mut dyn Session, mark: &Mark)
     let table = dialect.quoted(METADATA)?;
     let (name, value) = (dialect.quoted("name")?, dialect.quoted("value")?);
     let create = format!(
-        "create table if not exists {table} ({name} varchar(100) not null primary key, {value} varchar(255) not null)"
+        "create table if not exists {table} ({name} varchar(100) not null primary key, {value} varchar(255) not null){}",
+        dialect.table_options()
     );
     session.script(create).await?;
     session.script(dialect.begin().to_owned()).await?;

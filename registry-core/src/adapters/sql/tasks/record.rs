@@ -38,7 +38,8 @@ pub(super) async fn ensure(dialect: &dyn Dialect, session: &mut dyn Session) -> 
     let (table, text) = (dialect.quoted(FIXTURES)?, dialect.long_text());
     let sql = format!(
         "create table if not exists {table} (file varchar(400) not null primary key, checksum varchar(64) not null, \
-         filled_at varchar(40) not null, filled_rows {text} not null)"
+         filled_at varchar(40) not null, filled_rows {text} not null){}",
+        dialect.table_options()
     );
     session.script(sql).await
 }

@@ -1,0 +1,273 @@
+//! The verbs on memcached: there is no database and no structure, only keys.
+//!
+//! `fill` writes the entries of a file ([`entry`]). `clear` and `purge` remove the keys that begin with the connection's
+//! `prefix` ([`sweep`]), and everything on the server only where that was allowed.
+
+mod entry;
+mod sweep;
+
+use super::Memcached;
+use super::address::HostAddress;
+use super::open::default_port;
+use crate::attempt;
+use crate::base::Base;
+use crate::connection;
+use crate::error::Error;
+use crate::kind::ErrorKind;
+use crate::secret;
+use crate::startup::Prepared;
+use crate::tasks::{
+    Content, Done, Filled, Fixture, Mark, Marked, MigrateTo, MigrationStatus, Migrations, Reach, Refill,
+    Steps, Tell, spelled,
+};
+use entry::Entry;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use registry_config::{ConnectionShape, Settings};
+use std::fmt;
+use std::sync::Arc;
+
+/// The steps on the keys of one connection.
+pub(crate) struct MemcachedTasks {
+    connection: ConnectionShape,
+    settings: Arc<Settings>,
+    hosts: Vec<HostAddress>,
+    prefix: String,
+}
+
+/// The steps on the keys of this connection.
+pub(crate) fn tasks(connection: &ConnectionShape, settings: &Settings) -> Result<MemcachedTasks, Error> {
+    let hosts = secret::hosts(settings.hosts(), default_port())?;
+    Ok(MemcachedTasks {
+        connection: connection.clone(),
+        hosts: hosts
+            .into_iter()
+            .map(|(host, port)| HostAddress { host, port })
+            .collect(),
+        prefix: settings.text("prefix").unwrap_or_default().to_owned(),
+        settings: Arc::new(settings.clone()),
+    })
+}
+
+impl MemcachedTasks {
+    /// A client for one step.
+    async fn open(&self) -> Result<Memcached, Error> {
+        let prepared = Prepared {
+            base: Base::new(&self.connection, &self.settings),
+            settings: Ok(Arc::clone(&self.settings)),
+        };
+        let cache = Memcached::prepare(&prepared);
+        attempt::open(&cache).await?;
+        Ok(cache)
+    }
+
+    /// Removes the keys of the connection from every host, or all keys.
+    async fn empty(&self, reach: Reach) -> Result<Done, Error> {
+        if self.prefix.is_empty() {
+            return match reach {
+                Reach::AllKeys => self.flush().await,
+                Reach::Own => {
+                    let label = format!("{}.{}", self.connection.backend, self.connection.name);
+                    let message = "it has no `prefix`, and others may have keys on the same server";
+                    Err(Error::new(ErrorKind::Config, message).help(format!(
+                        "write a `prefix` under [{label}], or `--all-keys` to remove every key of the server"
+                    )))
+                }
+            };
+        }
+        let sweeps = self
+            .hosts
+            .iter()
+            .map(|host| sweep::sweep(host, &self.settings, self.prefix.as_bytes()));
+        let swept = futures_util::future::join_all(sweeps).await;
+        if reach == Reach::AllKeys && swept.iter().any(sweep::cannot_list) {
+            return self.flush().await;
+        }
+        let mut removed = 0;
+        for swept in swept {
+            removed += swept.map_err(|failure| failure.error)?;
+        }
+        let prefix = &self.prefix;
+        Ok(match removed {
+            0 => Done::nothing(format!("there are no keys that begin with `{prefix}`")),
+            1 => Done::changed(format!("removed 1 key that begins with `{prefix}`")),
+            many => Done::changed(format!("removed {many} keys that begin with `{prefix}`")),
+        })
+    }
+
+    async fn flush(&self) -> Result<Done, Error> {
+        let cache = self.open().await?;
+        let flushed = cache.flush_all().await;
+        // It was closed by ourselves: what is left is the server's to end.
+        let _ = connection::close(&cache).await;
+        flushed?;
+        Ok(Done::changed("removed every key of the server"))
+    }
+}
+
+impl Steps for MemcachedTasks {
+    fn target(&self) -> String {
+        let hosts: Vec<String> = self.hosts.iter().map(ToString::to_string).collect();
+        let hosts = hosts.join(",");
+        if self.prefix.is_empty() {
+            hosts
+        } else {
+            format!("{hosts}/{}*", self.prefix)
+        }
+    }
+
+    fn places(&self) -> Vec<String> {
+        let place = |host: &HostAddress| {
+            let address = spelled(host.host(), host.port());
+            format!("memcached://{address}/{}*", self.prefix)
+        };
+        self.hosts.iter().map(place).collect()
+    }
+
+    fn migration_formats(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    fn takes_sql_fixtures(&self) -> bool {
+        false
+    }
+
+    fn ready(&self) -> BoxFuture<'_, Result<(), Error>> {
+        async {
+            let cache = self.open().await?;
+            let _ = connection::close(&cache).await;
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn create(&self) -> BoxFuture<'_, Result<Done, Error>> {
+        async { Ok(Done::nothing("nothing to create: memcached has no databases")) }.boxed()
+    }
+
+    fn drop_database(&self) -> BoxFuture<'_, Result<Done, Error>> {
+        async {
+            if self.prefix.is_empty() {
+                let words = "nothing to drop: memcached has no databases, and the connection no `prefix`";
+                return Ok(Done::nothing(words));
+            }
+            self.empty(Reach::Own).await
+        }
+        .boxed()
+    }
+
+    fn migrate<'a>(
+        &'a self,
+        _migrations: &'a Migrations,
+        _to: MigrateTo,
+        _tell: Tell<'a>,
+    ) -> BoxFuture<'a, Result<Done, Error>> {
+        async { Ok(nothing_to_migrate()) }.boxed()
+    }
+
+    fn revert<'a>(
+        &'a self,
+        _migrations: &'a Migrations,
+        _to: MigrateTo,
+        _tell: Tell<'a>,
+    ) -> BoxFuture<'a, Result<Done, Error>> {
+        async { Ok(nothing_to_migrate()) }.boxed()
+    }
+
+    fn migration_status<'a>(
+        &'a self,
+        _migrations: &'a Migrations,
+    ) -> BoxFuture<'a, Result<Vec<MigrationStatus>, Error>> {
+        async { Ok(Vec::new()) }.boxed()
+    }
+
+    fn fill<'a>(&'a self, fixture: &'a Fixture, policy: Refill) -> BoxFuture<'a, Result<Filled, Error>> {
+        async move {
+            let Content::Rows(rows) = &fixture.content else {
+                return Err(Error::new(ErrorKind::Config, "memcached runs no SQL"));
+            };
+            let entries = entry::entries(rows)?;
+            let cache = self.open().await?;
+            let filled = fill(&cache, &entries, policy).await;
+            let _ = connection::close(&cache).await;
+            filled
+        }
+        .boxed()
+    }
+
+    fn clear(&self, reach: Reach) -> BoxFuture<'_, Result<Done, Error>> {
+        self.empty(reach).boxed()
+    }
+
+    fn purge(&self, reach: Reach) -> BoxFuture<'_, Result<Done, Error>> {
+        self.empty(reach).boxed()
+    }
+
+    /// A key may be gone at any time, and protects nothing.
+    fn mark(&self) -> BoxFuture<'_, Result<Marked, Error>> {
+        async { Ok(Marked::Unmarked) }.boxed()
+    }
+
+    fn set_mark<'a>(&'a self, _mark: &'a Mark) -> BoxFuture<'a, Result<(), Error>> {
+        async { Ok(()) }.boxed()
+    }
+}
+
+fn nothing_to_migrate() -> Done {
+    Done::nothing("nothing to migrate: memcached has no structure")
+}
+
+/// Writes the entries. A key that has a value is an error, unless it is to be replaced; one that failed takes what was
+/// written before it away again.
+async fn fill(cache: &Memcached, entries: &[Entry], policy: Refill) -> Result<Filled, Error> {
+    let fleet = cache.fleet()?;
+    for entry in entries {
+        fleet.key(&entry.key).map_err(|error| entry.named(error))?;
+        fleet.value(&entry.value).map_err(|error| entry.named(error))?;
+    }
+    let keys: Vec<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
+    let found = cache.get_multi(&keys).await?;
+    if let Some(failed) = found.failed().first() {
+        let message = format!("{} is away, and keys belong to it", failed.address);
+        return Err(Error::new(ErrorKind::Unreachable, message));
+    }
+    let taken = entries.iter().find(|entry| found.contains_key(&entry.key));
+    let rows = Some(entries.len() as u64);
+    match (policy, taken) {
+        (Refill::Never, Some(taken)) => Err(taken.has_a_value()),
+        (Refill::Never, None) => {
+            for (count, entry) in entries.iter().enumerate() {
+                let added = cache.add(&entry.key, &entry.value, entry.expiry).await;
+                let failed = match added {
+                    Ok(true) => continue,
+                    Ok(false) => entry.has_a_value(),
+                    Err(error) => entry.named(error),
+                };
+                for written in &entries[..count] {
+                    // What cannot be taken away is found by the next fill.
+                    let _ = cache.delete(&written.key).await;
+                }
+                return Err(failed);
+            }
+            Ok(Filled::Written { rows })
+        }
+        (Refill::Replace, taken) => {
+            for entry in entries {
+                let set = cache.set(&entry.key, &entry.value, entry.expiry).await;
+                set.map_err(|error| entry.named(error))?;
+            }
+            Ok(match taken {
+                Some(_) => Filled::Replaced { rows },
+                None => Filled::Written { rows },
+            })
+        }
+    }
+}
+
+impl fmt::Debug for MemcachedTasks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemcachedTasks")
+            .field("target", &self.target())
+            .finish_non_exhaustive()
+    }
+}

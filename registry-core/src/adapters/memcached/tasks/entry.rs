@@ -1,0 +1,239 @@
+//! The rows of a file as keys with values.
+
+use crate::error::Error;
+use crate::kind::ErrorKind;
+use crate::tasks::{Reference, Row, Value};
+use registry_config::{parse_duration, suggest};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry as Slot;
+use std::time::Duration;
+
+/// The table of a file's rows.
+const TABLE: &str = "entries";
+const COLUMNS: [&str; 3] = ["key", "value", "expiry"];
+
+/// One key to write.
+#[derive(Debug, PartialEq)]
+pub(super) struct Entry {
+    pub(super) key: String,
+    pub(super) value: Vec<u8>,
+    pub(super) expiry: Option<Duration>,
+    line: u32,
+}
+
+impl Entry {
+    /// The error with the line that it is about. The key itself is in no message: it may name a person.
+    pub(super) fn named(&self, error: Error) -> Error {
+        let message = format!("line {}: {}", self.line, error.message());
+        let named = Error::new(error.kind(), message).transient(error.is_transient());
+        match error.next_step() {
+            Some(help) => named.help(help),
+            None => named,
+        }
+    }
+
+    pub(super) fn has_a_value(&self) -> Error {
+        let message = format!("line {}: the key has a value already", self.line);
+        Error::new(ErrorKind::Operation, message)
+            .help("write `--replace` to write it again, or `clear` first")
+    }
+}
+
+/// The rows that were read so far, by label.
+type Known<'r> = HashMap<&'r str, HashMap<&'r str, Value>>;
+
+/// The entries of a file.
+///
+/// # Errors
+/// Every mistake in them.
+pub(super) fn entries(rows: &[Row]) -> Result<Vec<Entry>, Error> {
+    let mut known = Known::new();
+    let mut lines: HashMap<String, u32> = HashMap::new();
+    let mut entries: Vec<Entry> = Vec::with_capacity(rows.len());
+    let mut mistakes = Vec::new();
+    for row in rows {
+        let line = row.position.line;
+        let entry = match entry(row, &mut known) {
+            Ok(entry) => entry,
+            Err(mistake) => {
+                mistakes.push(format!("line {line}: {mistake}"));
+                continue;
+            }
+        };
+        match lines.entry(entry.key.clone()) {
+            Slot::Vacant(slot) => {
+                slot.insert(line);
+                entries.push(entry);
+            }
+            Slot::Occupied(first) => {
+                mistakes.push(format!("line {line}: the key stands in line {} too", first.get()));
+            }
+        }
+    }
+    if mistakes.is_empty() {
+        return Ok(entries);
+    }
+    Err(Error::new(ErrorKind::Config, mistakes.join("; ")))
+}
+
+fn entry<'r>(row: &'r Row, known: &mut Known<'r>) -> Result<Entry, String> {
+    if row.table != TABLE {
+        return Err(format!(
+            "expected rows of `{TABLE}`, found one of `{}`; write `[[{TABLE}]]`",
+            row.table
+        ));
+    }
+    let mut columns: HashMap<&str, Value> = HashMap::new();
+    for (column, value) in &row.values {
+        if !COLUMNS.contains(&column.as_str()) {
+            let help = suggest(column, COLUMNS).map_or_else(
+                || "the columns are `key`, `value` and `expiry`".to_owned(),
+                |meant| format!("did you mean `{meant}`"),
+            );
+            return Err(format!("unknown column `{column}`; {help}"));
+        }
+        columns.insert(column, resolved(value, known)?);
+    }
+    let key = match columns.get("key") {
+        Some(key @ (Value::Text(_) | Value::Integer(_))) => bytes(key)?,
+        Some(_) => return Err("`key` expects text, found something else".to_owned()),
+        None => return Err("expected a `key`, found none".to_owned()),
+    };
+    let value = columns.get("value").ok_or("expected a `value`, found none")?;
+    let entry = Entry {
+        key: String::from_utf8(key).map_err(|_| "`key` expects text, found bytes".to_owned())?,
+        value: bytes(value)?,
+        expiry: expiry(columns.get("expiry"))?,
+        line: row.position.line,
+    };
+    if let Some(label) = &row.label {
+        known.insert(label, columns);
+    }
+    Ok(entry)
+}
+
+/// The value, with what a reference leads to in its place.
+fn resolved(value: &Value, known: &Known<'_>) -> Result<Value, String> {
+    Ok(match value {
+        Value::Reference(reference) => {
+            let Reference { label, column, .. } = reference;
+            let column = column.as_deref().unwrap_or("key");
+            let row = known.get(label.as_str());
+            let found = row.and_then(|row| row.get(column)).cloned();
+            found.ok_or_else(|| {
+                format!(
+                    "`{reference}` leads to nothing in this file: memcached keeps no record of other files"
+                )
+            })?
+        }
+        Value::List(values) => {
+            let values = values.iter().map(|value| resolved(value, known));
+            Value::List(values.collect::<Result<_, _>>()?)
+        }
+        Value::Table(entries) => {
+            let entries = entries
+                .iter()
+                .map(|(key, value)| Ok((key.clone(), resolved(value, known)?)));
+            Value::Table(entries.collect::<Result<_, String>>()?)
+        }
+        plain => plain.clone(),
+    })
+}
+
+/// The bytes of a value: text and numbers as they are written, lists and tables as JSON.
+fn bytes(value: &Value) -> Result<Vec<u8>, String> {
+    Ok(match value {
+        Value::Text(text) | Value::DateTime(text) => text.clone().into_bytes(),
+        Value::Bytes(bytes) => bytes.clone(),
+        Value::Null => return Err("expected a value, found none; write `\"\"` for an empty one".to_owned()),
+        Value::Float(number) => number.to_string().into_bytes(),
+        other => {
+            let json = other
+                .to_json()
+                .ok_or("expected what JSON can hold, found bytes or `nan` in it")?;
+            json.to_string().into_bytes()
+        }
+    })
+}
+
+fn expiry(value: Option<&Value>) -> Result<Option<Duration>, String> {
+    match value {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Text(text)) => parse_duration(text)
+            .map(Some)
+            .ok_or_else(|| format!("`expiry` expects a length of time such as `10m`, found `{text}`")),
+        Some(_) => {
+            Err("`expiry` expects a length of time such as `\"10m\"`, found something else".to_owned())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tasks::Content;
+    use crate::tasks::fixture::{Formats, read_folder};
+
+    fn read(text: &str) -> Result<Vec<Entry>, Error> {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("1-a.toml"), text).unwrap();
+        let fixtures = read_folder(folder.path(), Formats::Rows).unwrap();
+        let Content::Rows(rows) = &fixtures[0].content else {
+            panic!("it has rows")
+        };
+        entries(rows)
+    }
+
+    #[test]
+    fn values_are_bytes_text_or_json() {
+        let entries = read(
+            "[[entries]]\n\"#label\" = \"a\"\nkey = \"user:7\"\nvalue = { name = \"Alice\", tags = [1, true] }\nexpiry = \"1h30m\"\n\
+             [[entries]]\nkey = \"copy\"\nvalue = { ref = \"entries.a#value\" }\n\
+             [[entries]]\nkey = 8\nvalue = { bytes = \"hex:00ff\" }\n\
+             [[entries]]\nkey = \"n\"\nvalue = 1.5\n\
+             [[entries]]\nkey = \"of\"\nvalue = { of = { ref = \"entries.a\" } }\n",
+        );
+        let found: Vec<_> = entries
+            .unwrap()
+            .into_iter()
+            .map(|entry| {
+                (
+                    entry.key,
+                    entry.value,
+                    entry.expiry.map(|expiry| expiry.as_secs()),
+                )
+            })
+            .collect();
+        let json = br#"{"name":"Alice","tags":[1,true]}"#.to_vec();
+        assert_eq!(
+            found,
+            [
+                ("user:7".to_owned(), json.clone(), Some(5_400)),
+                ("copy".to_owned(), json, None),
+                ("8".to_owned(), vec![0, 255], None),
+                ("n".to_owned(), b"1.5".to_vec(), None),
+                ("of".to_owned(), br#"{"of":"user:7"}"#.to_vec(), None),
+            ]
+        );
+    }
+
+    #[test]
+    fn every_mistake_is_told_at_once() {
+        let error = read(
+            "[[users]]\nkey = \"a\"\n[[entries]]\nkey = \"a\"\nvalue = 1\n[[entries]]\nkey = \"a\"\nvalue = 1\n\
+             [[entries]]\nkye = \"b\"\n[[entries]]\nkey = \"c\"\n[[entries]]\nkey = \"d\"\nvalue = 1\nexpiry = 60\n\
+             [[entries]]\nkey = \"e\"\nvalue = 1\nexpiry = \"60\"\n",
+        );
+        let error = error.unwrap_err();
+        for expected in [
+            "line 1: expected rows of `entries`, found one of `users`; write `[[entries]]`",
+            "line 6: the key stands in line 3 too",
+            "line 9: unknown column `kye`; did you mean `key`",
+            "line 11: expected a `value`, found none",
+            "line 13: `expiry` expects a length of time such as `\"10m\"`, found something else",
+            "line 17: `expiry` expects a length of time such as `10m`, found `60`",
+        ] {
+            assert!(error.message().contains(expected), "{expected}: {error}");
+        }
+    }
+}

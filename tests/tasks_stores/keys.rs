@@ -1,0 +1,325 @@
+//! The verbs on memcached.
+
+use crate::project::Project;
+use dbreg::tasks::Verb;
+use registry_dev::{MemcachedOptions, MemcachedServer};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
+/// A plain session with a server, which knows nothing of dbreg.
+struct Plain {
+    stream: BufReader<TcpStream>,
+}
+
+impl Plain {
+    fn with(server: &MemcachedServer) -> Self {
+        let stream = TcpStream::connect(("127.0.0.1", server.port())).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        Self {
+            stream: BufReader::new(stream),
+        }
+    }
+
+    fn ask(&mut self, text: &str) -> String {
+        self.stream.get_mut().write_all(text.as_bytes()).unwrap();
+        let mut line = String::new();
+        self.stream.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+
+    fn set(&mut self, key: &str, value: &str) {
+        let length = value.len();
+        assert_eq!(
+            self.ask(&format!("set {key} 0 0 {length}\r\n{value}\r\n")),
+            "STORED"
+        );
+    }
+
+    fn get(&mut self, key: &str) -> Option<String> {
+        if self.ask(&format!("get {key}\r\n")) == "END" {
+            return None;
+        }
+        let (mut value, mut end) = (String::new(), String::new());
+        self.stream.read_line(&mut value).unwrap();
+        self.stream.read_line(&mut end).unwrap();
+        assert_eq!(end, "END\r\n");
+        Some(value.trim_end().to_owned())
+    }
+
+    /// Seconds until a key expires; -1 for never.
+    fn ttl(&mut self, key: &str) -> i64 {
+        let answer = self.ask(&format!("mg {key} t\r\n"));
+        answer
+            .strip_prefix("HD t")
+            .unwrap_or_else(|| panic!("{answer}"))
+            .parse()
+            .unwrap()
+    }
+}
+
+fn project(servers: &[&MemcachedServer], keys: &str) -> Project {
+    let hosts: Vec<String> = servers
+        .iter()
+        .map(|server| format!("{{ host = \"127.0.0.1\", port = {} }}", server.port()))
+        .collect();
+    Project::new(format!(
+        "[memcached.cache]\nconnections = [{}]\n{keys}",
+        hosts.join(", ")
+    ))
+}
+
+const ENTRIES: &str = "[[entries]]\n\"#label\" = \"alice\"\nkey = \"user:7\"\nvalue = { name = \"Alice\" }\nexpiry = \"10m\"\n\
+                       [[entries]]\nkey = \"current\"\nvalue = { ref = \"entries.alice\" }\n";
+
+#[tokio::test]
+async fn entries_are_written_and_never_over_others() {
+    let server = registry_dev::memcached().await.unwrap();
+    let project = project(&[&server], "prefix = \"shop:\"\n");
+    project.write("fixtures/memcached.cache/1-users.toml", ENTRIES);
+    project.write(
+        "fixtures/memcached.cache/2-entries.csv",
+        "key,value,expiry\nn,7,1h\nempty,\"\",\n",
+    );
+    let mut plain = Plain::with(&server);
+    assert_eq!(project.done(Verb::Fill).await, "filled 2 files");
+    assert_eq!(plain.get("shop:user:7").as_deref(), Some(r#"{"name":"Alice"}"#));
+    assert_eq!(plain.get("shop:current").as_deref(), Some("user:7"));
+    assert_eq!(plain.get("shop:n").as_deref(), Some("7"));
+    assert_eq!(plain.get("shop:empty").as_deref(), Some(""));
+    assert_eq!(plain.ttl("shop:current"), -1);
+    let ttl = plain.ttl("shop:user:7");
+    assert!((1..=600).contains(&ttl), "{ttl}");
+    let ttl = plain.ttl("shop:n");
+    assert!((601..=3_600).contains(&ttl), "{ttl}");
+
+    let failed = project.failed(Verb::Fill).await;
+    assert_eq!(
+        failed,
+        "fixtures/memcached.cache/1-users.toml: line 1: the key has a value already; write `--replace` to write it again, \
+         or `clear` first"
+    );
+    plain.set("shop:user:7", "changed");
+    assert_eq!(
+        project.done_with(Verb::Fill, |tasks| tasks.replace(true)).await,
+        "filled 2 files"
+    );
+    assert_eq!(plain.get("shop:user:7").as_deref(), Some(r#"{"name":"Alice"}"#));
+
+    // All of a file, or nothing.
+    assert_eq!(plain.ask("delete shop:user:7\r\n"), "DELETED");
+    project.failed(Verb::Fill).await;
+    assert_eq!(plain.get("shop:user:7"), None);
+}
+
+#[tokio::test]
+async fn what_cannot_be_written_is_told_and_nothing_is_written() {
+    let server = registry_dev::memcached().await.unwrap();
+    let project = project(&[&server], "max_value = 100\n");
+    let large = "x".repeat(101);
+    for (second, expected) in [
+        (
+            "key = \"a b\"\nvalue = 1\n".to_owned(),
+            "line 4: expected a key without spaces",
+        ),
+        (
+            format!("key = \"b\"\nvalue = \"{large}\"\n"),
+            "line 4: expected a value of at most 100 bytes, found 101",
+        ),
+        (
+            "key = \"b\"\n".to_owned(),
+            "line 4: expected a `value`, found none",
+        ),
+    ] {
+        let text = format!("[[entries]]\nkey = \"a\"\nvalue = 1\n[[entries]]\n{second}");
+        project.write("fixtures/memcached.cache/1-a.toml", &text);
+        let failed = project.failed(Verb::Fill).await;
+        assert!(failed.contains(expected), "{failed}");
+    }
+    assert_eq!(Plain::with(&server).get("a"), None);
+}
+
+#[tokio::test]
+async fn only_the_keys_of_the_prefix_are_removed_from_every_host() {
+    let (one, two) = tokio::join!(registry_dev::memcached(), registry_dev::memcached());
+    let (one, two) = (one.unwrap(), two.unwrap());
+    let project = project(&[&one, &two], "prefix = \"shop:\"\n");
+    let mut plain = [Plain::with(&one), Plain::with(&two)];
+    for verb in [Verb::Clear, Verb::Purge, Verb::Drop] {
+        for plain in &mut plain {
+            // On both, whatever host they belong to; more than are listed or deleted at once.
+            for n in 0..700 {
+                plain.set(&format!("shop:{n}"), "x");
+            }
+            plain.set("shop:100%25", "x");
+            plain.set("shop", "theirs");
+            plain.set("shopping:1", "theirs");
+            plain.set("other", "theirs");
+        }
+        let words = project.done(verb).await;
+        assert_eq!(words, "removed 1402 keys that begin with `shop:`", "{verb}");
+        for plain in &mut plain {
+            assert_eq!(plain.get("shop:0"), None);
+            assert_eq!(plain.get("shop:699"), None);
+            for key in ["shop", "shopping:1", "other"] {
+                assert_eq!(plain.get(key).as_deref(), Some("theirs"), "{verb} {key}");
+            }
+        }
+        assert_eq!(
+            project.done(verb).await,
+            "there are no keys that begin with `shop:`"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_is_away_is_told_and_the_others_are_cleared() {
+    let (one, two) = tokio::join!(registry_dev::memcached(), registry_dev::memcached());
+    let (one, two) = (one.unwrap(), two.unwrap());
+    let project = project(&[&one, &two], "prefix = \"shop:\"\n");
+    let mut plain = Plain::with(&two);
+    plain.set("shop:a", "x");
+    one.stop().await.unwrap();
+    let report = project.run(Verb::Clear).await;
+    let error = report.failures().next().unwrap();
+    assert!(error.message().contains(&one.port().to_string()), "{error}");
+    assert_eq!(report.exit_code(), dbreg::EXIT_UNAVAILABLE, "{report}");
+    assert_eq!(plain.get("shop:a"), None);
+    // So many that each host has some.
+    let entries: String = (0..200).map(|n| format!("key:{n},x\n")).collect();
+    let file = format!("key,value\n{entries}");
+    project.write("fixtures/memcached.cache/1-entries.csv", &file);
+    let report = project.run(Verb::Fill).await;
+    assert_eq!(report.exit_code(), dbreg::EXIT_UNAVAILABLE, "{report}");
+    one.start().await.unwrap();
+    project.done(Verb::Clear).await;
+    project.done(Verb::Fill).await;
+}
+
+#[tokio::test]
+async fn without_a_prefix_everything_goes_only_when_that_is_allowed() {
+    let server = registry_dev::memcached().await.unwrap();
+    let project = project(&[&server], "");
+    let mut plain = Plain::with(&server);
+    plain.set("a", "x");
+    for verb in [Verb::Clear, Verb::Purge, Verb::Refill] {
+        let failed = project.failed(verb).await;
+        assert_eq!(
+            failed,
+            "it has no `prefix`, and others may have keys on the same server; write a `prefix` under [memcached.cache], \
+             or `--all-keys` to remove every key of the server"
+        );
+    }
+    let words = project.done(Verb::Drop).await;
+    assert!(words.starts_with("nothing to drop"), "{words}");
+    assert_eq!(plain.get("a").as_deref(), Some("x"));
+    let words = project.done_with(Verb::Clear, |tasks| tasks.all_keys(true)).await;
+    assert_eq!(words, "removed every key of the server");
+    assert_eq!(plain.get("a"), None);
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_list_its_keys_is_left_alone() {
+    let options = MemcachedOptions::default().arg("-o").arg("no_lru_crawler");
+    let server = registry_dev::memcached_with(options).await.unwrap();
+    let project = project(&[&server], "prefix = \"shop:\"\n");
+    let mut plain = Plain::with(&server);
+    plain.set("shop:a", "x");
+    plain.set("other", "theirs");
+    let failed = project.failed(Verb::Clear).await;
+    assert!(
+        failed.contains("expected the list of its keys, the server answered CLIENT_ERROR"),
+        "{failed}"
+    );
+    assert!(failed.contains("or write `--all-keys`"), "{failed}");
+    assert_eq!(plain.get("shop:a").as_deref(), Some("x"));
+    project.done_with(Verb::Clear, |tasks| tasks.all_keys(true)).await;
+    assert_eq!(plain.get("shop:a"), None);
+    assert_eq!(plain.get("other"), None, "that was allowed");
+}
+
+#[tokio::test]
+async fn there_is_nothing_to_create_or_to_migrate() {
+    let server = registry_dev::memcached().await.unwrap();
+    let project = project(&[&server], "prefix = \"shop:\"\n");
+    project.write("fixtures/memcached.cache/1-users.toml", ENTRIES);
+    let words = project.done(Verb::Create).await;
+    assert_eq!(words, "nothing to create: memcached has no databases");
+    let words = project.done(Verb::Migrate).await;
+    assert!(
+        words.starts_with("nothing to migrate: memcached has no structure"),
+        "{words}"
+    );
+    let mut plain = Plain::with(&server);
+    for verb in [Verb::Build, Verb::Rebuild, Verb::Refill] {
+        project.done(verb).await;
+        assert_eq!(plain.get("shop:current").as_deref(), Some("user:7"), "{verb}");
+    }
+}
+
+#[tokio::test]
+async fn a_protected_cache_and_one_whose_keys_lie_within_it_refuse() {
+    let server = registry_dev::memcached().await.unwrap();
+    let port = server.port();
+    let project = Project::new(format!(
+        "[memcached.all]\nhost = \"127.0.0.1\"\nport = {port}\nprotected = true\n\
+         [memcached.part]\nhost = \"localhost\"\nport = {port}\nprefix = \"shop:\"\n"
+    ));
+    let mut plain = Plain::with(&server);
+    plain.set("shop:a", "x");
+    for verb in [
+        Verb::Drop,
+        Verb::Clear,
+        Verb::Purge,
+        Verb::Rebuild,
+        Verb::Refill,
+        Verb::Fill,
+    ] {
+        for name in ["memcached.all", "memcached.part"] {
+            let report = project
+                .run_with(verb, |tasks| tasks.only(name).all_keys(true))
+                .await;
+            assert!(!report.is_success(), "{verb} {name}");
+            assert!(
+                report
+                    .to_string()
+                    .contains("--i-know-this-destroys memcached.all"),
+                "{report}"
+            );
+        }
+    }
+    assert_eq!(plain.get("shop:a").as_deref(), Some("x"));
+    let words = project.done_with(Verb::Clear, |tasks| {
+        tasks.only("memcached.part").i_know_this_destroys("memcached.all")
+    });
+    assert_eq!(words.await, "removed 1 key that begins with `shop:`");
+}
+
+#[tokio::test]
+async fn everything_is_not_removed_where_a_part_of_it_is_protected_or_somebody_elses() {
+    let server = registry_dev::memcached().await.unwrap();
+    let port = server.port();
+    let mut plain = Plain::with(&server);
+    plain.set("shop:a", "x");
+    for protection in ["protected = true", "tasks = false"] {
+        let project = Project::new(format!(
+            "[memcached.all]\nhost = \"127.0.0.1\"\nport = {port}\n\
+             [memcached.part]\nhost = \"127.0.0.2\"\nport = {port}\nprefix = \"shop:\"\n{protection}\n\
+             [memcached.beside]\nhost = \"127.0.0.1\"\nport = {port}\nprefix = \"blog:\"\n"
+        ));
+        for verb in [Verb::Clear, Verb::Purge, Verb::Refill] {
+            let report = project
+                .run_with(verb, |tasks| tasks.only("memcached.all").all_keys(true))
+                .await;
+            assert_eq!(
+                report.exit_code(),
+                dbreg::EXIT_CONFIG,
+                "{protection} {verb}: {report}"
+            );
+            assert!(report.to_string().contains("memcached.part"), "{report}");
+        }
+        assert_eq!(plain.get("shop:a").as_deref(), Some("x"));
+        let words = project.done_with(Verb::Clear, |tasks| tasks.only("memcached.beside"));
+        assert_eq!(words.await, "there are no keys that begin with `blog:`");
+    }
+}
