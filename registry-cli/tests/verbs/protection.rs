@@ -33,7 +33,8 @@ async fn nothing_that_destroys_goes_on_without_the_exact_name() {
     ];
     for verb in DESTRUCTIVE {
         for (options, variables) in ways {
-            if verb == "fill" && options.contains(&"--all-keys") {
+            let takes_keys = matches!(verb, "clear" | "purge" | "refill");
+            if options.contains(&"--all-keys") && !takes_keys {
                 continue;
             }
             let output = project.dbreg(&[&[verb], options].concat(), variables).await;
