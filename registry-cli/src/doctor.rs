@@ -144,3 +144,59 @@ fn object(subject: &Subject<'_>, exam: &Exam, inspection: &Inspection<'_>) -> Js
         "error": exam.error.as_ref().map(|error| live::error_json(error, subject, inspection)),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::exam::Step;
+    use super::*;
+    use registry_core::{Error, ErrorKind, Given};
+    use std::time::Duration;
+
+    /// A connection that is well, and one whose server is away.
+    fn drawn(paint: Paint) -> String {
+        let text = "[mysql.main]\nhost = \"db1\"\n[mysql.reports]\nhost = \"db7\"\n";
+        let shape = registry_config::load(text, "databases.toml").shape;
+        let inspection = Inspection::new(&shape, "DBREG_TEST_NONE", Given::default());
+        let subject = |at: usize| {
+            let connection = &inspection.shape().connections[at];
+            Subject {
+                title: crate::selection::title(connection),
+                backend: connection.backend,
+                settings: inspection.settings(connection),
+                places: Ok(Vec::new()),
+                handle: None,
+            }
+        };
+        let step = |name, mark, micros: Option<u64>, detail: &str| Step {
+            name,
+            mark,
+            time: micros.map(Duration::from_micros),
+            detail: detail.to_owned(),
+        };
+        let well = Exam {
+            steps: vec![
+                step("values", Mark::Good, None, "db1:3306"),
+                step("login", Mark::Good, Some(2_340), ""),
+                step("clock", Mark::Doubtful, None, "7 s behind this machine"),
+            ],
+            ..Exam::default()
+        };
+        let message = "connection refused: nothing listens at db7:3306";
+        let away = Exam {
+            steps: vec![step("connect", Mark::Bad, None, message)],
+            error: Some(Error::new(ErrorKind::Unreachable, message)),
+            ..Exam::default()
+        };
+        page(&[(&subject(0), &well), (&subject(1), &away)], &inspection, paint)
+    }
+
+    #[test]
+    fn a_block_for_each_connection_on_a_terminal() {
+        insta::assert_snapshot!(drawn(Paint::TERMINAL));
+    }
+
+    #[test]
+    fn a_line_for_each_step_in_a_pipe() {
+        insta::assert_snapshot!(drawn(Paint::NONE));
+    }
+}

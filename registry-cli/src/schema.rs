@@ -59,7 +59,7 @@ impl Part {
 }
 
 fn schema() -> Json {
-    let known: Vec<&BackendSpec> = backends().iter().collect();
+    let known = backends();
     let each = |make: &dyn Fn(&BackendSpec) -> Json| -> Map<String, Json> {
         known
             .iter()
@@ -91,7 +91,7 @@ fn schema() -> Json {
         named(profile, "The profiles, each a table with a name."),
     );
     let mut definitions = value::definitions();
-    for spec in &known {
+    for spec in known {
         for part in Part::ALL {
             definitions.insert(part.definition(spec), table(spec, part));
         }
@@ -104,7 +104,7 @@ fn schema() -> Json {
         .map(|spec| json!({ "required": [spec.name] }))
         .collect();
     let mut rules: Vec<Json> = vec![json!({ "anyOf": any })];
-    rules.extend(known.iter().flat_map(|spec| rule::unless_by_default(spec)));
+    rules.extend(known.iter().flat_map(rule::unless_by_default));
     let mut root = closed(
         properties,
         "One file names every database connection of an application.",

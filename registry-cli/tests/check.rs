@@ -74,7 +74,7 @@ fn warnings_may_be_denied() {
 #[test]
 fn workers_with_more_sessions_than_a_server_takes_are_a_warning() {
     assert_eq!(
-        check(&["right.toml", "--workers", "15", "--deny", "warnings"])
+        check(&["right.toml", "--workers", "10", "--deny", "warnings"])
             .status
             .code(),
         Some(0)
@@ -89,7 +89,7 @@ fn workers_with_more_sessions_than_a_server_takes_are_a_warning() {
 
 #[test]
 fn a_right_file_is_one_line() {
-    let summary = "right.toml: 6 connections, 1 profile, no mistakes\nstatus 0";
+    let summary = "right.toml: 7 connections, 1 profile, no mistakes\nstatus 0";
     assert_eq!(printed(&check(&["right.toml"])), summary);
     assert_eq!(
         printed(&check(&["right.toml", "--format", "json"])),

@@ -21,6 +21,7 @@ pub(super) struct Facts {
 pub(super) async fn ask(handle: &AnyConnection, subject: &Subject<'_>) -> Result<Facts, Error> {
     let asked = handle.process(async |instance| match instance {
         Instance::MySql(pool) => mysql(&pool).await,
+        Instance::Postgres(pool) => postgres(&pool).await,
         Instance::MongoDb(database) => mongodb(&database).await,
         Instance::Memcached(client) => memcached(&client).await,
         Instance::Sqlite(pool) => sqlite(&pool).await,
@@ -59,6 +60,24 @@ async fn mysql(pool: &MySqlPool) -> Result<Facts, Error> {
     Ok(Facts {
         version: Some(version),
         tls: Some(tls),
+        clock: Some(clock),
+    })
+}
+
+async fn postgres(pool: &PgPool) -> Result<Facts, Error> {
+    let mut session = pool.acquire().await?;
+    let asked = SystemTime::now();
+    let clock = "SELECT current_setting('server_version'), extract(epoch FROM clock_timestamp())::float8";
+    let (version, seconds): (String, f64) = sqlx::query_as(clock).fetch_one(&mut *session).await?;
+    let clock = difference(asked, Duration::try_from_secs_f64(seconds).unwrap_or_default());
+    // Of this session; without TLS there is none.
+    let encrypted = "SELECT version || ' ' || cipher FROM pg_stat_ssl WHERE pid = pg_backend_pid() AND ssl";
+    let tls: Option<String> = sqlx::query_scalar(encrypted)
+        .fetch_optional(&mut *session)
+        .await?;
+    Ok(Facts {
+        version: Some(version),
+        tls: Some(tls.unwrap_or_else(|| "off".to_owned())),
         clock: Some(clock),
     })
 }

@@ -141,6 +141,12 @@ async fn knock(name: &str, addresses: &[SocketAddr], limit: Duration) -> Result<
 #[cfg(unix)]
 async fn knock_at_socket(path: &str, limit: Duration) -> Result<Duration, Error> {
     let start = Instant::now();
+    // PostgreSQL's is named by its folder as well.
+    let within = std::path::Path::new(path).join(".s.PGSQL.5432");
+    let path = match within.to_str() {
+        Some(within) if std::path::Path::new(path).is_dir() => within,
+        _ => path,
+    };
     match timeout(limit, tokio::net::UnixStream::connect(path)).await {
         Ok(Ok(_)) => Ok(start.elapsed()),
         Ok(Err(cause)) if cause.kind() == std::io::ErrorKind::NotFound => Err(Error::new(

@@ -66,6 +66,9 @@ pub(super) fn unless_by_default(spec: &BackendSpec) -> Vec<Json> {
     if spec.name == "mongodb" {
         needs.push(any(&["url", "db"]));
     }
+    if spec.name == "postgres" {
+        needs.push(any(&["url", "username"]));
+    }
     let rules = needs.into_iter().map(|need| unless(spec, &need, &need));
     let mut rules: Vec<Json> = rules.collect();
     if has(&"password") {

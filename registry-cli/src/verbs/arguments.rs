@@ -57,7 +57,7 @@ pub(crate) struct Destroy {
 /// For servers that others use too.
 #[derive(Args)]
 pub(crate) struct Keys {
-    /// memcached without a `prefix`: flush the whole server, with the keys of others
+    /// memcached without a `prefix`, or that cannot list its keys: flush the whole server, with the keys of others
     #[arg(long)]
     all_keys: bool,
 }
@@ -97,8 +97,6 @@ pub(crate) struct Drop {
     common: Common,
     #[command(flatten)]
     destroy: Destroy,
-    #[command(flatten)]
-    keys: Keys,
 }
 
 /// Apply the migrations that were not applied yet, or take some back
@@ -222,8 +220,6 @@ pub(crate) struct Rebuild {
     #[command(flatten)]
     destroy: Destroy,
     #[command(flatten)]
-    keys: Keys,
-    #[command(flatten)]
     again: Again,
 }
 
@@ -299,9 +295,7 @@ impl Verbs {
     pub(super) fn request(&self) -> Result<Request<'_>, Failure> {
         Ok(match self {
             Self::Create(Create { common }) => Request::new(Verb::Create, common),
-            Self::Drop(it) => Request::new(Verb::Drop, &it.common)
-                .destroys(&it.destroy)
-                .keys(&it.keys),
+            Self::Drop(it) => Request::new(Verb::Drop, &it.common).destroys(&it.destroy),
             Self::Migrate(it) => it.request()?,
             Self::Fill(it) => Request::new(Verb::Fill, &it.common)
                 .destroys(&it.destroy)
@@ -317,7 +311,6 @@ impl Verbs {
                 .again(&it.again),
             Self::Rebuild(it) => Request::new(Verb::Rebuild, &it.common)
                 .destroys(&it.destroy)
-                .keys(&it.keys)
                 .again(&it.again),
             Self::Refill(it) => Request::new(Verb::Refill, &it.common)
                 .destroys(&it.destroy)

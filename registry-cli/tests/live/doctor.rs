@@ -15,20 +15,25 @@ fn steps(object: &Value) -> Vec<&str> {
 
 #[tokio::test]
 async fn every_backend_is_well() {
-    let (mysql, memcached, mongodb) = tokio::try_join!(
+    let (mysql, memcached, mongodb, postgres) = tokio::try_join!(
         registry_dev::mysql(),
         registry_dev::memcached(),
-        registry_dev::mongodb()
+        registry_dev::mongodb(),
+        registry_dev::postgres()
     )
     .unwrap();
     mysql.create_database("shop", "shop", "canary").await.unwrap();
+    postgres.create_database("shop", "shop", "canary").await.unwrap();
     let file = format!(
         "[mysql.main]\nhost = \"localhost\"\nport = {}\nusername = \"shop\"\npassword = {{ env = \"PASSWORD\" }}\n\
          db = \"shop\"\n[mongodb.logs]\nhost = \"127.0.0.1\"\nport = {}\ndb = \"logs\"\n\
-         [memcached.cache]\nhost = \"127.0.0.1\"\nport = {}\n[sqlite.local]\npath = \"app.db\"\n",
+         [memcached.cache]\nhost = \"127.0.0.1\"\nport = {}\n[sqlite.local]\npath = \"app.db\"\n\
+         [postgres.main]\nhost = \"127.0.0.1\"\nport = {}\nusername = \"shop\"\npassword = {{ env = \"PASSWORD\" }}\n\
+         db = \"shop\"\n",
         mysql.port(),
         mongodb.port(),
-        memcached.port()
+        memcached.port(),
+        postgres.port()
     );
     let project = Project::new(&file);
     let variables = [("PASSWORD", "canary")];
@@ -65,6 +70,16 @@ async fn every_backend_is_well() {
     assert!(
         main["clock_difference_seconds"].as_f64().unwrap().abs() < 60.0,
         "{main:#}"
+    );
+    let postgres = of("postgres.main");
+    assert_eq!(
+        steps(postgres),
+        ["values", "connect", "login", "query", "tls", "clock"]
+    );
+    assert_eq!(postgres["tls"], "off");
+    assert!(
+        postgres["clock_difference_seconds"].as_f64().unwrap().abs() < 60.0,
+        "{postgres:#}"
     );
     assert_eq!(of("mongodb.logs")["tls"], "off");
     assert!(of("memcached.cache")["clock_difference_seconds"].is_number());

@@ -10,13 +10,20 @@ pub(crate) struct Project(TempDir);
 
 impl Project {
     pub(crate) fn new(databases: &str) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        std::fs::write(folder.path().join("databases.toml"), databases).expect("the file is written");
-        Self(folder)
+        let project = Self(tempfile::tempdir().expect("a folder"));
+        project.write("databases.toml", databases);
+        project
     }
 
     pub(crate) fn path(&self) -> &Path {
         self.0.path()
+    }
+
+    /// A file in it, such as a migration.
+    pub(crate) fn write(&self, path: &str, text: &str) {
+        let path = self.path().join(path);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("the folder is made");
+        std::fs::write(path, text).expect("the file is written");
     }
 
     /// `dbreg` in it, with no variable but these. A secret is `canary`, and never printed.

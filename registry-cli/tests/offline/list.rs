@@ -48,7 +48,7 @@ fn the_second_file_is_laid_over_the_first() {
 fn it_is_json_for_programs() {
     let output = dbreg(&["list", "--json", "--file", "right.toml"]);
     let array: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(array.as_array().unwrap().len(), 6);
+    assert_eq!(array.as_array().unwrap().len(), 7);
     insta::assert_snapshot!(format!("{:#}", array[0]));
 }
 

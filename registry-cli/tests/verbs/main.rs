@@ -2,6 +2,7 @@
 
 mod mysql;
 mod newcomer;
+mod others;
 #[path = "../live/program.rs"]
 mod program;
 mod protection;

@@ -31,14 +31,9 @@ impl Shop {
             proxy.port()
         );
         let project = Project::new(&file);
-        let write = |path: &str, text: &str| {
-            let path = project.path().join(path);
-            std::fs::create_dir_all(path.parent().expect("a folder")).expect("the folder is made");
-            std::fs::write(path, text).expect("the file is written");
-        };
         let table = "CREATE TABLE users (id BIGINT PRIMARY KEY AUTO_INCREMENT, name VARCHAR(50) NOT NULL);";
-        write("migrations/mysql.main/1_users.sql", table);
-        write(
+        project.write("migrations/mysql.main/1_users.sql", table);
+        project.write(
             "fixtures/mysql.main/10-users.csv",
             "#label,name\nalice,Alice\nbob,Bob\n",
         );

@@ -36,12 +36,11 @@ async fn from_nothing_to_databases_that_are_well() {
             "[[notes]]\nid = 1\nwhat = \"hello\"\n",
         ),
     ] {
-        let path = project.path().join(path);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, content).unwrap();
+        project.write(path, content);
     }
     // One server for the whole of it.
-    let script = "set -e; \"$PROGRAM\" build mysql sqlite; \"$PROGRAM\" migrate --status mysql sqlite; \"$PROGRAM\" doctor; \"$PROGRAM\" list";
+    let script =
+        "set -e; \"$PROGRAM\" build; \"$PROGRAM\" migrate --status; \"$PROGRAM\" doctor; \"$PROGRAM\" list";
     let path = std::env::var("PATH").unwrap();
     let variables = [
         ("PATH", path.as_str()),

@@ -33,7 +33,8 @@ async fn nothing_that_destroys_goes_on_without_the_exact_name() {
     ];
     for verb in DESTRUCTIVE {
         for (options, variables) in ways {
-            if verb == "fill" && options.contains(&"--all-keys") {
+            let takes_keys = matches!(verb, "clear" | "purge" | "refill");
+            if options.contains(&"--all-keys") && !takes_keys {
                 continue;
             }
             let output = project.dbreg(&[&[verb], options].concat(), variables).await;
@@ -54,6 +55,8 @@ async fn nothing_that_destroys_goes_on_without_the_exact_name() {
         assert!(text(&output).contains("REFUSED"), "{}", text(&output));
         assert_eq!(status(&output), 78);
     }
+    let output = project.dbreg(&["rebuild", "--dry-run"], &[]).await;
+    insta::assert_snapshot!(text(&output));
     // A name that is not exact is a mistake of the command line.
     let output = project
         .dbreg(&["drop", "--i-know-this-destroys", "sqlite.locla"], &[])
@@ -81,4 +84,47 @@ async fn with_the_exact_name_it_does() {
     let output = project.dbreg(&[&["drop"][..], &known].concat(), &[]).await;
     assert_eq!(status(&output), 0, "{}", text(&output));
     assert!(!project.path().join("app.db").exists());
+}
+
+#[tokio::test]
+async fn a_key_protects_and_no_variable_takes_it_away() {
+    let project = shop("[sqlite.local]\npath = \"app.db\"\nprotected = true\n");
+    let migrated = async |verb: &str| {
+        let output = project.dbreg(&[verb], &[]).await;
+        assert_eq!(status(&output), 0, "{}", text(&output));
+    };
+    migrated("create").await;
+    migrated("migrate").await;
+    for verb in DESTRUCTIVE {
+        let output = project.dbreg(&[verb], &[]).await;
+        assert_eq!(status(&output), 78, "{verb}: {}", text(&output));
+        let output = project
+            .dbreg(&[verb], &[("DBREG_SQLITE__LOCAL__PROTECTED", "false")])
+            .await;
+        assert_eq!(status(&output), 78, "{verb}: {}", text(&output));
+    }
+    assert_eq!(users(project.path()).await, Some(Vec::new()));
+}
+
+#[tokio::test]
+async fn a_foreign_database_is_nobodys_to_prepare() {
+    let databases =
+        "[sqlite.local]\npath = \"app.db\"\n[sqlite.foreign]\npath = \"foreign.db\"\ntasks = false\n";
+    let project = shop(databases);
+    let output = project.dbreg(&["build"], &[]).await;
+    assert_eq!(status(&output), 0, "{}", text(&output));
+    assert!(project.path().join("app.db").exists() && !project.path().join("foreign.db").exists());
+    for way in [
+        &["create", "sqlite.foreign"][..],
+        &[
+            "drop",
+            "sqlite.foreign",
+            "--i-know-this-destroys",
+            "sqlite.foreign",
+        ],
+    ] {
+        let output = project.dbreg(way, &[]).await;
+        assert!(text(&output).contains("`tasks = false`"), "{}", text(&output));
+        assert_eq!(status(&output), 2, "{}", text(&output));
+    }
 }

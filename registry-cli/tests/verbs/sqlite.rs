@@ -8,20 +8,15 @@ use std::path::Path;
 /// A project with a migration of two tables, one that can be taken back, and two users.
 pub(crate) fn shop(databases: &str) -> Project {
     let project = Project::new(databases);
-    let write = |path: &str, text: &str| {
-        let path = project.path().join(path);
-        std::fs::create_dir_all(path.parent().expect("a folder")).expect("the folder is made");
-        std::fs::write(path, text).expect("the file is written");
-    };
     let users = "CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT NOT NULL);\n";
-    write("migrations/sqlite.local/1_users.sql", users);
-    write(
+    project.write("migrations/sqlite.local/1_users.sql", users);
+    project.write(
         "migrations/sqlite.local/2_notes.up.sql",
         "CREATE TABLE notes (id INTEGER PRIMARY KEY);\n",
     );
-    write("migrations/sqlite.local/2_notes.down.sql", "DROP TABLE notes;\n");
+    project.write("migrations/sqlite.local/2_notes.down.sql", "DROP TABLE notes;\n");
     let fixture = "[users.alice]\nname = \"Alice\"\n[users.bob]\nname = \"Bob\"\n";
-    write("fixtures/sqlite.local/10-users.toml", fixture);
+    project.write("fixtures/sqlite.local/10-users.toml", fixture);
     project
 }
 
@@ -81,7 +76,8 @@ async fn a_dry_run_says_it_and_changes_nothing() {
     assert_eq!(names, ["create", "migrate", "fill"]);
     assert!(!project.path().join("app.db").exists());
     let (words, code) = run(&project, &["build", "--dry-run"]).await;
-    assert!(words.contains("sqlite.local") && code == 0, "{words}");
+    assert_eq!(code, 0, "{words}");
+    insta::assert_snapshot!(words);
 }
 
 #[tokio::test]
@@ -147,10 +143,13 @@ async fn migrations_go_up_and_down_and_their_state_is_told() {
 
     let (words, code) = run(&project, &["migrate", "status", "sqlite.local"]).await;
     assert_eq!((words.lines().count(), code), (2, 0), "{words}");
+    assert!(words.ends_with("sqlite.local\t2\tnotes\tpending\n"), "{words}");
 
     // A migration that was changed after it was applied is nothing that passes.
-    let changed = project.path().join("migrations/sqlite.local/1_users.sql");
-    std::fs::write(changed, "CREATE TABLE users (id INTEGER PRIMARY KEY);\n").unwrap();
+    project.write(
+        "migrations/sqlite.local/1_users.sql",
+        "CREATE TABLE users (id INTEGER PRIMARY KEY);\n",
+    );
     let (array, code) = object(&project, &["migrate", "--status"]).await;
     assert_eq!(
         (array[0]["migrations"][0]["state"].as_str(), code),
@@ -170,9 +169,10 @@ async fn migrations_go_up_and_down_and_their_state_is_told() {
 #[tokio::test]
 async fn a_partial_failure_names_what_was_done_and_can_be_run_again() {
     let project = shop("[sqlite.local]\npath = \"app.db\"\n[sqlite.other]\npath = \"other.db\"\n");
-    let broken = project.path().join("migrations/sqlite.other");
-    std::fs::create_dir_all(&broken).unwrap();
-    std::fs::write(broken.join("1_a.sql"), "CREATE TABEL a (id INTEGER);\n").unwrap();
+    project.write(
+        "migrations/sqlite.other/1_a.sql",
+        "CREATE TABEL a (id INTEGER);\n",
+    );
     let (report, code) = object(&project, &["build"]).await;
     assert_eq!(
         (&report["success"], code != 0),
@@ -191,7 +191,10 @@ async fn a_partial_failure_names_what_was_done_and_can_be_run_again() {
         outcomes(0).iter().all(|outcome| *outcome != "failed"),
         "{report:#}"
     );
-    std::fs::write(broken.join("1_a.sql"), "CREATE TABLE a (id INTEGER);\n").unwrap();
+    project.write(
+        "migrations/sqlite.other/1_a.sql",
+        "CREATE TABLE a (id INTEGER);\n",
+    );
     let (report, code) = object(&project, &["build", "--replace"]).await;
     assert_eq!((&report["success"], code), (&Value::Bool(true), 0), "{report:#}");
     assert_eq!(users(project.path()).await.map(|names| names.len()), Some(2));
