@@ -25,7 +25,6 @@ pub(super) async fn ask(handle: &AnyConnection, subject: &Subject<'_>) -> Result
         Instance::MongoDb(database) => mongodb(&database).await,
         Instance::Memcached(client) => memcached(&client).await,
         Instance::Sqlite(pool) => sqlite(&pool).await,
-        Instance::Postgres(pool) => postgres(&pool).await,
         _ => Ok(Facts::default()),
     });
     let mut facts = asked.await?;
@@ -143,24 +142,6 @@ async fn sqlite(pool: &SqlitePool) -> Result<Facts, Error> {
     Ok(Facts {
         version: Some(version),
         ..Facts::default()
-    })
-}
-
-async fn postgres(pool: &PgPool) -> Result<Facts, Error> {
-    let mut session = pool.acquire().await?;
-    let asked = SystemTime::now();
-    let clock = "select current_setting('server_version'), cast(extract(epoch from clock_timestamp()) * 1000000 as bigint)";
-    let (version, micros): (String, i64) = sqlx::query_as(clock).fetch_one(&mut *session).await?;
-    let clock = difference(
-        asked,
-        Duration::from_micros(u64::try_from(micros).unwrap_or_default()),
-    );
-    let ssl = "select concat_ws(' ', version, cipher) from pg_stat_ssl where pid = pg_backend_pid() and ssl";
-    let tls: Option<String> = sqlx::query_scalar(ssl).fetch_optional(&mut *session).await?;
-    Ok(Facts {
-        version: Some(version),
-        tls: Some(tls.unwrap_or_else(|| "off".to_owned())),
-        clock: Some(clock),
     })
 }
 
