@@ -4,7 +4,7 @@ use super::election::{elect, explain};
 use super::way::{self, HostWay, Way};
 use crate::adapters::sql::is_loopback;
 use crate::adapters::sql::tasks::{
-    Dialect, KEPT_BY_CLEAR, Session, SqlSteps, bind_values, counted, sql_session,
+    Dialect, KEPT_BY_CLEAR, Session, SqlSteps, bind_values, counted, only_mark, sql_session,
 };
 use crate::error::Error;
 use crate::kind::ErrorKind;
@@ -349,6 +349,10 @@ impl Dialect for MySqlTasks {
                 Err(error) => Err(error),
             }
         })
+    }
+
+    fn marks<'a>(&'a self, session: &'a mut dyn Session) -> BoxFuture<'a, Result<Vec<String>, Error>> {
+        Box::pin(only_mark(self, session))
     }
 
     fn columns(&self) -> &'static str {
