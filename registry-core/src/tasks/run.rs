@@ -72,6 +72,14 @@ impl Tasks {
         steps: &[Step],
         observe: Observer<'_>,
     ) -> Vec<(usize, TasksRow)> {
+        if let Some(ill) = lane.iter().find(|one| one.steps.is_err()) {
+            // Nothing is destroyed that could not be made anew.
+            let because = format!("the look at {} failed before it", ill.subject.label);
+            return lane
+                .iter()
+                .map(|one| (one.at, stopped(one, steps, &because)))
+                .collect();
+        }
         let mut rows: Vec<(usize, TasksRow)> = lane.iter().map(|one| (one.at, row(one))).collect();
         let mut failed: Option<(String, Step)> = None;
         for step in steps {
