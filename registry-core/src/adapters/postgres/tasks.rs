@@ -368,6 +368,10 @@ impl Dialect for PostgresTasks {
         })
     }
 
+    fn returns_keys(&self) -> bool {
+        true
+    }
+
     fn insert<'a>(
         &'a self,
         session: &'a mut dyn Session,

@@ -95,6 +95,11 @@ pub(crate) trait Dialect: fmt::Debug + Send + Sync + 'static {
         Ok(value.clone())
     }
 
+    /// Whether [`insert`](Self::insert) gives any key that the server made, not numbers alone.
+    fn returns_keys(&self) -> bool {
+        false
+    }
+
     /// Inserts a row. Gives the number that the server gave the column `numbered`, when there is one.
     fn insert<'a>(
         &'a self,
