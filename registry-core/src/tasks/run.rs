@@ -72,7 +72,8 @@ impl Tasks {
         steps: &[Step],
         observe: Observer<'_>,
     ) -> Vec<(usize, TasksRow)> {
-        if let Some(ill) = lane.iter().find(|one| one.steps.is_err()) {
+        let ill = lane.iter().find(|one| one.steps.is_err());
+        if let Some(ill) = ill.filter(|_| lane.len() > 1) {
             // Nothing is destroyed that could not be made anew.
             let because = format!("the look at {} failed before it", ill.subject.label);
             return lane
