@@ -142,7 +142,8 @@ impl Tasks {
         works: &dyn Steps,
         observe: Observer<'_>,
     ) -> Result<(), Error> {
-        let deadline = Instant::now() + self.options.wait;
+        // None: a wait without an end.
+        let deadline = Instant::now().checked_add(self.options.wait);
         let mut backoff = Backoff::new(PAUSE.0, PAUSE.1);
         loop {
             let error = match within(subject.connect_timeout, works.ready(), |error| error).await {
@@ -150,7 +151,7 @@ impl Tasks {
                 Err(error) => error,
             };
             let pause = backoff.next_pause();
-            if !error.is_transient() || Instant::now() + pause >= deadline {
+            if !error.is_transient() || deadline.is_some_and(|deadline| Instant::now() + pause >= deadline) {
                 return Err(error);
             }
             observe(Event::Waiting {

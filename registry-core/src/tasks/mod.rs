@@ -49,6 +49,8 @@ pub(crate) use steps::{
     Done, ENVIRONMENT, FIXTURES, Filled, METADATA, Mark, Marked, PROTECTED, Reach, Refill, Steps, Tell,
 };
 
+#[cfg(any(feature = "mysql", feature = "sqlite", feature = "postgres"))]
+pub(crate) use subject::is_production;
 #[cfg(any(feature = "mongodb", feature = "memcached"))]
 pub(crate) use subject::spelled;
 

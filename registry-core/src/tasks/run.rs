@@ -72,6 +72,15 @@ impl Tasks {
         steps: &[Step],
         observe: Observer<'_>,
     ) -> Vec<(usize, TasksRow)> {
+        let ill = lane.iter().find(|one| one.steps.is_err());
+        if let Some(ill) = ill.filter(|_| lane.len() > 1) {
+            // Nothing is destroyed that could not be made anew.
+            let because = format!("the look at {} failed before it", ill.subject.label);
+            return lane
+                .iter()
+                .map(|one| (one.at, stopped(one, steps, &because)))
+                .collect();
+        }
         let mut rows: Vec<(usize, TasksRow)> = lane.iter().map(|one| (one.at, row(one))).collect();
         let mut failed: Option<(String, Step)> = None;
         for step in steps {

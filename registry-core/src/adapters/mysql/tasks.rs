@@ -4,7 +4,7 @@ use super::election::{elect, explain};
 use super::way::{self, HostWay, Way};
 use crate::adapters::sql::is_loopback;
 use crate::adapters::sql::tasks::{
-    Dialect, KEPT_BY_CLEAR, Session, SqlSteps, bind_values, counted, sql_session,
+    Dialect, KEPT_BY_CLEAR, Session, SqlSteps, bind_values, counted, only_mark, sql_session,
 };
 use crate::error::Error;
 use crate::kind::ErrorKind;
@@ -197,7 +197,10 @@ impl MySqlTasks {
     }
 
     async fn clear_all(&self) -> Result<Done, Error> {
-        let mut session = self.inside().await?.session;
+        let mut locked = self.inside().await?;
+        // Nobody migrates or fills meanwhile. The lock ends with the session.
+        locked.lock().await?;
+        let mut session = locked.session;
         run(&mut session, "set foreign_key_checks = 0").await?;
         let mut count = 0;
         for (name, kind) in Self::things(&mut session, TABLES).await? {
@@ -221,7 +224,10 @@ impl MySqlTasks {
     }
 
     async fn purge_all(&self) -> Result<Done, Error> {
-        let mut session = self.inside().await?.session;
+        let mut locked = self.inside().await?;
+        // Nobody migrates or fills meanwhile. The lock ends with the session.
+        locked.lock().await?;
+        let mut session = locked.session;
         run(&mut session, "set foreign_key_checks = 0").await?;
         let mut count = 0;
         for (name, kind) in Self::things(&mut session, TABLES).await? {
@@ -252,9 +258,11 @@ impl MySqlTasks {
     }
 }
 
-/// Tables and views, with their kind.
+/// Tables and views, with their kind. The record of fixtures comes last: whoever is interrupted before it leaves no rows
+/// without their record.
 const TABLES: &str = "select cast(table_name as char), cast(table_type as char) from information_schema.tables \
-    where table_schema = database() order by table_type = 'VIEW' desc, table_name";
+    where table_schema = database() \
+    order by table_type = 'VIEW' desc, table_name = '_dbreg_fixtures', table_name";
 
 /// Routines and events, with their kind.
 const ROUTINES: &str = "select cast(routine_name as char), cast(routine_type as char) \
@@ -349,6 +357,10 @@ impl Dialect for MySqlTasks {
                 Err(error) => Err(error),
             }
         })
+    }
+
+    fn marks<'a>(&'a self, session: &'a mut dyn Session) -> BoxFuture<'a, Result<Vec<String>, Error>> {
+        Box::pin(only_mark(self, session))
     }
 
     fn columns(&self) -> &'static str {

@@ -192,7 +192,7 @@ impl PostgresTasks {
                 .iter()
                 .filter(move |thing| wanted.contains(&thing.kind.as_str()))
         };
-        let kept = |thing: &&Thing| !(thing.is_here && KEPT_BY_CLEAR.contains(&thing.name.as_str()));
+        let kept = |thing: &&Thing| !KEPT_BY_CLEAR.contains(&thing.name.as_str());
         let tables: Vec<&Thing> = of(&["table"]).filter(kept).collect();
         let mut statements = Vec::new();
         if !tables.is_empty() {
@@ -207,16 +207,14 @@ impl PostgresTasks {
         );
         in_transaction(&mut session, statements).await?;
         let _ = session.close().await;
-        let count = tables
-            .iter()
-            .filter(|table| !(table.is_here && table.name == FIXTURES));
+        let count = tables.iter().filter(|table| table.name != FIXTURES);
         Ok(counted("cleared", count.count()))
     }
 
     async fn purge_all(&self) -> Result<Done, Error> {
         let mut session = self.inside().await?.session;
         let found = things(&mut session, sql::THINGS).await?;
-        let goes = |thing: &&Thing| !(thing.is_here && thing.name == METADATA);
+        let goes = |thing: &&Thing| thing.name != METADATA;
         let going: Vec<&Thing> = found.iter().filter(goes).collect();
         let mut statements: Vec<String> = things(&mut session, sql::OTHER_SCHEMAS)
             .await?
@@ -247,8 +245,6 @@ struct Thing {
     name: String,
     /// With its schema, as SQL.
     quoted: String,
-    /// Whether it is in the schema in which new things are made.
-    is_here: bool,
 }
 
 async fn things(session: &mut PgConnection, sql: &'static str) -> Result<Vec<Thing>, Error> {
@@ -258,7 +254,6 @@ async fn things(session: &mut PgConnection, sql: &'static str) -> Result<Vec<Thi
             kind: row.try_get(0)?,
             name: row.try_get(1)?,
             quoted: row.try_get(2)?,
-            is_here: row.try_get(3)?,
         })
     };
     let things: Result<Vec<_>, sqlx::Error> = rows.iter().map(thing).collect();
@@ -353,6 +348,10 @@ impl Dialect for PostgresTasks {
         sql::TABLES
     }
 
+    fn marks<'a>(&'a self, session: &'a mut dyn Session) -> BoxFuture<'a, Result<Vec<String>, Error>> {
+        Box::pin(sql::marks(session))
+    }
+
     fn columns(&self) -> &'static str {
         sql::COLUMNS
     }
@@ -367,6 +366,10 @@ impl Dialect for PostgresTasks {
             Value::DateTime(text) => Value::DateTime(in_utc(text)),
             other => other.clone(),
         })
+    }
+
+    fn returns_keys(&self) -> bool {
+        true
     }
 
     fn insert<'a>(

@@ -3,7 +3,7 @@
 use super::error::explain;
 use super::memory::InMemory;
 use crate::adapters::sql::tasks::{
-    Column, Dialect, KEPT_BY_CLEAR, Session, SqlSteps, bind_values, counted, sql_session,
+    Column, Dialect, KEPT_BY_CLEAR, Session, SqlSteps, bind_values, counted, only_mark, sql_session,
 };
 use crate::backoff::Backoff;
 use crate::error::{Error, plain};
@@ -376,6 +376,10 @@ impl Dialect for SqliteTasks {
 
     fn tables(&self) -> &'static str {
         "select name from sqlite_master where type = 'table' order by name"
+    }
+
+    fn marks<'a>(&'a self, session: &'a mut dyn Session) -> BoxFuture<'a, Result<Vec<String>, Error>> {
+        Box::pin(only_mark(self, session))
     }
 
     fn columns(&self) -> &'static str {

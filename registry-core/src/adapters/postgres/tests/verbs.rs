@@ -280,3 +280,34 @@ async fn an_account_that_may_not_create_is_told_what_to_do() {
     assert!(report.to_string().contains("createdb"), "{report}");
     assert_eq!(place.databases().await, "postgres\n");
 }
+
+#[tokio::test]
+async fn a_mark_protects_from_whatever_schema_it_is_in() {
+    let place = Place::new().await;
+    place.succeeds(Verb::Build).await;
+    place
+        .sql("update _dbreg_metadata set value = 'yes' where name = 'protected'; \
+            create schema shop authorization shop; create table shop.kept (n int); insert into shop.kept values (1); \
+            alter table shop.kept owner to shop")
+        .await;
+    // New things are made in `shop` from now on.
+    for verb in [Verb::Clear, Verb::Purge, Verb::Drop, Verb::Rebuild, Verb::Refill] {
+        let report = place.run(verb).await;
+        assert!(
+            report.to_string().contains("marked as protected"),
+            "{verb:?}: {report}"
+        );
+    }
+    let count = "select (select count(*) from users), (select count(*) from shop.kept)";
+    assert_eq!(place.sql(count).await, "2\t1\n");
+    place
+        .sql("update _dbreg_metadata set value = 'no' where name = 'protected'")
+        .await;
+    place.succeeds(Verb::Clear).await;
+    assert_eq!(place.sql(count).await, "0\t0\n");
+    place.succeeds(Verb::Purge).await;
+    assert_eq!(
+        place.sql("select count(*) from public._dbreg_metadata").await,
+        "2\n"
+    );
+}

@@ -53,6 +53,9 @@ pub(crate) trait Dialect: fmt::Debug + Send + Sync + 'static {
         Box::pin(async { Ok(true) })
     }
 
+    /// The tables of the mark, as SQL: every one that the database has, for one that protects is enough.
+    fn marks<'a>(&'a self, session: &'a mut dyn Session) -> BoxFuture<'a, Result<Vec<String>, Error>>;
+
     /// A query for the columns of a table, whose name is its one value: name, type, place in the primary key or null,
     /// `1` when it may be null, default or null, `1` when the server numbers it, `1` when it is computed.
     fn columns(&self) -> &'static str;
@@ -90,6 +93,11 @@ pub(crate) trait Dialect: fmt::Debug + Send + Sync + 'static {
     /// A value as this backend's driver takes it.
     fn value(&self, value: &Value) -> Result<Value, Error> {
         Ok(value.clone())
+    }
+
+    /// Whether [`insert`](Self::insert) gives any key that the server made, not numbers alone.
+    fn returns_keys(&self) -> bool {
+        false
     }
 
     /// Inserts a row. Gives the number that the server gave the column `numbered`, when there is one.
@@ -156,6 +164,22 @@ pub(crate) async fn tables(dialect: &dyn Dialect, session: &mut dyn Session) -> 
         .into_iter()
         .filter_map(|mut row| row.swap_remove(0))
         .collect())
+}
+
+/// The table of the mark, as SQL, of a backend whose databases have one at most.
+#[cfg(any(feature = "mysql", feature = "sqlite"))]
+pub(crate) async fn only_mark(
+    dialect: &dyn Dialect,
+    session: &mut dyn Session,
+) -> Result<Vec<String>, Error> {
+    let is_listed = tables(dialect, session)
+        .await?
+        .iter()
+        .any(|table| table == METADATA);
+    if !is_listed && dialect.is_missing(session, METADATA).await? {
+        return Ok(Vec::new());
+    }
+    Ok(vec![dialect.quoted(METADATA)?])
 }
 
 /// The columns of a table, those of the primary key in its order.

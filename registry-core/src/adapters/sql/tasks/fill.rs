@@ -326,7 +326,8 @@ impl Filler<'_> {
         };
         let missing: Vec<&&Column> = keys.iter().filter(|column| given(column).is_none()).collect();
         let asked = match missing.as_slice() {
-            [column] => Some(column.name.as_str()),
+            // The last number of a session is none of a key that the server makes otherwise.
+            [column] if column.numbered || self.dialect.returns_keys() => Some(column.name.as_str()),
             _ => None,
         };
         let parameters = values.iter().map(|(_, value)| value.clone()).collect();

@@ -1,10 +1,10 @@
 //! The mark of a database: the table `_dbreg_metadata`.
 
-use super::dialect::{Dialect, tables};
+use super::dialect::Dialect;
 use super::session::Session;
 use crate::error::Error;
 use crate::kind::ErrorKind;
-use crate::tasks::{ENVIRONMENT, METADATA, Mark, Marked, PROTECTED, Value};
+use crate::tasks::{ENVIRONMENT, METADATA, Mark, Marked, PROTECTED, Value, is_production};
 
 /// Reads the mark. What cannot be read is an error.
 pub(super) async fn read(dialect: &dyn Dialect) -> Result<Marked, Error> {
@@ -19,19 +19,32 @@ pub(super) async fn read(dialect: &dyn Dialect) -> Result<Marked, Error> {
 }
 
 async fn read_in(dialect: &dyn Dialect, session: &mut dyn Session) -> Result<Marked, Error> {
-    let is_listed = tables(dialect, session)
-        .await?
-        .iter()
-        .any(|table| table == METADATA);
-    if !is_listed && dialect.is_missing(session, METADATA).await? {
-        return Ok(Marked::Unmarked);
+    let mut found = Marked::Unmarked;
+    for table in dialect.marks(session).await? {
+        let Some(mark) = read_table(dialect, session, &table).await? else {
+            continue;
+        };
+        let protects = mark.protected || is_production(&mark.environment);
+        if protects || found == Marked::Unmarked {
+            found = Marked::As(mark);
+        }
+        if protects {
+            break;
+        }
     }
+    Ok(found)
+}
+
+async fn read_table(
+    dialect: &dyn Dialect,
+    session: &mut dyn Session,
+    table: &str,
+) -> Result<Option<Mark>, Error> {
     let (name, value) = (dialect.quoted("name")?, dialect.quoted("value")?);
     let sql = format!(
-        "select {}, {} from {}",
+        "select {}, {} from {table}",
         dialect.as_text(&name),
         dialect.as_text(&value),
-        dialect.quoted(METADATA)?
     );
     let rows = session.rows(sql, Vec::new()).await?;
     let find = |key: &str| {
@@ -42,9 +55,9 @@ async fn read_in(dialect: &dyn Dialect, session: &mut dyn Session) -> Result<Mar
     };
     let protected = find(PROTECTED).as_deref() == Some("yes");
     Ok(match find(ENVIRONMENT) {
-        None if !protected => Marked::Unmarked,
+        None if !protected => None,
         // Half of a mark protects as the whole does.
-        environment => Marked::As(Mark {
+        environment => Some(Mark {
             environment: environment.unwrap_or_default(),
             protected,
         }),

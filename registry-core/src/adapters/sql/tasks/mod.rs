@@ -10,6 +10,8 @@ mod time;
 
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) use dialect::Column;
+#[cfg(any(feature = "mysql", feature = "sqlite"))]
+pub(crate) use dialect::only_mark;
 pub(crate) use dialect::{Dialect, KEPT_BY_CLEAR};
 #[cfg(any(feature = "mysql", feature = "sqlite"))]
 pub(crate) use session::bind_values;
