@@ -3,7 +3,8 @@
 use crate::order::{self, Column, Model as Order};
 use dbreg::sea_orm::{ColumnTrait, QueryFilter};
 use dbreg::{At, DbRegistry, Error, ErrorKind, ModelOf, MySql, sqlx};
-use registry_dev::MySqlServer;
+use registry_dev::{MySqlServer, Proxy};
+use std::net::Ipv4Addr;
 
 #[derive(DbRegistry)]
 #[registry(toml = r#"
@@ -21,20 +22,38 @@ start = "optional"
 "#)]
 pub(crate) struct App;
 
-pub(crate) async fn connect() -> (MySqlServer, AppRegistry) {
+async fn server() -> MySqlServer {
     let server = registry_dev::mysql().await.unwrap();
     server.create_database("shop", "shop", "secret").await.unwrap();
-    let mut builder = App::builder();
+    server
+}
+
+pub(crate) async fn connect() -> (MySqlServer, AppRegistry) {
+    let server = server().await;
+    let db = connect_at(server.port(), 10).await;
+    (server, db)
+}
+
+/// With a network between the two that can be made a bad one.
+pub(crate) async fn connect_by_proxy(sessions: u32) -> (MySqlServer, Proxy, AppRegistry) {
+    let server = server().await;
+    let proxy = Proxy::to((Ipv4Addr::LOCALHOST, server.port())).await.unwrap();
+    let db = connect_at(proxy.port(), sessions).await;
+    (server, proxy, db)
+}
+
+async fn connect_at(port: u16, sessions: u32) -> AppRegistry {
+    let mut builder = App::builder().variable("DBREG_MYSQL__MAIN__POOL__MAX", sessions);
     for name in ["MAIN", "SPARE"] {
         builder = builder
-            .variable(format!("DBREG_MYSQL__{name}__PORT"), server.port())
+            .variable(format!("DBREG_MYSQL__{name}__PORT"), port)
             .variable(format!("DBREG_MYSQL__{name}__PASSWORD"), "secret");
     }
     let db = builder.connect().await.unwrap();
     let table = "create table shop_order (number bigint auto_increment primary key, customer varchar(80) not null unique, \
                  cents bigint not null)";
     sqlx::query(table).execute(&db.mysql.main).await.unwrap();
-    (server, db)
+    db
 }
 
 /// For any connection that orders live on.

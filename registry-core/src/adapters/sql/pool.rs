@@ -3,9 +3,11 @@
 use crate::error::Error;
 use crate::generations::Generations;
 use crate::status::Sessions;
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt as _, TryFutureExt as _};
 use registry_config::Settings;
 use sqlx::pool::{PoolConnectionMetadata, PoolOptions};
-use sqlx::{Connection as _, Database, Pool};
+use sqlx::{Connection as _, Database, Executor, Pool};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,7 +69,10 @@ pub(crate) fn options<DB: Database>(
     generations: &Arc<Generations>,
     settings: &Settings,
     limits: Limits,
-) -> PoolOptions<DB> {
+) -> PoolOptions<DB>
+where
+    for<'x> &'x mut DB::Connection: Executor<'x, Database = DB>,
+{
     let count = |key: &str, default: u64| {
         let count = settings.count(key).unwrap_or(default);
         u32::try_from(count).unwrap_or(u32::MAX)
@@ -106,7 +111,8 @@ pub(crate) fn options<DB: Database>(
         .after_release(move |session: &mut DB::Connection, meta| {
             let ended = limits.ended(&meta);
             // A query that its deadline ended on a silent path would keep its place in the pool for as long as the
-            // pool's own ping hangs. Only then a ping of our own, with a limit, comes first.
+            // pool's own ping hangs. Only then a ping of our own, with a limit, comes first; and it is a `ROLLBACK`, which
+            // ends what a `BEGIN` that was given up began behind the driver's back.
             let suspicious = after.deadline_fired_lately();
             if tells_release {
                 after.released();
@@ -115,7 +121,7 @@ pub(crate) fn options<DB: Database>(
                 if ended || !suspicious {
                     return Ok(!ended);
                 }
-                match tokio::time::timeout(RELEASE_PING, session.ping()).await {
+                match tokio::time::timeout(RELEASE_PING, cleared::<DB>(session)).await {
                     Ok(Ok(())) => Ok(true),
                     Ok(Err(error)) => Err(error),
                     Err(_) => Err(sqlx::Error::PoolTimedOut),
@@ -128,15 +134,24 @@ pub(crate) fn options<DB: Database>(
     options
 }
 
+/// Proves that a session answers, and ends what transaction it may be in.
+fn cleared<DB: Database>(session: &mut DB::Connection) -> BoxFuture<'_, Result<(), sqlx::Error>>
+where
+    for<'x> &'x mut DB::Connection: Executor<'x, Database = DB>,
+{
+    // SQLite's driver sees to it by itself, and `ROLLBACK` without a transaction is an error there.
+    if DB::NAME == "SQLite" {
+        return Box::pin(session.ping());
+    }
+    session.execute("ROLLBACK").map_ok(drop).boxed()
+}
+
 /// The same options, with something to do on each new session, which is not used when that fails.
 #[cfg(feature = "mysql")]
 pub(crate) fn greeting<DB: Database>(
     options: PoolOptions<DB>,
     generations: &Arc<Generations>,
-    greet: impl Fn(&mut DB::Connection) -> futures_util::future::BoxFuture<'_, Result<(), sqlx::Error>>
-    + Send
-    + Sync
-    + 'static,
+    greet: impl Fn(&mut DB::Connection) -> BoxFuture<'_, Result<(), sqlx::Error>> + Send + Sync + 'static,
 ) -> PoolOptions<DB> {
     let made = Arc::clone(generations);
     options.after_connect(move |session, _| {
