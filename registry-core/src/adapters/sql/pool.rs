@@ -19,6 +19,9 @@ const PING_AFTER_IDLE: Duration = Duration::from_secs(1);
 /// How long the ping of a session that comes back may take while a deadline fired lately.
 pub(crate) const RELEASE_PING: Duration = Duration::from_millis(500);
 
+/// How long a pool that has sessions may take to get those that it is to have.
+const REFILL: Duration = Duration::from_millis(500);
+
 /// How old a session may become, and how long it may be idle.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Limits {
@@ -160,13 +163,22 @@ pub(crate) fn greeting<DB: Database>(
     })
 }
 
-/// Opens `count` sessions at once, so that the first calls find them.
+/// Opens sessions until there are `count`, all at once, so that the first calls find them. Those that lie idle are tried,
+/// too: they may be dead.
 pub(crate) async fn fill<DB: Database>(pool: &Pool<DB>, count: u64) -> Result<(), Error> {
-    let sessions = (0..count).map(|_| pool.acquire());
-    futures_util::future::try_join_all(sessions)
-        .await
-        .map(drop)
-        .map_err(Error::from)
+    // For sessions that are in use nobody waits: a busy pool would pass for a server that does not answer.
+    let (open, idle) = (u64::from(pool.size()), pool.num_idle() as u64);
+    let wanted = count.min(count.saturating_sub(open) + idle);
+    let sessions = (0..wanted).map(|_| pool.acquire());
+    let filled = futures_util::future::try_join_all(sessions);
+    if open == 0 {
+        return filled.await.map(drop).map_err(Error::from);
+    }
+    match tokio::time::timeout(REFILL, filled).await {
+        // Calls were faster; they open what they need.
+        Err(_) | Ok(Err(sqlx::Error::PoolTimedOut)) => Ok(()),
+        Ok(filled) => filled.map(drop).map_err(Error::from),
+    }
 }
 
 pub(crate) fn sessions<DB: Database>(pool: &Pool<DB>) -> Sessions {
