@@ -13,7 +13,7 @@ pub(crate) struct Generations {
     /// When credentials were last rotated, until a session with the new ones is made; then it moves on to `retired`.
     rotated: AtomicU64,
     retired: AtomicU64,
-    /// When a deadline last ended a call.
+    /// When a deadline last ended a call, or its caller gave up what may not be left as it is.
     deadline: AtomicU64,
     /// When a session last came back from its work.
     released: AtomicU64,
@@ -82,6 +82,12 @@ impl Generations {
     /// A deadline ended a call: its session may hang.
     pub(crate) fn deadline_fired(&self) {
         self.deadline.store(self.now(), Ordering::Release);
+    }
+
+    /// Whoever called did not wait for the answer: its session may hang, or be within a transaction.
+    #[cfg(any(feature = "mysql", feature = "sqlite", feature = "postgres"))]
+    pub(crate) fn given_up(&self) {
+        self.deadline_fired();
     }
 
     /// Whether a deadline ended a call within the last minute.

@@ -73,3 +73,40 @@ async fn a_commit_that_the_server_refuses_is_known_to_have_failed() {
         (0, 1)
     );
 }
+
+#[tokio::test]
+async fn an_error_that_is_passed_over_does_not_pass_for_a_commit() {
+    let (_server, db) = connect().await;
+    let main = &db.postgres.main;
+    for lent in [false, true] {
+        let passed_over: Result<(), Error> = main
+            .transaction(async |tx| {
+                tx.insert(order::new("Ada", 1)).await?;
+                let wrong = sqlx::query("selec 1");
+                let failed = match lent {
+                    false => wrong.execute(&mut *tx).await,
+                    true => wrong.execute(tx.session()).await,
+                };
+                failed.unwrap_err();
+                Ok(())
+            })
+            .await;
+        let error = passed_over.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Operation, "{error}");
+        assert!(
+            error.message().starts_with("everything was rolled back"),
+            "{error}"
+        );
+        assert_eq!(main.find::<Order>().count().await.unwrap(), 0);
+    }
+    // What a savepoint takes back was not passed over.
+    main.transaction(async |tx| {
+        let mut savepoint = sqlx::Connection::begin(tx.session()).await?;
+        sqlx::query("selec 1").execute(&mut *savepoint).await.unwrap_err();
+        savepoint.rollback().await?;
+        tx.insert(order::new("Ada", 1)).await.map(drop)
+    })
+    .await
+    .unwrap();
+    assert_eq!(main.find::<Order>().count().await.unwrap(), 1);
+}

@@ -2,7 +2,8 @@
 
 use crate::order::{self, Model as Order};
 use crate::{mysql, sqlite};
-use dbreg::{Error, ErrorKind, Transaction, sqlx};
+use dbreg::{Error, ErrorKind, State, Transaction, sqlx};
+use registry_dev::Mode;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -203,6 +204,77 @@ async fn a_commit_whose_answer_is_lost_is_said_to_be_unknown() {
         "the same work once more could be done twice"
     );
     assert_eq!(main.errors().total, 1, "{:?}", main.errors());
+}
+
+#[tokio::test]
+async fn an_unknown_commit_stays_unknown_in_an_outage() {
+    let (_server, proxy, db) = mysql::connect_by_proxy(2).await;
+    let main = &db.mysql.main;
+    let lost: Result<(), Error> = main
+        .transaction(async |tx| {
+            insert(tx).await?;
+            proxy.set(Mode::Down).await.unwrap();
+            // The error of any other call makes it known that the server is away.
+            while main.status().state != State::Degraded {
+                let _ = sqlx::query("select 1").execute(main).await;
+            }
+            Ok(())
+        })
+        .await;
+    let lost = lost.unwrap_err();
+    assert!(
+        lost.message()
+            .ends_with("whether the transaction was committed is not known"),
+        "{lost:?}"
+    );
+    assert!(
+        !lost.is_transient(),
+        "the same work once more could be done twice"
+    );
+}
+
+#[tokio::test]
+async fn a_begin_that_is_given_up_leaves_no_transaction_behind() {
+    const SESSION: &str = "select connection_id(), @@in_transaction";
+    let (_server, proxy, db) = mysql::connect_by_proxy(1).await;
+    let main = &db.mysql.main;
+    let read = main.read();
+    for given_up in ["begin", "transaction", "reader"] {
+        let (before, _): (u64, u64) = match given_up {
+            "reader" => sqlx::query_as(SESSION).fetch_one(&read).await.unwrap(),
+            _ => sqlx::query_as(SESSION).fetch_one(main).await.unwrap(),
+        };
+        // An answer takes 200 ms.
+        proxy
+            .set(Mode::Latency(Duration::from_millis(100)))
+            .await
+            .unwrap();
+        let limit = Duration::from_millis(50);
+        let ended = match given_up {
+            "begin" => tokio::time::timeout(limit, main.begin()).await.is_ok(),
+            "reader" => tokio::time::timeout(limit, read.begin()).await.is_ok(),
+            _ => {
+                let work = main.transaction(async |_| Ok::<_, Error>(()));
+                tokio::time::timeout(limit, work).await.is_ok()
+            }
+        };
+        assert!(!ended, "{given_up}");
+        proxy.set(Mode::Pass).await.unwrap();
+        // The pool has place for one session.
+        let back = async {
+            loop {
+                let (id, inside): (u64, u64) = match given_up {
+                    "reader" => sqlx::query_as(SESSION).fetch_one(&read).await.unwrap(),
+                    _ => sqlx::query_as(SESSION).fetch_one(main).await.unwrap(),
+                };
+                if id == before {
+                    return inside;
+                }
+            }
+        };
+        let inside = tokio::time::timeout(Duration::from_secs(30), back).await;
+        assert_eq!(inside.unwrap(), 0, "{given_up}");
+    }
 }
 
 #[tokio::test]

@@ -237,3 +237,21 @@ async fn more_statements_than_the_cache_holds_are_no_trouble() {
         .unwrap();
     assert_eq!(kept, 100);
 }
+
+#[tokio::test]
+async fn a_pool_that_is_busy_does_not_pass_for_a_server_that_is_away() {
+    let server = server().await;
+    let db = connect(&server).await;
+    let main = &db.postgres.main;
+    let busy = futures_util::future::try_join_all((0..4).map(|_| main.acquire()));
+    let busy = busy.await.unwrap();
+    // Each waits in vain for as long as a look at the server would wait for the sessions that are in use.
+    for _ in 0..3 {
+        let error = sqlx::query("select 1").execute(main).await.unwrap_err();
+        let error = dbreg::Error::from(error);
+        assert!(error.message().starts_with("no session of the pool"), "{error}");
+        assert_eq!(main.status().state, State::Ready, "{:?}", main.status().cause);
+    }
+    drop(busy);
+    assert_eq!(through_a_handle(main).await, 2);
+}

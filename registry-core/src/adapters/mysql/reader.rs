@@ -3,7 +3,7 @@
 use super::router::{Held, Place, Router};
 use super::token::WriteToken;
 use super::{Inner, MySql};
-use crate::adapters::sql::{as_driver_error, closed, copy_of};
+use crate::adapters::sql::{as_driver_error, begun, closed, copy_of};
 use crate::at::At;
 use crate::error::Error;
 use crate::kind::ErrorKind;
@@ -125,8 +125,8 @@ impl MySqlReader {
         let _pass = self.inner.base.enter("read").map_err(closed)?;
         let deadline = self.deadline();
         let Held { session, place } = self.held(deadline).await?;
-        self.on(&place, deadline, sqlx::Transaction::begin(session, None))
-            .await
+        let begun = begun(&place.replica.generations, session);
+        self.on(&place, deadline, begun).await
     }
 
     /// When a call that begins now has to end.

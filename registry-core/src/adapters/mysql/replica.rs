@@ -202,7 +202,7 @@ impl Replica {
         let pool = self.pool.get_or_init(|| {
             self.lock().version = way.version;
             let limits = sql::Limits::new(target.settings());
-            let pool = sql::options(&self.generations, target.settings(), limits);
+            let pool = sql::options::<sqlx::MySql>(&self.generations, target.settings(), limits);
             let pool = sql::greeting(pool, &self.generations, |session| Box::pin(read_only(session)));
             pool.connect_lazy_with(options())
         });

@@ -75,7 +75,7 @@ impl Target {
             .as_ref()
             .map_or_else(|_| dead_end(), |way| way.host(0).options.clone());
         let several = way.as_ref().is_ok_and(|way| way.writers().len() > 1);
-        let mut pool = sql::options(&base.generations, settings, sql::Limits::new(settings));
+        let mut pool = sql::options::<sqlx::MySql>(&base.generations, settings, sql::Limits::new(settings));
         let server = several.then(|| Arc::new(ServerInUse::default()));
         if let Some(server) = &server {
             pool = writable_only(pool, base, sql::Limits::new(settings), server);

@@ -39,7 +39,7 @@ impl Target {
         let options = way
             .as_ref()
             .map_or_else(|_| dead_end(), |way| way.options.clone());
-        let pool = sql::options(&base.generations, settings, sql::Limits::new(settings));
+        let pool = sql::options::<sqlx::Postgres>(&base.generations, settings, sql::Limits::new(settings));
         Self {
             pool: pool.connect_lazy_with(options),
             min: settings.count("pool.min").unwrap_or(0),

@@ -99,8 +99,7 @@ macro_rules! sql_handle {
             pub async fn acquire(
                 &self,
             ) -> ::core::result::Result<sqlx::pool::PoolConnection<$database>, sqlx::Error> {
-                let pool = self.pool()?;
-                self.direct(pool.acquire()).await
+                self.direct(async { self.pool()?.acquire().await }).await
             }
 
             /// Begins a transaction; it is rolled back when it is dropped without `commit`.
@@ -110,8 +109,11 @@ macro_rules! sql_handle {
             pub async fn begin(
                 &self,
             ) -> ::core::result::Result<sqlx::Transaction<'static, $database>, sqlx::Error> {
-                let pool = self.pool()?;
-                self.direct(pool.begin()).await
+                let begin = async {
+                    let session = self.pool()?.acquire().await?;
+                    $crate::adapters::sql::begun(&self.inner.base.generations, session).await
+                };
+                self.direct(begin).await
             }
 
             /// Runs work in a transaction: committed when the work gives `Ok`, rolled back when it gives `Err`, when it
@@ -145,7 +147,7 @@ macro_rules! sql_handle {
                 ) -> ::core::result::Result<T, E>,
                 E: From<$crate::Error>,
             {
-                $crate::adapters::sql::transaction(&self.inner.base, || self.client(), work).await
+                $crate::adapters::sql::transaction::<$database, _, _, _, _>(&self.inner.base, || self.client(), work).await
             }
 
             /// The pool, as a direct call wants it.
@@ -196,10 +198,11 @@ macro_rules! sql_handle {
             {
                 let handle = self.clone();
                 Box::pin(async move {
-                    let pool = handle.pool()?;
-                    handle
-                        .direct(sqlx::Executor::fetch_optional(&pool, query))
-                        .await
+                    let row = async {
+                        let pool = handle.pool()?;
+                        sqlx::Executor::fetch_optional(&pool, query).await
+                    };
+                    handle.direct(row).await
                 })
             }
 
@@ -216,10 +219,11 @@ macro_rules! sql_handle {
             {
                 let handle = self.clone();
                 Box::pin(async move {
-                    let pool = handle.pool()?;
-                    handle
-                        .direct(sqlx::Executor::prepare_with(&pool, sql, parameters))
-                        .await
+                    let statement = async {
+                        let pool = handle.pool()?;
+                        sqlx::Executor::prepare_with(&pool, sql, parameters).await
+                    };
+                    handle.direct(statement).await
                 })
             }
 
@@ -235,8 +239,11 @@ macro_rules! sql_handle {
             {
                 let handle = self.clone();
                 Box::pin(async move {
-                    let pool = handle.pool()?;
-                    handle.direct(sqlx::Executor::describe(&pool, sql)).await
+                    let described = async {
+                        let pool = handle.pool()?;
+                        sqlx::Executor::describe(&pool, sql).await
+                    };
+                    handle.direct(described).await
                 })
             }
         }
@@ -274,7 +281,7 @@ macro_rules! sql_handle {
                 F: AsyncFnOnce(&mut $crate::At<$crate::Transaction<$database>, P>) -> ::core::result::Result<T, E>,
                 E: From<$crate::Error>,
             {
-                $crate::adapters::sql::transaction(&self.inner.base, || self.client(), work).await
+                $crate::adapters::sql::transaction::<$database, _, _, _, _>(&self.inner.base, || self.client(), work).await
             }
         }
 

@@ -32,7 +32,7 @@ pub(crate) use login::{Login, Tls, authority, shown};
 pub(crate) use pool::{Fitness, RELEASE_PING, greeting};
 pub(crate) use pool::{Limits, fill, options, sessions};
 pub use transaction::Transaction;
-pub(crate) use transaction::transaction;
+pub(crate) use transaction::{begun, transaction};
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 pub(crate) use watcher::Watcher;
 

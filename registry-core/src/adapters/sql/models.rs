@@ -2,7 +2,7 @@
 //! together.
 
 use super::find::Find;
-use super::orm::{SqlModels, leaves};
+use super::orm::{SqlModels, SqlWrites, leaves};
 use crate::at::At;
 use crate::error::Error;
 use crate::model::ModelOf;
@@ -47,6 +47,7 @@ impl<H: SqlModels, P> At<H, P> {
     /// Any kind of [`Error`]; `Operation` for what the server refuses, a key that is there already, say.
     pub fn insert<'c, A>(&'c self, row: A) -> BoxFuture<'c, Result<ModelFor<A>, Error>>
     where
+        H: SqlWrites,
         A: ActiveModelTrait + ActiveModelBehavior + Send + 'c,
         ModelFor<A>: ModelOf<P> + IntoActiveModel<A>,
     {
@@ -62,6 +63,7 @@ impl<H: SqlModels, P> At<H, P> {
         rows: impl IntoIterator<Item = A>,
     ) -> BoxFuture<'c, Result<u64, Error>>
     where
+        H: SqlWrites,
         A: ActiveModelTrait + Send + 'c,
         ModelFor<A>: ModelOf<P>,
     {
@@ -75,6 +77,7 @@ impl<H: SqlModels, P> At<H, P> {
     /// As [`insert`](Self::insert); `Operation` when there is no such row.
     pub fn update<'c, A>(&'c self, row: A) -> BoxFuture<'c, Result<ModelFor<A>, Error>>
     where
+        H: SqlWrites,
         A: ActiveModelTrait + ActiveModelBehavior + Send + 'c,
         ModelFor<A>: ModelOf<P> + IntoActiveModel<A>,
     {
@@ -87,6 +90,7 @@ impl<H: SqlModels, P> At<H, P> {
     /// As [`insert`](Self::insert).
     pub fn delete<'c, M>(&'c self, row: M) -> BoxFuture<'c, Result<bool, Error>>
     where
+        H: SqlWrites,
         M: ModelTrait + ModelOf<P> + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel> + 'c,
         <M::Entity as EntityTrait>::ActiveModel: ActiveModelBehavior + Send,
     {
@@ -102,6 +106,7 @@ impl<H: SqlModels, P> At<H, P> {
     /// As [`insert`](Self::insert).
     pub fn delete_by_id<M>(&self, id: impl Into<PrimaryKeyOf<M>>) -> BoxFuture<'_, Result<bool, Error>>
     where
+        H: SqlWrites,
         M: ModelTrait + ModelOf<P>,
     {
         let delete = M::Entity::delete_by_id(id);

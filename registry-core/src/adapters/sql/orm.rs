@@ -49,6 +49,14 @@ pub trait SqlModels: ConnectionTrait {
     fn base(&self) -> &Arc<Base>;
 }
 
+/// One that may write: a handle, a transaction. A reader may not.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is for reading: its sessions are READ ONLY",
+    label = "expected the handle of the connection, or a transaction"
+)]
+pub trait SqlWrites: SqlModels {}
+
 fn bound<DB: Database>(statement: Statement) -> Query<'static, DB, SqlxValues>
 where
     SqlxValues: IntoArguments<DB>,
@@ -214,6 +222,9 @@ macro_rules! orm_handle {
             |transaction| transaction.base(),
             |transaction| &mut *transaction.lock().await
         );
+
+        impl $crate::adapters::sql::orm::SqlWrites for $handle {}
+        impl $crate::adapters::sql::orm::SqlWrites for $crate::Transaction<$database> {}
 
         impl $handle {
             /// SeaORM's own connection, on the same pool: there is no second set of sessions, and

@@ -3,9 +3,11 @@
 use crate::error::Error;
 use crate::generations::Generations;
 use crate::status::Sessions;
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt as _, TryFutureExt as _};
 use registry_config::Settings;
 use sqlx::pool::{PoolConnectionMetadata, PoolOptions};
-use sqlx::{Connection as _, Database, Pool};
+use sqlx::{Connection as _, Database, Executor, Pool};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +18,9 @@ const PING_AFTER_IDLE: Duration = Duration::from_secs(1);
 
 /// How long the ping of a session that comes back may take while a deadline fired lately.
 pub(crate) const RELEASE_PING: Duration = Duration::from_millis(500);
+
+/// How long a pool that has sessions may take to get those that it is to have.
+const REFILL: Duration = Duration::from_millis(500);
 
 /// How old a session may become, and how long it may be idle.
 #[derive(Clone, Copy, Default)]
@@ -67,7 +72,10 @@ pub(crate) fn options<DB: Database>(
     generations: &Arc<Generations>,
     settings: &Settings,
     limits: Limits,
-) -> PoolOptions<DB> {
+) -> PoolOptions<DB>
+where
+    for<'x> &'x mut DB::Connection: Executor<'x, Database = DB>,
+{
     let count = |key: &str, default: u64| {
         let count = settings.count(key).unwrap_or(default);
         u32::try_from(count).unwrap_or(u32::MAX)
@@ -106,7 +114,8 @@ pub(crate) fn options<DB: Database>(
         .after_release(move |session: &mut DB::Connection, meta| {
             let ended = limits.ended(&meta);
             // A query that its deadline ended on a silent path would keep its place in the pool for as long as the
-            // pool's own ping hangs. Only then a ping of our own, with a limit, comes first.
+            // pool's own ping hangs. Only then a ping of our own, with a limit, comes first; and it is a `ROLLBACK`, which
+            // ends what a `BEGIN` that was given up began behind the driver's back.
             let suspicious = after.deadline_fired_lately();
             if tells_release {
                 after.released();
@@ -115,7 +124,7 @@ pub(crate) fn options<DB: Database>(
                 if ended || !suspicious {
                     return Ok(!ended);
                 }
-                match tokio::time::timeout(RELEASE_PING, session.ping()).await {
+                match tokio::time::timeout(RELEASE_PING, cleared::<DB>(session)).await {
                     Ok(Ok(())) => Ok(true),
                     Ok(Err(error)) => Err(error),
                     Err(_) => Err(sqlx::Error::PoolTimedOut),
@@ -128,15 +137,24 @@ pub(crate) fn options<DB: Database>(
     options
 }
 
+/// Proves that a session answers, and ends what transaction it may be in.
+fn cleared<DB: Database>(session: &mut DB::Connection) -> BoxFuture<'_, Result<(), sqlx::Error>>
+where
+    for<'x> &'x mut DB::Connection: Executor<'x, Database = DB>,
+{
+    // SQLite's driver sees to it by itself, and `ROLLBACK` without a transaction is an error there.
+    if DB::NAME == "SQLite" {
+        return Box::pin(session.ping());
+    }
+    session.execute("ROLLBACK").map_ok(drop).boxed()
+}
+
 /// The same options, with something to do on each new session, which is not used when that fails.
 #[cfg(feature = "mysql")]
 pub(crate) fn greeting<DB: Database>(
     options: PoolOptions<DB>,
     generations: &Arc<Generations>,
-    greet: impl Fn(&mut DB::Connection) -> futures_util::future::BoxFuture<'_, Result<(), sqlx::Error>>
-    + Send
-    + Sync
-    + 'static,
+    greet: impl Fn(&mut DB::Connection) -> BoxFuture<'_, Result<(), sqlx::Error>> + Send + Sync + 'static,
 ) -> PoolOptions<DB> {
     let made = Arc::clone(generations);
     options.after_connect(move |session, _| {
@@ -145,13 +163,22 @@ pub(crate) fn greeting<DB: Database>(
     })
 }
 
-/// Opens `count` sessions at once, so that the first calls find them.
+/// Opens sessions until there are `count`, all at once, so that the first calls find them. Those that lie idle are tried,
+/// too: they may be dead.
 pub(crate) async fn fill<DB: Database>(pool: &Pool<DB>, count: u64) -> Result<(), Error> {
-    let sessions = (0..count).map(|_| pool.acquire());
-    futures_util::future::try_join_all(sessions)
-        .await
-        .map(drop)
-        .map_err(Error::from)
+    // For sessions that are in use nobody waits: a busy pool would pass for a server that does not answer.
+    let (open, idle) = (u64::from(pool.size()), pool.num_idle() as u64);
+    let wanted = count.min(count.saturating_sub(open) + idle);
+    let sessions = (0..wanted).map(|_| pool.acquire());
+    let filled = futures_util::future::try_join_all(sessions);
+    if open == 0 {
+        return filled.await.map(drop).map_err(Error::from);
+    }
+    match tokio::time::timeout(REFILL, filled).await {
+        // Calls were faster; they open what they need.
+        Err(_) | Ok(Err(sqlx::Error::PoolTimedOut)) => Ok(()),
+        Ok(filled) => filled.map(drop).map_err(Error::from),
+    }
 }
 
 pub(crate) fn sessions<DB: Database>(pool: &Pool<DB>) -> Sessions {

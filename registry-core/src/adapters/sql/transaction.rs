@@ -4,14 +4,18 @@ use super::executor::record;
 use crate::at::At;
 use crate::base::Base;
 use crate::error::Error;
+use crate::generations::Generations;
+use crate::kind::ErrorKind;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt as _, TryStreamExt as _};
+use sqlx::pool::PoolConnection;
 use sqlx::{Database, Either, Execute, Executor, Pool, SqlStr};
 use std::fmt;
 use std::ops::DerefMut;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -29,7 +33,9 @@ impl<DB: Database> Transaction<DB> {
     /// The driver's session, which is within the transaction: for `begin` of sqlx on it, say, which makes a savepoint.
     /// What runs on it directly leaves no record.
     pub fn session(&mut self) -> &mut DB::Connection {
-        &mut self.session.get_mut().inner
+        let session = self.session.get_mut();
+        session.doubtful = true;
+        &mut session.inner
     }
 
     #[cfg(feature = "sea-orm")]
@@ -66,6 +72,7 @@ pub(crate) async fn transaction<DB, P, T, E, F>(
 ) -> Result<T, E>
 where
     DB: Database,
+    for<'x> &'x mut DB::Connection: Executor<'x, Database = DB>,
     F: AsyncFnOnce(&mut At<Transaction<DB>, P>) -> Result<T, E>,
     E: From<Error>,
 {
@@ -76,7 +83,8 @@ where
 
     let begin = pin!(async {
         base.usable().await?;
-        Ok(pool()?.begin().await?)
+        let session = pool()?.acquire().await?;
+        Ok(begun(&base.generations, session).await?)
     });
     let begun = base.patient(deadline, begin).await;
     let inner = begun
@@ -89,16 +97,31 @@ where
         session: Mutex::new(Session {
             base: Arc::clone(base),
             inner,
+            doubtful: false,
         }),
     });
     let worked = base.patient(deadline, pin!(work(&mut lent))).await;
-    let inner = lent.into_handle().session.into_inner().inner;
+    let session = lent.into_handle().session.into_inner();
+    let aborts = session.doubtful && DB::NAME == "PostgreSQL";
+    let mut inner = session.inner;
     match worked {
-        Some(Ok(value)) => match base.patient(deadline, inner.commit()).await {
-            Some(Ok(())) => Ok(value),
-            Some(Err(error)) => Err(leaves(uncommitted(error))),
-            None => Err(leaves(unknown(&base.deadline_error()))),
-        },
+        Some(Ok(value)) => {
+            if aborts {
+                let looked = base.patient(deadline, look(&mut *inner)).await;
+                let looked = looked.unwrap_or_else(|| Err(base.deadline_error()));
+                if let Err(error) = looked {
+                    let _ = base.patient(deadline, inner.rollback()).await;
+                    return Err(leaves(error));
+                }
+            }
+            let error = match base.patient(deadline, inner.commit()).await {
+                Some(Ok(())) => return Ok(value),
+                Some(Err(error)) => uncommitted(error),
+                None => unknown(&base.deadline_error()),
+            };
+            // Not `leaves`: the cause of an outage in its place would be transient.
+            Err(E::from(base.record(error, OPERATION)))
+        }
         Some(Err(error)) => {
             // Waited for, so that its locks are gone when the caller goes on. A session that is lost has no transaction.
             let _ = base.patient(deadline, inner.rollback()).await;
@@ -110,9 +133,82 @@ where
 
 /// The error of a commit. What the server refused was not committed; whoever hears nothing does not know.
 fn uncommitted(error: sqlx::Error) -> Error {
-    let refused = matches!(error, sqlx::Error::Database(_));
+    let answered = matches!(&error, sqlx::Error::Database(cause) if !was_interrupted(cause.as_ref()));
     let error = Error::from(error);
-    if refused { error } else { unknown(&error) }
+    let lost = matches!(
+        error.kind(),
+        ErrorKind::Unreachable | ErrorKind::Timeout | ErrorKind::Protocol
+    );
+    if answered && !lost { error } else { unknown(&error) }
+}
+
+/// Whether a server, or a proxy before it, says that the statement was cut off, by whomever: 1317, 2006 and 2013 of MySQL.
+fn was_interrupted(cause: &dyn sqlx::error::DatabaseError) -> bool {
+    #[cfg(feature = "mysql")]
+    if let Some(mysql) = cause.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
+        return matches!(mysql.number(), 1317 | 2006 | 2013);
+    }
+    let _ = cause;
+    false
+}
+
+/// Asks PostgreSQL whether the transaction is still one. Where a statement failed, it answers to `COMMIT` that it has
+/// rolled back, which is no error to the driver.
+fn look<'c, X: Executor<'c>>(session: X) -> BoxFuture<'c, Result<(), Error>> {
+    let looked = session.execute("select 1");
+    Box::pin(async {
+        let Err(error) = looked.await else {
+            return Ok(());
+        };
+        let code = error.as_database_error().and_then(|cause| cause.code());
+        if code.as_deref() != Some("25P02") {
+            return Err(Error::from(error));
+        }
+        let message = "everything was rolled back: a statement of the transaction failed, and its error was passed over";
+        let help = "give the error of the statement back, or run the statement in a savepoint: `begin` on `tx.session()`";
+        Err(Error::new(ErrorKind::Operation, message)
+            .caused_by(error)
+            .help(help))
+    })
+}
+
+/// A transaction on a session of the pool.
+pub(crate) fn begun<DB: Database>(
+    generations: &Generations,
+    session: PoolConnection<DB>,
+) -> Beginning<'_, DB> {
+    Beginning {
+        generations,
+        work: sqlx::Transaction::begin(session, None),
+        ended: false,
+    }
+}
+
+/// A `BEGIN` that is under way. The driver counts a transaction only once it is answered: a session whose `BEGIN` was
+/// given up goes back to the pool with a transaction open that nobody knows of, so the pool is told to end it.
+pub(crate) struct Beginning<'g, DB: Database> {
+    generations: &'g Generations,
+    work: BoxFuture<'static, Result<sqlx::Transaction<'static, DB>, sqlx::Error>>,
+    ended: bool,
+}
+
+impl<DB: Database> Future for Beginning<'_, DB> {
+    type Output = Result<sqlx::Transaction<'static, DB>, sqlx::Error>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let begun = ready!(self.work.as_mut().poll(context));
+        self.ended = true;
+        Poll::Ready(begun)
+    }
+}
+
+/// Before its fields are dropped, and the session with them.
+impl<DB: Database> Drop for Beginning<'_, DB> {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.generations.given_up();
+        }
+    }
 }
 
 /// It is not transient: the same work once more could be done twice.
@@ -133,6 +229,8 @@ fn unknown(error: &Error) -> Error {
 pub(crate) struct Session<DB: Database> {
     base: Arc<Base>,
     inner: sqlx::Transaction<'static, DB>,
+    /// A statement failed, or may have without our knowing.
+    doubtful: bool,
 }
 
 impl<'c, DB> Executor<'c> for &'c mut Session<DB>
@@ -150,10 +248,19 @@ where
         'c: 'e,
         E: 'q + Execute<'q, DB>,
     {
-        let Session { base, inner } = self;
+        let Session {
+            base,
+            inner,
+            doubtful,
+        } = self;
         let session: &'c mut DB::Connection = inner;
         let items = session.fetch_many(query);
-        items.map_err(|error| record(base, error)).boxed()
+        items
+            .map_err(|error| {
+                *doubtful = true;
+                record(base, error)
+            })
+            .boxed()
     }
 
     fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<DB::Row>, sqlx::Error>>
@@ -161,10 +268,19 @@ where
         'c: 'e,
         E: 'q + Execute<'q, DB>,
     {
-        let Session { base, inner } = self;
+        let Session {
+            base,
+            inner,
+            doubtful,
+        } = self;
         let session: &'c mut DB::Connection = inner;
         let row = session.fetch_optional(query);
-        Box::pin(async { row.await.map_err(|error| record(base, error)) })
+        Box::pin(async {
+            row.await.map_err(|error| {
+                *doubtful = true;
+                record(base, error)
+            })
+        })
     }
 
     fn prepare_with<'e>(
@@ -175,20 +291,38 @@ where
     where
         'c: 'e,
     {
-        let Session { base, inner } = self;
+        let Session {
+            base,
+            inner,
+            doubtful,
+        } = self;
         let session: &'c mut DB::Connection = inner;
         let statement = session.prepare_with(sql, parameters);
-        Box::pin(async { statement.await.map_err(|error| record(base, error)) })
+        Box::pin(async {
+            statement.await.map_err(|error| {
+                *doubtful = true;
+                record(base, error)
+            })
+        })
     }
 
     fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<sqlx::Describe<DB>, sqlx::Error>>
     where
         'c: 'e,
     {
-        let Session { base, inner } = self;
+        let Session {
+            base,
+            inner,
+            doubtful,
+        } = self;
         let session: &'c mut DB::Connection = inner;
         let described = session.describe(sql);
-        Box::pin(async { described.await.map_err(|error| record(base, error)) })
+        Box::pin(async {
+            described.await.map_err(|error| {
+                *doubtful = true;
+                record(base, error)
+            })
+        })
     }
 }
 

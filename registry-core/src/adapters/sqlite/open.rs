@@ -36,7 +36,7 @@ pub(super) fn target(base: &Arc<Base>, settings: &Settings) -> Result<Target, Er
     } else {
         sql::Limits::new(settings)
     };
-    let mut pool = sql::options(&base.generations, settings, limits);
+    let mut pool = sql::options::<sqlx::Sqlite>(&base.generations, settings, limits);
     if memory {
         pool = pool.min_connections(1);
     }
