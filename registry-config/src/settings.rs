@@ -116,6 +116,16 @@ impl Settings {
         self.value(key).map(|setting| &setting.origin)
     }
 
+    /// The same for a connection that lives long: without what only the verbs want to know of it.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn without_verbs(mut self) -> Self {
+        self.entries
+            .retain(|(key, _)| !matches!(*key, "protected" | "tasks"));
+        self.entries.shrink_to_fit();
+        self
+    }
+
     /// Every value, in the order of the backend table.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &Setting)> {
         self.entries.iter().map(|(key, setting)| (*key, setting))

@@ -329,7 +329,7 @@ fn prepare(values: &Values<'_>, turns: &Turns) -> Vec<Prepared> {
             base.take_turns(turns);
             Prepared {
                 base,
-                settings: settings.map(Arc::new),
+                settings: settings.map(|settings| Arc::new(settings.without_verbs())),
             }
         })
         .collect()

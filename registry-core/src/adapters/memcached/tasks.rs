@@ -80,12 +80,9 @@ impl MemcachedTasks {
             .iter()
             .map(|host| sweep::sweep(host, &self.settings, self.prefix.as_bytes()));
         let swept = futures_util::future::join_all(sweeps).await;
-        if reach == Reach::AllKeys && swept.iter().any(sweep::cannot_list) {
-            return self.flush().await;
-        }
         let mut removed = 0;
         for swept in swept {
-            removed += swept.map_err(|failure| failure.error)?;
+            removed += swept?;
         }
         let prefix = &self.prefix;
         Ok(match removed {

@@ -240,8 +240,12 @@ async fn drop_database(database: &Database) -> Result<Done, Error> {
     if collections(database).await?.is_empty() {
         return Ok(Done::nothing("nothing to drop: there is no such database"));
     }
-    database.drop().await?;
-    Ok(Done::changed("dropped the database"))
+    // Whoever migrates it now would write on into the next one.
+    Lock::hold(database, async {
+        database.drop().await?;
+        Ok(Done::changed("dropped the database"))
+    })
+    .await
 }
 
 async fn mark(database: &Database) -> Result<Marked, Error> {

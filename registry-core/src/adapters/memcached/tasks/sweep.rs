@@ -25,21 +25,8 @@ const BUSY: (usize, Duration) = (100, Duration::from_millis(100));
 /// The longest line: a key of which each byte is written as three, and numbers.
 const LINE: u64 = 3 * KEY_LIMIT as u64 + 512;
 
-/// Why a sweep failed.
-#[derive(Debug)]
-pub(super) struct Failure {
-    pub(super) error: Error,
-    /// Whether the server has no list of its keys.
-    no_list: bool,
-}
-
-/// Whether the server has no list of its keys, so that only everything on it can be removed.
-pub(super) fn cannot_list(swept: &Result<u64, Failure>) -> bool {
-    matches!(swept, Err(Failure { no_list: true, .. }))
-}
-
 /// Removes the keys that begin with `prefix`, which is not empty. Gives how many there were.
-pub(super) async fn sweep(host: &HostAddress, settings: &Settings, prefix: &[u8]) -> Result<u64, Failure> {
+pub(super) async fn sweep(host: &HostAddress, settings: &Settings, prefix: &[u8]) -> Result<u64, Error> {
     let of = |key: &str, default| settings.duration(key).unwrap_or(default);
     let limits = Limits {
         connect: of("connect_timeout", Duration::from_secs(3)),
@@ -53,22 +40,13 @@ pub(super) async fn sweep(host: &HostAddress, settings: &Settings, prefix: &[u8]
         }
     }
     let message = format!("{host}: keys are written faster than they can be removed");
-    Err(failed(
-        Error::new(ErrorKind::Operation, message).help("stop what writes them, and run this again"),
-    ))
+    Err(Error::new(ErrorKind::Operation, message).help("stop what writes them, and run this again"))
 }
 
 #[derive(Clone, Copy)]
 struct Limits {
     connect: Duration,
     read: Duration,
-}
-
-fn failed(error: Error) -> Failure {
-    Failure {
-        error,
-        no_list: false,
-    }
 }
 
 /// A connection of our own.
@@ -80,13 +58,13 @@ struct Wire<'h> {
 }
 
 impl<'h> Wire<'h> {
-    async fn connect(host: &'h HostAddress, limits: Limits) -> Result<Self, Failure> {
+    async fn connect(host: &'h HostAddress, limits: Limits) -> Result<Self, Error> {
         let connecting = TcpStream::connect((host.host(), host.port()));
         let connected = tokio::time::timeout(limits.connect, connecting).await;
         let stream = connected
             .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
             .and_then(|stream| stream.set_nodelay(true).map(|()| stream))
-            .map_err(|cause| failed(of_io(host, &cause)))?;
+            .map_err(|cause| of_io(host, &cause))?;
         Ok(Self {
             host,
             stream: BufReader::new(stream),
@@ -95,40 +73,39 @@ impl<'h> Wire<'h> {
         })
     }
 
-    async fn send(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+    async fn send(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let sent = tokio::time::timeout(self.limits.read, self.stream.get_mut().write_all(bytes)).await;
         let sent = sent.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-        sent.map_err(|cause| failed(of_io(self.host, &cause)))
+        sent.map_err(|cause| of_io(self.host, &cause))
     }
 
     /// The next line, without its end; empty at the end of the stream.
-    async fn line(&mut self) -> Result<&[u8], Failure> {
+    async fn line(&mut self) -> Result<&[u8], Error> {
         self.line.clear();
         let mut bounded = (&mut self.stream).take(LINE);
         let read = bounded.read_until(b'\n', &mut self.line);
         let read = tokio::time::timeout(self.limits.read, read).await;
         let read = read.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-        read.map_err(|cause| failed(of_io(self.host, &cause)))?;
+        read.map_err(|cause| of_io(self.host, &cause))?;
         if self.line.len() as u64 == LINE {
             let message = format!("{}: the server answered a line without end", self.host);
-            return Err(failed(Error::new(ErrorKind::Protocol, message)));
+            return Err(Error::new(ErrorKind::Protocol, message));
         }
         Ok(self.line.trim_ascii_end())
     }
 }
 
 /// Lists once, and deletes what is found. Gives how many keys were removed.
-async fn round(host: &HostAddress, limits: Limits, prefix: &[u8]) -> Result<u64, Failure> {
+async fn round(host: &HostAddress, limits: Limits, prefix: &[u8]) -> Result<u64, Error> {
     let mut list = Wire::connect(host, limits).await?;
     let mut deleter = Wire::connect(host, limits).await?;
     let mut batch: Vec<Vec<u8>> = Vec::new();
-    let (mut removed, mut any) = (0, false);
+    let mut removed = 0;
     let mut busy = 0;
     list.send(b"lru_crawler metadump all\r\n").await?;
     loop {
         let line = list.line().await?;
         if let Some(entry) = line.strip_prefix(b"key=") {
-            any = true;
             let key = decoded(entry.split(|byte| *byte == b' ').next().unwrap_or_default());
             if key.starts_with(prefix) {
                 batch.push(key);
@@ -147,11 +124,8 @@ async fn round(host: &HostAddress, limits: Limits, prefix: &[u8]) -> Result<u64,
             // A proxy that does not know the command hangs up.
             let words = if words.is_empty() { "nothing" } else { &*words };
             let message = format!("{host}: expected the list of its keys, the server answered {words}");
-            let help = "start it without `-o no_lru_crawler`, or write `--all-keys` to remove every key of the server";
-            return Err(Failure {
-                error: Error::new(ErrorKind::Operation, message).help(help),
-                no_list: !any,
-            });
+            let help = "start it without `-o no_lru_crawler`; others have keys there, so that all of them are not removed instead";
+            return Err(Error::new(ErrorKind::Operation, message).help(help));
         }
     }
     removed += delete(&mut deleter, &mut batch).await?;
@@ -159,7 +133,7 @@ async fn round(host: &HostAddress, limits: Limits, prefix: &[u8]) -> Result<u64,
 }
 
 /// Deletes the keys, and gives how many of them were there.
-async fn delete(wire: &mut Wire<'_>, batch: &mut Vec<Vec<u8>>) -> Result<u64, Failure> {
+async fn delete(wire: &mut Wire<'_>, batch: &mut Vec<Vec<u8>>) -> Result<u64, Error> {
     let mut packet = Vec::new();
     for key in batch.iter() {
         if key.len() > KEY_LIMIT || key.iter().any(|byte| *byte <= b' ' || *byte == 0x7f) {
@@ -169,7 +143,7 @@ async fn delete(wire: &mut Wire<'_>, batch: &mut Vec<Vec<u8>>) -> Result<u64, Fa
                 wire.host
             );
             let help = "remove it by the client that has written it, or write `--all-keys`";
-            return Err(failed(Error::new(ErrorKind::Operation, message).help(help)));
+            return Err(Error::new(ErrorKind::Operation, message).help(help));
         }
         packet.extend_from_slice(b"delete ");
         packet.extend_from_slice(key);
@@ -187,7 +161,7 @@ async fn delete(wire: &mut Wire<'_>, batch: &mut Vec<Vec<u8>>) -> Result<u64, Fa
                     "{}: expected that a key is deleted, the server answered {words}",
                     wire.host
                 );
-                return Err(failed(Error::new(ErrorKind::Operation, message)));
+                return Err(Error::new(ErrorKind::Operation, message));
             }
         }
     }

@@ -59,14 +59,15 @@ async fn with_documents(database: &Database) -> Result<Vec<String>, Error> {
 
 /// Removes every collection and view, and the records of migrations and fixtures with them.
 pub(super) async fn purge(database: &Database) -> Result<Done, Error> {
-    let mut names = collections(database).await?;
-    if names.is_empty() {
+    if collections(database).await?.is_empty() {
         return Ok(Done::nothing("nothing to purge: there is no such database"));
     }
-    names.retain(|name| name != METADATA);
-    // dbreg's own last: as long as something of the application is there, it is known what was done to it.
-    names.sort_by_key(|name| name.starts_with(OWN));
     Lock::hold(database, async {
+        // Listed under the lock: who held it before may have made more.
+        let mut names = collections(database).await?;
+        names.retain(|name| name != METADATA);
+        // dbreg's own last: as long as something of the application is there, it is known what was done to it.
+        names.sort_by_key(|name| name.starts_with(OWN));
         let mut removed = 0_usize;
         for name in names {
             database.collection::<Document>(&name).drop().await?;
