@@ -241,7 +241,7 @@ async fn drop_database(database: &Database) -> Result<Done, Error> {
         return Ok(Done::nothing("nothing to drop: there is no such database"));
     }
     // Whoever migrates it now would write on into the next one.
-    Lock::hold(database, async {
+    Lock::hold_to_its_end(database, async {
         database.drop().await?;
         Ok(Done::changed("dropped the database"))
     })

@@ -61,14 +61,41 @@ impl Lock {
         work: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
         let lock = Self::acquire(database, terms).await?;
-        let (work, kept) = (pin!(work), pin!(lock.keep()));
-        match select(work, kept).await {
-            Either::Left((result, _)) => {
+        match lock.watched(work).await {
+            Either::Left(result) => {
                 // What was done is done, also when the next one has to wait for the lease.
                 let _ = lock.release().await;
                 result
             }
-            Either::Right((lost, _)) => Err(lost),
+            Either::Right(lost) => Err(lost),
+        }
+    }
+
+    /// The same for work that takes the lock with it when it succeeds: to give it back would make the database anew.
+    pub(in crate::adapters::mongodb) async fn hold_to_its_end<T>(
+        database: &Database,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let lock = Self::acquire(database, TERMS).await?;
+        match lock.watched(work).await {
+            Either::Left(Ok(done)) => Ok(done),
+            Either::Left(Err(error)) => {
+                let _ = lock.release().await;
+                Err(error)
+            }
+            Either::Right(lost) => Err(lost),
+        }
+    }
+
+    /// The work's result, or why the lock was lost before it ended.
+    async fn watched<T>(
+        &self,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Either<Result<T, Error>, Error> {
+        let (work, kept) = (pin!(work), pin!(self.keep()));
+        match select(work, kept).await {
+            Either::Left((result, _)) => Either::Left(result),
+            Either::Right((lost, _)) => Either::Right(lost),
         }
     }
 
