@@ -36,11 +36,32 @@ pub(crate) fn resume(pid: Pid) -> Result<(), Errno> {
     signal(pid, Signal::CONT)
 }
 
-/// Kills the process and its children: those that are paused would not see that their parent is gone.
+/// Kills the process and its children: those that are paused would not see that their parent is gone. Returns when the
+/// children are gone too: as long as one lives, PostgreSQL's memory is in use, and no other server starts on its data.
 pub(crate) fn kill(pid: Pid) -> Result<(), Errno> {
+    // It has no more children from here on.
+    signal(pid, Signal::STOP)?;
     let children = children(pid);
     signal(pid, Signal::KILL)?;
-    to_all(&children, Signal::KILL)
+    to_all(&children, Signal::KILL)?;
+    let deadline = Instant::now() + STANDS;
+    while children.iter().any(|child| is_at_work(*child)) && Instant::now() < deadline {
+        std::thread::sleep(POLL);
+    }
+    Ok(())
+}
+
+/// Whether a process is there and has not ended: one that nobody has waited for yet holds nothing any more.
+fn is_at_work(pid: Pid) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
+    match stat {
+        Ok(stat) => !stat
+            .rsplit(')')
+            .next()
+            .is_some_and(|rest| rest.trim_start().starts_with(['Z', 'X'])),
+        // Elsewhere than on Linux there is no such file.
+        Err(_) => cfg!(not(target_os = "linux")) && rustix::process::test_kill_process(pid).is_ok(),
+    }
 }
 
 fn to_all(pids: &[Pid], word: Signal) -> Result<(), Errno> {
