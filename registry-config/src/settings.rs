@@ -126,6 +126,17 @@ impl Settings {
         self
     }
 
+    /// The same without user and password: enough to know where it leads.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn without_login(&self) -> Self {
+        let entries = self.entries.iter();
+        let entries = entries.filter(|(key, _)| !matches!(*key, "username" | "password"));
+        Self {
+            entries: entries.cloned().collect(),
+        }
+    }
+
     /// Every value, in the order of the backend table.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &Setting)> {
         self.entries.iter().map(|(key, setting)| (*key, setting))

@@ -296,6 +296,34 @@ async fn only_the_exact_name_lets_it_go_on() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_reached_from_here_protects_all_the_same() {
+    let server = registry_dev::mysql().await.unwrap();
+    let port = server.port();
+    let mut session = root(&server).await;
+    let keys = format!("host = \"localhost\"\nport = {port}\nusername = \"root\"\ndb = \"shop\"\n");
+    let no_password = format!("{keys}password = {{ env = \"NOT_SET_HERE\" }}\n");
+    let no_url = "url = { env = \"NOT_SET_HERE\" }\n".to_owned();
+    for (table, more) in [
+        (&no_password, "protected = true"),
+        (&no_password, "tasks = false"),
+        (&no_url, "protected = true"),
+        (&no_url, "tasks = false"),
+    ] {
+        execute(&mut session, "drop database if exists shop").await;
+        let scene = filled(&server, &format!("[mysql.prod]\n{table}{more}\n")).await;
+        let alone = || scene.builder().only("mysql.main");
+        holds(&server, alone, "`mysql.prod` leads to the same database").await;
+        let named = alone().i_know_this_destroys("mysql.prod").build().unwrap();
+        good(run(&named, Verb::Clear).await);
+    }
+    // One that is not protected, and leads elsewhere or nowhere, is in nobody's way.
+    execute(&mut session, "drop database if exists shop").await;
+    let scene = filled(&server, &format!("[mysql.prod]\n{no_url}")).await;
+    let alone = scene.builder().only("mysql.main").build().unwrap();
+    good(run(&alone, Verb::Clear).await);
+}
+
+#[tokio::test]
 async fn another_way_to_the_same_database_is_no_way_around() {
     let server = registry_dev::mysql().await.unwrap();
     let port = server.port();

@@ -146,6 +146,7 @@ mod tests {
             takes_tasks,
             selected: false,
             reasons: Vec::new(),
+            places: Vec::new(),
             shares_with: Vec::new(),
         }
     }

@@ -28,6 +28,8 @@ pub(crate) struct Subject {
     pub(crate) selected: bool,
     /// Why it is protected by its own settings, a text each.
     pub(crate) reasons: Vec<String>,
+    /// Where it leads. What is protected and may lead anywhere leads everywhere.
+    pub(crate) places: Vec<String>,
     /// The other connections that lead to the same database.
     pub(crate) shares_with: Vec<usize>,
 }
@@ -67,7 +69,23 @@ fn subject(values: &Values<'_>, connection: &ConnectionShape, file: &str) -> Sub
     }
     let takes_tasks = found.and_then(|settings| settings.flag("tasks")) != Some(false);
     let connect_timeout = found.and_then(|settings| settings.duration("connect_timeout"));
+    let found = found.cloned();
     let steps = settings.and_then(|settings| steps(connection, &settings));
+    let places = match (&steps, found) {
+        (Ok(steps), _) => Some(steps.places()),
+        // A login that is missing here does not change where it leads.
+        (Err(_), Some(settings)) => {
+            let places = self::steps(connection, &settings.without_login());
+            places.map(|steps| steps.places()).ok()
+        }
+        (Err(_), None) => None,
+    };
+    // Its database may be that of any other, and nothing but its own word protects it.
+    let anywhere = || match reasons.is_empty() && takes_tasks {
+        true => Vec::new(),
+        false => vec![format!("{}:*", connection.backend)],
+    };
+    let places = places.unwrap_or_else(anywhere);
     Subject {
         label: label.clone(),
         backend: connection.backend,
@@ -78,6 +96,7 @@ fn subject(values: &Values<'_>, connection: &ConnectionShape, file: &str) -> Sub
         takes_tasks,
         selected: false,
         reasons,
+        places,
         shares_with: Vec::new(),
     }
 }
@@ -114,13 +133,8 @@ fn steps(connection: &ConnectionShape, settings: &Settings) -> Result<Arc<dyn St
 
 /// Whether two connections lead to one database.
 fn meet(one: &Subject, other: &Subject) -> bool {
-    let places = |subject: &Subject| match &subject.steps {
-        Ok(steps) => steps.places(),
-        Err(_) => Vec::new(),
-    };
-    let theirs = places(other);
-    let meets = |place: &String| theirs.iter().any(|other| overlap(place, other));
-    places(one).iter().any(meets)
+    let meets = |place: &String| other.places.iter().any(|other| overlap(place, other));
+    one.places.iter().any(meets)
 }
 
 /// A host in the one spelling that places have: whatever is loopback is `localhost`.
