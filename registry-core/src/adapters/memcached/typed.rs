@@ -34,9 +34,8 @@ pub trait CacheModel {
 /// ```no_run
 /// # mod example {
 /// # use registry_core::{At, CacheModel, Error, Expiry, Memcached, ModelOf};
+/// # #[derive(serde::Serialize, serde::Deserialize)]
 /// # struct Cart { user: u64, articles: Vec<String> }
-/// # impl serde::Serialize for Cart { fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> { todo!() } }
-/// # impl<'de> serde::Deserialize<'de> for Cart { fn deserialize<D: serde::Deserializer<'de>>(_: D) -> Result<Self, D::Error> { todo!() } }
 /// # impl CacheModel for Cart {
 /// #     type Key<'k> = u64;
 /// #     const EXPIRY: Expiry = Expiry::Never;

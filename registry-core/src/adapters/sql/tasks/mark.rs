@@ -69,9 +69,14 @@ pub(super) async fn write(dialect: &dyn Dialect, mark: &Mark) -> Result<(), Erro
     let mut session = dialect.open().await?;
     session.lock().await?;
     let written = write_in(dialect, &mut *session, mark).await;
-    session.unlock().await?;
+    if written.is_err() {
+        // The session may be one of the application's: nothing stays open in it, and the lock is given back outside of a
+        // transaction. That none had begun is no error.
+        let _ = session.script("rollback".to_owned()).await;
+    }
+    let unlocked = session.unlock().await;
     session.end().await;
-    written
+    written.and(unlocked)
 }
 
 async fn write_in(dialect: &dyn Dialect, session: &mut dyn Session, mark: &Mark) -> Result<(), Error> {
