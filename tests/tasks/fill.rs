@@ -250,7 +250,8 @@ async fn scripts_and_tables_without_a_key_are_not_replaced_blindly() {
     let mut session = root(&server).await;
     assert_eq!(number(&mut session, "select count(*) from shop.heap").await, 2);
     let replacing = || scene.builder().replace(true).build().unwrap();
-    good(run(&replacing(), Verb::Fill).await);
+    let said = words(&good(run(&replacing(), Verb::Fill).await));
+    assert_eq!(said, "filled 2 files; 1 file filled before");
     assert_eq!(number(&mut session, "select count(*) from shop.heap").await, 2);
     scene.fixture("mysql.main", "30-script.sql", "insert into heap values (3)");
     let told = bad(&run(&replacing(), Verb::Fill).await);

@@ -169,6 +169,21 @@ async fn rebuild_and_refill_do_what_they_are_made_of() {
 }
 
 #[tokio::test]
+async fn a_script_that_is_unchanged_is_left_alone_and_not_said_to_be_replaced() {
+    let scene = Scene::sqlite();
+    scene.migration("sqlite.local", "1_a.sql", "create table a (id integer)");
+    scene.fixture("sqlite.local", "10-a.sql", "insert into a values (1)");
+    scene.run(Verb::Build).await;
+    let replacing = scene.builder().replace(true).build().unwrap();
+    let said = words(&good(run(&replacing, Verb::Fill).await));
+    assert!(
+        said.starts_with("`10-a.sql` was filled 20") && said.ends_with("; a script is not run again"),
+        "{said}"
+    );
+    assert_eq!(number(&scene, "select count(*) from a").await, 1);
+}
+
+#[tokio::test]
 async fn fixtures_are_filled_once_and_replaced_as_if_it_had_been_once() {
     let scene = Scene::sqlite();
     scene.migration(

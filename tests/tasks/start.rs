@@ -4,6 +4,7 @@ use crate::scene::{Scene, execute, number, root};
 use dbreg::tasks::{TasksBuilder, Verb};
 use dbreg::{DbRegistry, Outcome, sqlx};
 use registry_dev::MySqlServer;
+use sqlx::Connection as _;
 
 #[derive(DbRegistry)]
 #[registry(toml = r#"
@@ -121,6 +122,56 @@ async fn what_fails_stands_in_the_report_beside_what_is_ready() {
     );
     let failed = |row: &&dbreg::ReportRow| matches!(row.outcome, Outcome::Failed(..));
     assert_eq!(error.report().connections.iter().filter(failed).count(), 1);
+}
+
+#[derive(DbRegistry)]
+#[registry(toml = r#"
+[mysql.main]
+host = "127.0.0.1"
+username = "root"
+db = "shop"
+
+[mysql.few]
+host = "127.0.0.1"
+username = "few"
+db = "shop"
+"#)]
+struct Shared;
+
+#[tokio::test]
+async fn what_waits_for_another_connection_to_its_database_fails_as_that_one_does() {
+    let server = registry_dev::mysql().await.unwrap();
+    let mut session = root(&server).await;
+    execute(
+        &mut session,
+        "create database shop; create user few identified by '' with max_user_connections 1; grant all on shop.* to few",
+    )
+    .await;
+    let options = sqlx::mysql::MySqlConnectOptions::new()
+        .host("127.0.0.1")
+        .port(server.port())
+        .username("few")
+        .ssl_mode(sqlx::mysql::MySqlSslMode::Disabled);
+    let held = sqlx::MySqlConnection::connect_with(&options).await.unwrap();
+    let scene = Scene::sqlite();
+    for label in ["mysql.main", "mysql.few"] {
+        scene.migration(label, "1_a.sql", "create table a (id int primary key)");
+    }
+    let start = || {
+        Shared::builder()
+            .variable("DBREG_MYSQL__MAIN__PORT", server.port())
+            .variable("DBREG_MYSQL__FEW__PORT", server.port())
+            .migrations(scene.path("migrations"))
+            .migrate(true)
+    };
+    let error = start().connect().await.unwrap_err();
+    let told = error.to_string();
+    assert!(
+        told.contains("FAIL  mysql.few") && told.contains("FAIL  mysql.main"),
+        "{told}"
+    );
+    assert_eq!(error.exit_code(), 69, "starting again may mend it: {told}");
+    drop(held);
 }
 
 #[tokio::test]

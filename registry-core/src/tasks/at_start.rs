@@ -64,6 +64,15 @@ pub(crate) async fn migrate(
     if report.is_success() {
         tracing::info!("{report}");
     }
+    let failures: HashMap<String, Error> = report
+        .connections
+        .iter()
+        .flat_map(|row| row.steps.iter().map(|step| (&row.connection, &step.outcome)))
+        .filter_map(|(label, outcome)| match outcome {
+            StepOutcome::Failed(error) => Some((label.clone(), error.clone())),
+            _ => None,
+        })
+        .collect();
     let mut failed = HashMap::new();
     for row in report.connections {
         let waits = connections.iter().any(|connection| {
@@ -75,7 +84,10 @@ pub(crate) async fn migrate(
                 StepOutcome::Done(_) | StepOutcome::Unchanged(_) => continue,
                 StepOutcome::Failed(error) => error,
                 StepOutcome::Refused(refusal) => Error::new(ErrorKind::Config, refusal.to_string()),
-                StepOutcome::NotBegun(because) => Error::new(ErrorKind::Config, because),
+                StepOutcome::NotBegun(because) => not_begun(
+                    because,
+                    cause_elsewhere(&tasks.subjects, &row.connection, &failures),
+                ),
             };
             if waits && error.is_transient() {
                 // It is opened when it is there; the next start migrates it.
@@ -86,6 +98,25 @@ pub(crate) async fn migrate(
         }
     }
     Ok(failed)
+}
+
+/// The failure of a connection to the same database, for which this one was not begun.
+fn cause_elsewhere<'f>(
+    subjects: &[subject::Subject],
+    label: &str,
+    failures: &'f HashMap<String, Error>,
+) -> Option<&'f Error> {
+    let mine = subjects.iter().find(|subject| subject.label == label)?;
+    let mut others = mine.shares_with.iter();
+    others.find_map(|other| failures.get(&subjects[*other].label))
+}
+
+/// It fails as what it waited for has failed: an outage is one for both.
+fn not_begun(because: String, cause: Option<&Error>) -> Error {
+    let (kind, is_transient) = cause.map_or((ErrorKind::Config, false), |cause| {
+        (cause.kind(), cause.is_transient())
+    });
+    Error::new(kind, because).transient(is_transient)
 }
 
 fn not_migrated(error: &Error) -> Error {

@@ -119,7 +119,12 @@ impl PlannedRow {
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let all = self.connections.len();
-        write!(f, "dbreg: {} of {all} connections would do this", self.verb)?;
+        let plural = if all == 1 { "" } else { "s" };
+        write!(
+            f,
+            "dbreg: {} of {all} connection{plural} would do this",
+            self.verb
+        )?;
         for row in &self.connections {
             write!(f, "\n  {}  {}", row.connection, row.target)?;
             match &row.obstacle {

@@ -273,6 +273,10 @@ impl Tasks {
             }
             written += 1;
         }
+        if written == 0 && self.options.replace {
+            let already = already.join(", ");
+            return Ok(Done::nothing(format!("{already}; a script is not run again")));
+        }
         if written == 0 {
             let help = "write `--replace` to fill them again, or `refill` to clear everything first";
             return Err(Error::new(ErrorKind::Config, already.join(", ")).help(help));
