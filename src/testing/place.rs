@@ -4,6 +4,7 @@ use super::{HOLD, Prepare, SERVERS, Test, servers};
 use registry_config::{ConnectionShape, Settings};
 use registry_core::Root;
 use registry_core::tasks::{Tasks, TasksBuilder, Verb};
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -85,8 +86,11 @@ impl Place {
             folder: folder.map_err(|error| format!("cannot make a folder: {error}"))?,
         };
         let stem = match test.configured {
-            // Others may be at work on the same servers.
-            true => format!("dbreg_test_{}_{number}", std::process::id()),
+            // Others may be at work on the same servers, in containers with equal process ids.
+            true => {
+                let random = RandomState::new().build_hasher().finish();
+                format!("dbreg_test_{:08x}_{number}", random >> 32)
+            }
             false => format!("test_{number}"),
         };
         let mut names = Names {
