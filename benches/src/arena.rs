@@ -181,8 +181,10 @@ impl Arena {
                 }
             }
         }
-        let rows = entrants.iter().zip(&tallies);
-        let rows = rows.map(|(entrant, tallies)| row(&entrant.name, tallies));
+        let rows = entrants.iter().zip(&tallies).map(|(entrant, own)| Row {
+            of_first: tallies.first().and_then(|first| paired(first, own)),
+            ..row(&entrant.name, own)
+        });
         let case = Case {
             title,
             unit: "ops/s".to_owned(),
@@ -193,13 +195,21 @@ impl Arena {
     }
 }
 
+/// The median over the rounds of the first's rate by that of another in the same round: a drift of the machine is in both,
+/// and falls out.
+fn paired(first: &[Tally], other: &[Tally]) -> Option<f64> {
+    let pairs = first.iter().zip(other);
+    median(pairs.map(|(first, other)| first.rate() / other.rate()).collect())
+}
+
+fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_unstable_by(f64::total_cmp);
+    values.get(values.len() / 2).copied()
+}
+
 /// What the rounds of an entrant come to.
 #[must_use]
 pub fn row(name: &str, tallies: &[Tally]) -> Row {
-    let median = |mut values: Vec<f64>| {
-        values.sort_unstable_by(f64::total_cmp);
-        values.get(values.len() / 2).copied()
-    };
     // The median over the rounds of each round's percentile: one slow round is one slow round.
     let percentile = |hundredths: usize| {
         let each = tallies.iter().filter_map(|tally| {
@@ -215,6 +225,7 @@ pub fn row(name: &str, tallies: &[Tally]) -> Row {
         median: median(tallies.iter().map(Tally::rate).collect()).unwrap_or_default(),
         p50: percentile(50),
         p99: percentile(99),
+        of_first: None,
         wrong: tallies.iter().map(|tally| tally.wrong).sum(),
         failed: tallies.iter().map(|tally| tally.failed).sum(),
     }

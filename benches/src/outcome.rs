@@ -35,6 +35,9 @@ pub struct Row {
     pub p50: Option<f64>,
     /// 99 of 100 calls took at most this many microseconds.
     pub p99: Option<f64>,
+    /// How many times as fast as this one the first entrant was, by the median over the rounds, where that was noted.
+    #[serde(default)]
+    pub of_first: Option<f64>,
     /// Values that were not those of their key, over all rounds.
     pub wrong: u64,
     /// Calls that failed, over all rounds.
@@ -67,10 +70,12 @@ impl Case {
         row.unwrap_or_else(|| panic!("nobody is called `{name}` in `{}`", self.title))
     }
 
-    /// How many times the median of `other` that of `name` is.
+    /// How many times the median of `other` that of `name` is; of the first entrant, by round, where that was noted.
     #[must_use]
     pub fn ratio(&self, name: &str, other: &str) -> f64 {
-        self.row(name).median / self.row(other).median
+        let (one, other) = (self.row(name), self.row(other));
+        let noted = other.of_first.filter(|_| one.name == self.rows[0].name);
+        noted.unwrap_or(one.median / other.median)
     }
 
     /// Prints a line per entrant of a contest of throughput.
@@ -87,22 +92,25 @@ impl Case {
                 ..
             } = row;
             let (p50, p99) = (row.p50.unwrap_or(f64::NAN), row.p99.unwrap_or(f64::NAN));
-            let ratio = ours / median;
+            let ratio = row.of_first.unwrap_or(ours / median);
             println!(
                 "  {name:<38} {median:>9.0} /s   ours {ratio:>6.2} x   p50 {p50:>6.0} us   p99 {p99:>6.0} us   wrong {wrong}  failed {failed}"
             );
         }
     }
 
-    /// The row with the highest median of those whose names are not among these.
+    /// The peer that the first entrant is fastest beside by the least, of those whose names are not among these.
     ///
     /// # Panics
     /// When nobody else took part.
     #[must_use]
     pub fn best_but(&self, names: &[&str]) -> &Row {
-        let others = self.rows.iter().filter(|row| !names.contains(&row.name.as_str()));
+        let ratio = |row: &Row| self.ratio(&self.rows[0].name, &row.name);
+        let others = self.rows[1..]
+            .iter()
+            .filter(|row| !names.contains(&row.name.as_str()));
         others
-            .max_by(|one, other| one.median.total_cmp(&other.median))
+            .min_by(|one, other| ratio(one).total_cmp(&ratio(other)))
             .expect("a contest has a peer")
     }
 }

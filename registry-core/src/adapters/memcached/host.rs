@@ -12,7 +12,7 @@ use super::lease::{Lease, Refusal};
 use super::place::Place;
 use super::queue::{Job, Next, QUEUE_LIMIT, Queue, Waiting};
 use super::runner::Start;
-use super::session::{Session, Terms};
+use super::session::{Look, Session, Terms};
 use super::vitality::Vitality;
 use super::write::Write;
 use super::{runner, wire};
@@ -115,7 +115,7 @@ impl Host {
     /// The value of a key.
     pub(super) async fn get(self: &Arc<Self>, key: &str) -> Result<Option<Vec<u8>>, Error> {
         let since = Instant::now();
-        if let Some(lease) = self.take_alone()? {
+        if let Some(lease) = self.take_alone(Look::Glance)? {
             // In a box, as every way that a gathered call does not take: what a future may hold it is moved with.
             let deadline = since + self.terms.base.timeout();
             let answer = lease.speak(deadline, async |stream| wire::get(stream, key).await);
@@ -135,7 +135,7 @@ impl Host {
     ) -> Result<HashMap<String, Vec<u8>>, Error> {
         let since = Instant::now();
         if keys.len() <= KEYS_PER_COMMAND
-            && let Some(lease) = self.take_idle()?
+            && let Some(lease) = self.take_idle(Look::Close)?
         {
             let each: Vec<&str> = keys.iter().map(AsRef::as_ref).collect();
             let deadline = since + self.terms.base.timeout();
@@ -166,7 +166,7 @@ impl Host {
         let lease = if large {
             Some(Box::pin(self.lease()).await?)
         } else {
-            self.take_alone()?
+            self.take_alone(Look::Close)?
         };
         let Some(lease) = lease else {
             let write = write.packed();
@@ -180,7 +180,7 @@ impl Host {
 
     /// A session for the caller's own use.
     pub(super) async fn lease(self: &Arc<Self>) -> Result<Lease, Error> {
-        match self.take_idle()? {
+        match self.take_idle(Look::Close)? {
             Some(lease) => Ok(lease),
             None => self.wait(Instant::now(), |reply| Job::Lease { reply }).await,
         }
@@ -192,16 +192,16 @@ impl Host {
     }
 
     /// A session at rest for one small call; none where so many are at work that others will come along.
-    fn take_alone(self: &Arc<Self>) -> Result<Option<Lease>, Error> {
+    fn take_alone(self: &Arc<Self>, look: Look) -> Result<Option<Lease>, Error> {
         if self.terms.is_crowded() {
             Ok(None)
         } else {
-            self.take_idle()
+            self.take_idle(look)
         }
     }
 
     /// A session at rest, when nobody else waits.
-    fn take_idle(self: &Arc<Self>) -> Result<Option<Lease>, Error> {
+    fn take_idle(self: &Arc<Self>, look: Look) -> Result<Option<Lease>, Error> {
         loop {
             let session = {
                 let mut queue = self.queue();
@@ -216,7 +216,7 @@ impl Host {
                     None => return Ok(None),
                 }
             };
-            if session.is_sound(&self.terms, Instant::now()) {
+            if session.is_sound(&self.terms, Instant::now(), look) {
                 return Ok(Some(Lease::new(self, session)));
             }
         }

@@ -6,7 +6,7 @@ use super::host::Host;
 use super::lease::Lease;
 use super::place::Place;
 use super::queue::Next;
-use super::session::Session;
+use super::session::{Look, Session};
 use crate::error::Error;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -47,7 +47,7 @@ async fn run(host: Arc<Host>, start: Start) {
     while let Some(begin) = start.take() {
         let session = match begin {
             // Once more after every batch: bytes that nobody asked for may have come meanwhile.
-            Start::With(session) if session.is_sound(host.terms(), Instant::now()) => session,
+            Start::With(session) if session.is_sound(host.terms(), Instant::now(), Look::Close) => session,
             Start::With(session) => match open(&host, session.into_place()).await {
                 Some(session) => session,
                 None => return,
