@@ -34,6 +34,9 @@ const GATHERED_VALUE: usize = 32 * 1024;
 /// How many keys one command asks for.
 const KEYS_PER_COMMAND: usize = 256;
 
+/// From so many keys on a call has a packet of its own, and gains nothing from company.
+const COMPANY: usize = 16;
+
 pub(super) struct Host {
     address: HostAddress,
     terms: Terms,
@@ -134,9 +137,12 @@ impl Host {
         keys: &[Cow<'_, str>],
     ) -> Result<HashMap<String, Vec<u8>>, Error> {
         let since = Instant::now();
-        if keys.len() <= KEYS_PER_COMMAND
-            && let Some(lease) = self.take_idle(Look::Close)?
-        {
+        let lease = match keys.len() {
+            COMPANY..=KEYS_PER_COMMAND => Some(Box::pin(self.lease()).await?),
+            0..COMPANY => self.take_idle(Look::Close)?,
+            _ => None,
+        };
+        if let Some(lease) = lease {
             let each: Vec<&str> = keys.iter().map(AsRef::as_ref).collect();
             let deadline = since + self.terms.base.timeout();
             let answer = lease.speak(deadline, async |stream| wire::get_each(stream, &each).await);
@@ -325,10 +331,19 @@ impl Host {
             return;
         }
         if queue.waiting.is_empty() {
-            queue.rest(session, &self.terms);
-        } else {
-            runner::start(self, Start::With(session));
+            return queue.rest(session, &self.terms);
         }
+        // From hand to hand, where the next wants it for itself: a runner between them would be one more turn.
+        let sound = session.is_sound(&self.terms, Instant::now(), Look::Close);
+        let Some(heir) = sound.then(|| queue.take_lease()).flatten() else {
+            return runner::start(self, Start::With(session));
+        };
+        if queue.crowd > 0 {
+            self.room.notify_one();
+        }
+        // Its drop gives the session back, which locks the queue.
+        drop(queue);
+        drop(heir.send(Ok(Lease::new(self, session))));
     }
 
     /// One more failure in a row; too many, and the host is taken for dead.

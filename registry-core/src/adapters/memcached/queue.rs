@@ -152,6 +152,17 @@ impl Queue {
         if batch.is_empty() { Next::Rest } else { Next::Batch }
     }
 
+    /// Takes the first call, if it is there still and wants a session for itself.
+    pub(super) fn take_lease(&mut self) -> Option<Reply<Lease>> {
+        let first = self
+            .waiting
+            .pop_front_if(|first| matches!(&first.job, Job::Lease { reply } if !reply.is_closed()));
+        match first?.job {
+            Job::Lease { reply } => Some(reply),
+            _ => None,
+        }
+    }
+
     /// Lets a session rest, and ends those that have rested too long: they are at the bottom.
     pub(super) fn rest(&mut self, mut session: Session, terms: &Terms) {
         let now = Instant::now();
@@ -249,6 +260,23 @@ mod tests {
         assert_eq!(keys(&mut queue, 0), ["one"]);
         assert!(matches!(next(&mut queue), Next::Lease(_)));
         assert_eq!(keys(&mut queue, 0), ["two"]);
+    }
+
+    #[test]
+    fn a_session_goes_from_hand_to_hand_only_where_the_first_wants_one_and_is_there() {
+        let mut queue = Queue::default();
+        let lease = || {
+            let (reply, receiver) = oneshot::channel();
+            (waiting(Job::Lease { reply }), receiver)
+        };
+        let ((there, mut heir), (one, _first), (gone, left)) = (lease(), get("one"), lease());
+        drop(left);
+        queue.waiting.extend([there, one, gone]);
+        drop(queue.take_lease().expect("the first wants a session"));
+        assert!(heir.try_recv().is_err(), "it was the first's reply");
+        assert!(queue.take_lease().is_none(), "somebody else is first");
+        assert_eq!(keys(&mut queue, 0), ["one"]);
+        assert!(queue.take_lease().is_none(), "who has left wants none");
     }
 
     #[test]
