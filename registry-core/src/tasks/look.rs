@@ -39,9 +39,10 @@ impl Tasks {
     /// # Cancellation
     /// Dropping the future is harmless.
     pub async fn plan(&self, verb: Verb) -> Plan {
-        let looked = self.look(verb, &|_| {}).await;
-        let rows = looked.iter().map(|one| self.plan_one(verb, one));
-        let excluded = self.subjects.iter().filter(|subject| !subject.takes_tasks);
+        let tasks = self.resolved().await;
+        let looked = tasks.look(verb, &|_| {}).await;
+        let rows = looked.iter().map(|one| tasks.plan_one(verb, one));
+        let excluded = tasks.subjects.iter().filter(|subject| !subject.takes_tasks);
         Plan {
             verb,
             connections: futures_util::future::join_all(rows).await,

@@ -18,6 +18,7 @@
 //!    order within one, up to its first failure.
 //! 4. `steps` is what a backend does: one implementation each, in `adapters/BACKEND/tasks.rs`.
 
+mod address;
 pub(crate) mod at_start;
 mod builder;
 mod event;

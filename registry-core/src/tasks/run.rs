@@ -30,7 +30,7 @@ impl Tasks {
     /// # Panics
     /// Outside of a tokio runtime, as the drivers do.
     pub async fn run(&self, verb: Verb, observe: impl Fn(Event) + Send + Sync) -> TasksReport {
-        self.run_observed(verb, &observe).await
+        self.resolved().await.run_observed(verb, &observe).await
     }
 
     async fn run_observed(&self, verb: Verb, observe: Observer<'_>) -> TasksReport {

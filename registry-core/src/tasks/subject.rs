@@ -149,7 +149,7 @@ pub(crate) fn spelled(host: &str, port: u16) -> String {
 }
 
 /// Whether two places are one, or one is within the other: a place that ends in `*` is all that begins like it.
-fn overlap(one: &str, other: &str) -> bool {
+pub(super) fn overlap(one: &str, other: &str) -> bool {
     match (one.strip_suffix('*'), other.strip_suffix('*')) {
         (None, None) => one == other,
         (Some(wide), None) => other.starts_with(wide),
