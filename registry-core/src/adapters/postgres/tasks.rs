@@ -348,6 +348,14 @@ impl Dialect for PostgresTasks {
         sql::TABLES
     }
 
+    fn own<'a>(
+        &'a self,
+        session: &'a mut dyn Session,
+        table: &'static str,
+    ) -> BoxFuture<'a, Result<String, Error>> {
+        sql::own(session, table)
+    }
+
     fn marks<'a>(&'a self, session: &'a mut dyn Session) -> BoxFuture<'a, Result<Vec<String>, Error>> {
         Box::pin(sql::marks(session))
     }
