@@ -44,6 +44,13 @@ pub use report::{StepOutcome, StepRow, TasksReport, TasksRow};
 pub use steps::{MigrationState, MigrationStatus};
 pub use verb::{MigrateTo, Step, Verb};
 
+#[cfg(any(
+    feature = "mysql",
+    feature = "sqlite",
+    feature = "postgres",
+    feature = "mongodb"
+))]
+pub(crate) use at_start::may_begin;
 pub(crate) use fixture::{Content, Fixture, Reference, Row, Value};
 pub(crate) use migrations::{Migration, Migrations, Script};
 pub(crate) use steps::{

@@ -4,7 +4,9 @@ use super::dialect::{Dialect, MIGRATIONS, tables};
 use super::session::Session;
 use crate::error::Error;
 use crate::kind::ErrorKind;
-use crate::tasks::{Done, MigrateTo, Migration, MigrationState, MigrationStatus, Migrations, Script, Tell};
+use crate::tasks::{
+    Done, MigrateTo, Migration, MigrationState, MigrationStatus, Migrations, Script, Tell, may_begin,
+};
 use sqlx::SqlSafeStr as _;
 use sqlx::migrate::{MigrateError, MigrationType};
 use std::borrow::Cow;
@@ -153,6 +155,7 @@ async fn apply_pending(
         if migration.version > target || applied.contains(&migration.version) {
             continue;
         }
+        may_begin(migration)?;
         let result = session.migrator().apply(&table, &up(migration)).await;
         result.map_err(|error| explained(error, &table, Some(&migration.up)))?;
         tell(format!("applied {}", migration.label()));
