@@ -125,7 +125,8 @@ mod tests {
 
     fn tasks(text: &str) -> Tasks {
         let loaded = registry_config::load(text, "databases.toml");
-        TasksBuilder::new(loaded.shape).build().unwrap()
+        let built = TasksBuilder::new(loaded.shape).build();
+        built.expect("a file without mistakes")
     }
 
     /// What a name leads to here; nothing else is ever looked up.
@@ -138,7 +139,7 @@ mod tests {
             "never" => std::future::pending().await,
             other => panic!("{other} was looked up"),
         };
-        vec![found.parse().unwrap()]
+        vec![found.parse().expect("an address")]
     }
 
     #[tokio::test(start_paused = true)]
