@@ -59,7 +59,12 @@ pub(crate) use steps::{
 
 #[cfg(any(feature = "mysql", feature = "sqlite", feature = "postgres"))]
 pub(crate) use subject::is_production;
-#[cfg(any(feature = "mongodb", feature = "memcached"))]
+#[cfg(any(
+    feature = "mysql",
+    feature = "postgres",
+    feature = "mongodb",
+    feature = "memcached"
+))]
 pub(crate) use subject::spelled;
 
 use builder::Options;
