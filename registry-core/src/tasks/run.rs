@@ -261,6 +261,7 @@ impl Tasks {
                     let help = "write `--replace` to fill it again, or give the new rows a file of their own";
                     return Err(Error::new(ErrorKind::Config, message).help(help));
                 }
+                #[cfg(feature = "sqlite")]
                 Filled::Nowhere => {
                     return Ok(Done::nothing(
                         "nothing to fill: a database in memory begins empty",
