@@ -106,3 +106,8 @@ struct Readme;
 ))]
 #[doc = include_str!("../docs/tasks.md")]
 struct Verbs;
+
+/// A model is read on the readers of its own connection, and of no other: what has to fail does not compile.
+#[cfg(all(doctest, feature = "mysql", feature = "sea-orm"))]
+#[doc = include_str!("../tests/models/readers.md")]
+struct Readers;

@@ -39,7 +39,7 @@ pub(crate) struct Arguments {
     /// How long a worker has to be ready for its past to be forgotten.
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = time)]
     healthy_after: Duration,
-    /// How long a worker may take until it is ready.
+    /// How long a worker may take until it is ready; one that says EXTEND_TIMEOUT_USEC=… has the time that it asks for.
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = time)]
     start_deadline: Duration,
     /// How long a worker may take to end after TERM; then it is killed.

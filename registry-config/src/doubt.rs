@@ -2,12 +2,12 @@
 
 use crate::backends::backend;
 use crate::diagnostic::Diagnostic;
+use crate::host::is_loopback;
 use crate::ketama::ketama_hashes;
 use crate::settings::Settings;
 use crate::shape::ConnectionShape;
 use crate::url::ConnectionUrl;
 use crate::value::{Host, HostName, Role, Value};
-use std::net::IpAddr;
 
 /// The doubts about the merged values of a connection.
 pub(crate) fn about(connection: &ConnectionShape, settings: &Settings) -> Vec<Diagnostic> {
@@ -58,11 +58,6 @@ fn asks_for_tls(url: &ConnectionUrl) -> bool {
     names
         .into_iter()
         .any(|name| name == "ssl" || name.starts_with("tls"))
-}
-
-fn is_loopback(name: &str) -> bool {
-    let address = name.parse::<IpAddr>();
-    name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// A host whose share of the ring is less than its smallest part.

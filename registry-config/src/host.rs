@@ -1,7 +1,7 @@
 //! Hosts: what may stand as the name of one, and the short form of a list, `db1:3306,db2`.
 
 use crate::value::{Host, HostName, Role};
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 impl Host {
     /// A host as the backend's default has it: its own port, primary, weight 1.
@@ -28,6 +28,13 @@ impl Host {
             None => name,
         }
     }
+}
+
+/// Whether a host is this machine itself, by its name or address: what is sent there stays here.
+#[must_use]
+pub fn is_loopback(host: &str) -> bool {
+    let address = host.parse::<IpAddr>();
+    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// Whether `text` is the name or the address of a host; the answer for a person when it is not. The text itself is

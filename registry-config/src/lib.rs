@@ -82,6 +82,7 @@ pub use config_file::{ConfigFile, config_file};
 pub use conflict::conflicts;
 pub use diagnostic::{Diagnostic, Severity};
 pub use duration::{format_duration, parse_duration};
+pub use host::is_loopback;
 pub use ketama::ketama_hashes;
 pub use load::{Loaded, load};
 pub use settings::{Origin, Setting, Settings, resolve};

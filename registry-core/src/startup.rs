@@ -110,6 +110,8 @@ pub struct Builder<R> {
     migrate: bool,
     #[cfg(feature = "tasks")]
     migrations: PathBuf,
+    #[cfg(feature = "tasks")]
+    migration_deadline: Duration,
     root: PhantomData<fn() -> R>,
 }
 
@@ -137,6 +139,8 @@ impl<R> Default for Builder<R> {
             migrate: false,
             #[cfg(feature = "tasks")]
             migrations: PathBuf::from(crate::tasks::at_start::FOLDER),
+            #[cfg(feature = "tasks")]
+            migration_deadline: crate::tasks::STEP_DEADLINE,
             root: PhantomData,
         }
     }
@@ -171,8 +175,8 @@ impl<R: Root> Builder<R> {
         self
     }
 
-    /// How long the start may take in all. Default: [`START_DEADLINE`], 30 s. Each connection has its own
-    /// `connect_timeout` within it.
+    /// How long the start may take in all, but for its migrations. Default: [`START_DEADLINE`], 30 s. Each connection has
+    /// its own `connect_timeout` within it.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
@@ -189,14 +193,22 @@ impl<R: Root> Builder<R> {
     }
 
     /// Whether the start migrates before it opens anything: every connection that has a folder
-    /// `migrations/<backend>.<connection>` and not `tasks = false`, all at once, within the deadline of the start. What
-    /// fails stands in the report, and its connection is not opened. Default: no.
+    /// `migrations/<backend>.<connection>` and not `tasks = false`, all at once. What fails stands in the report, and its
+    /// connection is not opened. Default: no.
     ///
     /// Several workers may start at once: one migrates, the others wait for it. The database must exist. A connection that
     /// is optional or lazy, and away, does not stop the start; it is migrated by the next one that finds it.
     #[cfg(feature = "tasks")]
     pub fn migrate(mut self, migrate: bool) -> Self {
         self.migrate = migrate;
+        self
+    }
+
+    /// How long the migrations of one connection may take, waiting for another process that migrates included. Default:
+    /// 1 h, as for the verb. The deadline of the start begins when they are done; a master waits as long.
+    #[cfg(feature = "tasks")]
+    pub fn migration_deadline(mut self, deadline: Duration) -> Self {
+        self.migration_deadline = deadline;
         self
     }
 
@@ -253,13 +265,12 @@ impl<R: Root> Builder<R> {
             connections,
         } = opening;
 
-        let deadline = tokio::time::Instant::from_std(started) + self.deadline;
         #[cfg(not(feature = "tasks"))]
         let unmigrated = Unmigrated::new();
         #[cfg(feature = "tasks")]
         let unmigrated = if self.migrate {
-            let left = deadline.saturating_duration_since(tokio::time::Instant::now());
-            match crate::tasks::at_start::migrate(&values, &connections, &self.migrations, left).await {
+            let within = self.migration_deadline;
+            match crate::tasks::at_start::migrate(&values, &connections, &self.migrations, within).await {
                 Ok(unmigrated) => unmigrated,
                 Err(problems) => {
                     report.problems = problems;
@@ -271,6 +282,12 @@ impl<R: Root> Builder<R> {
         } else {
             Unmigrated::new()
         };
+        #[cfg(all(feature = "tasks", feature = "supervise", unix))]
+        if let Some(link) = link.as_ref().filter(|_| self.migrate) {
+            link.needs(self.deadline);
+        }
+        // From here on: migrations have a limit of their own.
+        let deadline = tokio::time::Instant::now() + self.deadline;
         report.connections = open_all(&connections, &prepared, &unmigrated, &shape.file, deadline).await;
         report.elapsed = started.elapsed();
 

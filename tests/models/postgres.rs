@@ -75,6 +75,48 @@ async fn a_commit_that_the_server_refuses_is_known_to_have_failed() {
 }
 
 #[tokio::test]
+async fn what_a_server_answers_to_a_commit_is_known_or_not() {
+    let (_server, db) = connect().await;
+    let main = &db.postgres.main;
+    sqlx::raw_sql(
+        "create function refuse() returns trigger language plpgsql as $$ begin \
+            raise exception using errcode = new.customer, message = 'refused'; end $$; \
+         create constraint trigger refuses after insert on shop_order deferrable initially deferred \
+            for each row execute function refuse()",
+    )
+    .execute(main)
+    .await
+    .unwrap();
+    for (code, kind, is_known, is_transient) in [
+        // Of the server's own words for it: it does not know, the connection went, it is going down.
+        ("40003", ErrorKind::Operation, false, false),
+        ("08007", ErrorKind::Unreachable, false, false),
+        ("08006", ErrorKind::Unreachable, false, false),
+        ("57P01", ErrorKind::Unreachable, false, false),
+        ("08P01", ErrorKind::Protocol, false, false),
+        // It refused, and rolled back.
+        ("40001", ErrorKind::Operation, true, true),
+        ("23514", ErrorKind::Operation, true, false),
+        ("P0001", ErrorKind::Operation, true, false),
+        ("XX000", ErrorKind::Operation, true, false),
+        ("ZZ999", ErrorKind::Operation, true, false),
+    ] {
+        let refused: Result<(), Error> = main
+            .transaction(async |tx| {
+                tx.insert(order::new(code, 1)).await?;
+                Ok(())
+            })
+            .await;
+        let error = refused.unwrap_err();
+        assert_eq!(error.kind(), kind, "{code}: {error}");
+        let words = "whether the transaction was committed is not known";
+        assert_eq!(!error.message().contains(words), is_known, "{code}: {error}");
+        assert_eq!(error.is_transient(), is_transient, "{code}: {error}");
+    }
+    assert_eq!(main.find::<Order>().count().await.unwrap(), 0);
+}
+
+#[tokio::test]
 async fn an_error_that_is_passed_over_does_not_pass_for_a_commit() {
     let (_server, db) = connect().await;
     let main = &db.postgres.main;

@@ -312,3 +312,78 @@ async fn two_at_once_fill_once() {
     assert_eq!(number(&mut session, "select count(*) from shop.lines_").await, 1);
     assert_eq!(number(&mut session, "select count(*) from shop.users").await, 2);
 }
+
+#[tokio::test]
+async fn keys_that_are_no_numbers_of_the_server() {
+    let server = registry_dev::mysql().await.unwrap();
+    let scene = Scene::mysql(&server, "shop");
+    scene.migration(
+        "mysql.main",
+        "1_tables.sql",
+        "create table texts (code varchar(20) primary key, n int default 1);
+         create table bytes_ (id binary(4) primary key, n int default 1);
+         create table days (day date primary key, n int default 1);
+         create table pairs (one varchar(9), two int, n int default 1, primary key (one, two));
+         create table made (id char(36) primary key default (uuid()), name varchar(9) unique);
+         create table refers (nr int primary key, code varchar(20), id binary(4), day date, two int,
+            foreign key (code) references texts (code), foreign key (id) references bytes_ (id),
+            foreign key (day) references days (day))",
+    );
+    let rows = |n: u32| {
+        format!(
+            "[texts.a]\ncode = \"ä'\\\"\"\nn = {n}\n[bytes_.a]\nid = {{ bytes = \"hex:00ff8041\" }}\nn = {n}\n\
+             [days.a]\nday = 2024-02-29\nn = {n}\n[pairs.a]\none = \"x\"\ntwo = 7\nn = {n}\n\
+             [[refers]]\nnr = 1\ncode = {{ ref = \"texts.a\" }}\nid = {{ ref = \"bytes_.a\" }}\n\
+             day = {{ ref = \"days.a\" }}\ntwo = {{ ref = \"pairs.a#two\" }}\n"
+        )
+    };
+    scene.fixture("mysql.main", "10-rows.toml", &rows(1));
+    scene.run(Verb::Build).await;
+    let mut session = root(&server).await;
+    let all = "select concat_ws('|', t.code, hex(b.id), d.day, r.two, t.n + b.n + d.n + p.n) from shop.refers r \
+        join shop.texts t on t.code = r.code join shop.bytes_ b on b.id = r.id join shop.days d on d.day = r.day \
+        join shop.pairs p on p.two = r.two";
+    assert_eq!(text(&mut session, all).await, "ä'\"|00FF8041|2024-02-29|7|4");
+    // Replaced, each is found again by its key.
+    scene.fixture("mysql.main", "10-rows.toml", &rows(2));
+    let replacing = || scene.builder().replace(true).build().unwrap();
+    good(run(&replacing(), Verb::Fill).await);
+    assert_eq!(text(&mut session, all).await, "ä'\"|00FF8041|2024-02-29|7|8");
+    let counts = "select (select count(*) from shop.texts) + (select count(*) from shop.bytes_) + \
+        (select count(*) from shop.days) + (select count(*) from shop.pairs) + (select count(*) from shop.refers)";
+    assert_eq!(number(&mut session, counts).await, 5);
+    // The references of a file lead to keys of one that was filled before, too.
+    scene.fixture(
+        "mysql.main",
+        "20-more.toml",
+        "[[refers]]\nnr = 2\ncode = { ref = \"texts.a\" }\nid = { ref = \"bytes_.a\" }\nday = { ref = \"days.a\" }\n",
+    );
+    scene.run(Verb::Fill).await;
+    assert_eq!(number(&mut session, "select count(*) from shop.refers").await, 2);
+
+    // A key of several columns, and one that the server makes and does not tell.
+    for (rows, words) in [
+        (
+            "[[refers]]\nnr = 3\ntwo = { ref = \"pairs.a\" }\n",
+            "leads to a row whose primary key has several columns",
+        ),
+        (
+            "[made.a]\nname = \"a\"\n[[refers]]\nnr = 3\ncode = { ref = \"made.a\" }\n",
+            "the key of `made.a` is not known",
+        ),
+    ] {
+        scene.fixture("mysql.main", "30-more.toml", rows);
+        let told = scene.fail(Verb::Fill).await;
+        assert!(told.contains(words), "{told}");
+        assert_eq!(number(&mut session, "select count(*) from shop.made").await, 0);
+    }
+    scene.fixture("mysql.main", "30-more.toml", "[made.a]\nname = \"a\"\n");
+    scene.run(Verb::Fill).await;
+    let told = bad(&run(&replacing(), Verb::Fill).await);
+    assert!(
+        told.contains("the rows of `made` cannot be found again"),
+        "{told}"
+    );
+    scene.run(Verb::Refill).await;
+    assert_eq!(number(&mut session, "select count(*) from shop.made").await, 1);
+}

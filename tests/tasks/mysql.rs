@@ -1,9 +1,10 @@
 //! MySQL: databases with any name, structure of every kind, and what is left of it.
 
-use crate::scene::{PASSWORD, Scene, execute, good, number, root, run, text, words};
+use crate::scene::{PASSWORD, Scene, bad, execute, good, number, root, run, text, words};
 use dbreg::sqlx;
 use dbreg::tasks::Verb;
 use registry_dev::MySqlServer;
+use std::time::Duration;
 
 /// A connection to a database of any name: it stands in a file.
 fn named(server: &MySqlServer, name: &str) -> Scene {
@@ -226,4 +227,122 @@ async fn a_server_that_comes_late_is_waited_for() {
         .variable("DBREG_MYSQL__MAIN__USERNAME", "nobody");
     let tasks = tasks.wait(std::time::Duration::from_secs(600)).build().unwrap();
     assert!(!run(&tasks, Verb::Migrate).await.is_success());
+}
+
+#[tokio::test]
+async fn a_script_that_ended_its_transaction_and_broke_off_is_not_run_again() {
+    let server = registry_dev::mysql().await.unwrap();
+    let mut session = root(&server).await;
+    let scene = Scene::mysql(&server, "shop");
+    scene.migration("mysql.main", "1_a.sql", "create table a (id int)");
+    scene.run(Verb::Create).await;
+    scene.run(Verb::Migrate).await;
+    // Without a change of structure all of it is rolled back, and it can be mended.
+    let broken = "insert into a values (1); insert into missing values (1)";
+    scene.fixture("mysql.main", "10-a.sql", broken);
+    let told = scene.fail(Verb::Fill).await;
+    assert!(told.contains("missing") && !told.contains("broke off"), "{told}");
+    assert_eq!(number(&mut session, "select count(*) from shop.a").await, 0);
+    assert_eq!(
+        number(&mut session, "select count(*) from shop._dbreg_fixtures").await,
+        0
+    );
+    let broken = "insert into a values (1); create table b (id int); insert into a values (2); \
+        insert into missing values (1)";
+    scene.fixture("mysql.main", "10-a.sql", broken);
+    let told = scene.fail(Verb::Fill).await;
+    assert!(told.contains("missing") && told.contains("broke off"), "{told}");
+    let mended = "insert into a values (1); create table if not exists b (id int); insert into a values (2)";
+    scene.fixture("mysql.main", "10-a.sql", mended);
+    scene.fixture("mysql.main", "20-a.toml", "[[a]]\nid = 3\n");
+    for replace in [false, true] {
+        let tasks = scene.builder().replace(replace).build().unwrap();
+        let told = bad(&run(&tasks, Verb::Fill).await);
+        assert!(
+            told.contains("it was begun") && told.contains("broke off"),
+            "{told}"
+        );
+        let by_hand = "`delete from _dbreg_fixtures where file = 'mysql.main/10-a.sql'`";
+        assert!(told.contains("`refill`") && told.contains(by_hand), "{told}");
+        assert_eq!(number(&mut session, "select count(*) from shop.a").await, 2);
+    }
+    // As it says: undone by hand.
+    execute(
+        &mut session,
+        "delete from shop.a; delete from shop._dbreg_fixtures where file = 'mysql.main/10-a.sql'",
+    )
+    .await;
+    scene.run(Verb::Fill).await;
+    assert_eq!(number(&mut session, "select count(*) from shop.a").await, 3);
+    scene.run(Verb::Refill).await;
+    assert_eq!(number(&mut session, "select count(*) from shop.a").await, 3);
+}
+
+#[tokio::test]
+async fn clear_and_purge_wait_for_who_migrates_or_fills() {
+    let server = registry_dev::mysql().await.unwrap();
+    let mut session = root(&server).await;
+    let scene = Scene::mysql(&server, "shop");
+    scene
+        .migration("mysql.main", "1_a.sql", "create table a (id int primary key)")
+        .fixture("mysql.main", "1-a.toml", "[[a]]\nid = 7\n");
+    scene.run(Verb::Build).await;
+    let lock = "select cast(get_lock(lower(hex(1026731422 * crc32('shop'))), 0) as char)";
+    assert_eq!(text(&mut session, lock).await, "1");
+    for verb in [Verb::Clear, Verb::Purge] {
+        let tasks = scene.builder().step_deadline(Duration::from_millis(300));
+        let told = bad(&run(&tasks.build().unwrap(), verb).await);
+        assert!(told.contains("not done within 300ms"), "{verb}: {told}");
+        assert_eq!(number(&mut session, "select id from shop.a").await, 7, "{verb}");
+    }
+    // Both at once, with one that fills: they wait, and then one goes after the other.
+    let [clearing, purging, filling] = [(); 3].map(|()| scene.tasks());
+    let all = async {
+        tokio::join!(
+            run(&clearing, Verb::Clear),
+            run(&purging, Verb::Purge),
+            run(&filling, Verb::Clear)
+        )
+    };
+    let mut all = std::pin::pin!(all);
+    let early = tokio::time::timeout(Duration::from_millis(300), all.as_mut()).await;
+    assert!(early.is_err(), "{early:?}");
+    assert_eq!(number(&mut session, "select id from shop.a").await, 7);
+    let unlock = "select cast(release_lock(lower(hex(1026731422 * crc32('shop')))) as char)";
+    assert_eq!(text(&mut session, unlock).await, "1");
+    let (cleared, purged, again) = all.await;
+    for report in [cleared, purged, again] {
+        good(report);
+    }
+    let left = "select group_concat(table_name) from information_schema.tables where table_schema = 'shop'";
+    assert_eq!(text(&mut session, left).await, "_dbreg_metadata");
+}
+
+#[tokio::test]
+async fn a_mark_that_cannot_be_written_changes_nothing_and_holds_nobody_up() {
+    let server = registry_dev::mysql().await.unwrap();
+    let mut session = root(&server).await;
+    execute(
+        &mut session,
+        "create database shop; create table shop._dbreg_metadata (name varchar(100) not null primary key, \
+            value varchar(255) not null, check (value not in ('yes', 'no')))",
+    )
+    .await;
+    let scene = Scene::mysql(&server, "shop");
+    scene.migration("mysql.main", "1_a.sql", "create table a (id int primary key)");
+    let told = scene.fail(Verb::Migrate).await;
+    assert!(told.contains("CONSTRAINT"), "{told}");
+    // Half a mark would be one of `default` that protects nothing.
+    assert_eq!(
+        number(&mut session, "select count(*) from shop._dbreg_metadata").await,
+        0
+    );
+    let tables = "select count(*) from information_schema.tables where table_schema = 'shop'";
+    assert_eq!(number(&mut session, tables).await, 1, "no migration was begun");
+    execute(&mut session, "drop table shop._dbreg_metadata").await;
+    scene.run(Verb::Migrate).await;
+    assert_eq!(
+        number(&mut session, "select count(*) from shop._dbreg_metadata").await,
+        2
+    );
 }

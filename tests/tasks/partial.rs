@@ -1,7 +1,7 @@
 //! A verb on several connections, of which one fails: what is told, and that it can be run again.
 
 use crate::scene::{Scene, bad, execute, good, number, outcomes, root, run};
-use dbreg::tasks::{Event, Tasks, Verb};
+use dbreg::tasks::{Event, MigrateTo, Tasks, Verb};
 use std::sync::Mutex;
 
 #[tokio::test]
@@ -109,6 +109,69 @@ async fn connections_to_one_database_go_through_each_step_together() {
     assert!(
         bad(&report).contains("`fill` of mysql.main, which leads to the same database, failed before it")
     );
+}
+
+#[tokio::test]
+async fn a_look_that_fails_keeps_every_verb_from_the_database_of_its_neighbours() {
+    let server = registry_dev::mysql().await.unwrap();
+    let port = server.port();
+    let scene = Scene::mysql(&server, "shop");
+    scene
+        .migration("mysql.main", "1_a.up.sql", "create table a (id int primary key)")
+        .migration("mysql.main", "1_a.down.sql", "drop table a")
+        .fixture("mysql.main", "1-a.toml", "[[a]]\nid = 7\n");
+    scene.run(Verb::Build).await;
+    scene.fixture("mysql.main", "2-a.toml", "[[a]]\nid = 8\n");
+    let scene = scene.with(&format!(
+        "[mysql.second]\nhost = \"localhost\"\nport = {port}\nusername = \"root\"\ndb = \"shop\"\n"
+    ));
+    let mut session = root(&server).await;
+    let holds = async |tasks: &Tasks, verb: Verb, session: &mut dbreg::sqlx::MySqlConnection| {
+        let report = run(tasks, verb).await;
+        let told = bad(&report);
+        assert!(
+            told.contains("the look at mysql.second failed before it"),
+            "{verb}: {told}"
+        );
+        for outcome in outcomes(&report, "mysql.main") {
+            assert_eq!(outcome, "not-begun", "{verb}: {told}");
+        }
+        assert_eq!(outcomes(&report, "mysql.second")[0], "failed", "{verb}: {told}");
+        assert_eq!(
+            number(session, "select sum(id) div 1 from shop.a").await,
+            7,
+            "{verb}"
+        );
+    };
+    let stranger = || {
+        scene
+            .builder()
+            .variable("DBREG_MYSQL__SECOND__USERNAME", "stranger")
+    };
+    for verb in [
+        Verb::Create,
+        Verb::Drop,
+        Verb::Migrate,
+        Verb::Fill,
+        Verb::Clear,
+        Verb::Purge,
+        Verb::Build,
+        Verb::Rebuild,
+        Verb::Refill,
+    ] {
+        holds(&stranger().build().unwrap(), verb, &mut session).await;
+    }
+    let reverting = stranger().migrate_to(MigrateTo::RevertTo(0)).build().unwrap();
+    holds(&reverting, Verb::Migrate, &mut session).await;
+    // Not the server alone: a mistake in a file is one of the look, too.
+    scene.fixture("mysql.second", "1-a.toml", "[[a]]\nid = { ref = \"a.nobody\" }\n");
+    for verb in [Verb::Fill, Verb::Refill, Verb::Rebuild] {
+        holds(&scene.tasks(), verb, &mut session).await;
+    }
+    // One that has the database to itself is not held up.
+    let alone = stranger().only("mysql.main").build().unwrap();
+    good(run(&alone, Verb::Fill).await);
+    assert_eq!(number(&mut session, "select sum(id) div 1 from shop.a").await, 15);
 }
 
 #[tokio::test]

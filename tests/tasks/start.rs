@@ -1,10 +1,12 @@
 //! `App::builder().migrate(true)`.
 
-use crate::scene::{Scene, execute, number, root};
+use crate::scene::{Scene, execute, number, root, text};
 use dbreg::tasks::{TasksBuilder, Verb};
 use dbreg::{DbRegistry, Outcome, sqlx};
 use registry_dev::MySqlServer;
 use sqlx::Connection as _;
+use std::pin::pin;
+use std::time::Duration;
 
 #[derive(DbRegistry)]
 #[registry(toml = r#"
@@ -172,6 +174,33 @@ async fn what_waits_for_another_connection_to_its_database_fails_as_that_one_doe
     );
     assert_eq!(error.exit_code(), 69, "starting again may mend it: {told}");
     drop(held);
+}
+
+#[tokio::test]
+async fn a_migration_has_its_own_limit_and_takes_nothing_from_the_start() {
+    let server = registry_dev::mysql().await.unwrap();
+    let mut session = root(&server).await;
+    execute(&mut session, "create database shop").await;
+    let scene = folder();
+    // Another process migrates, and takes its time.
+    let lock = "select cast(get_lock(lower(hex(1026731422 * crc32('shop'))), 0) as char)";
+    assert_eq!(text(&mut session, lock).await, "1");
+    let limited = builder(&server, &scene).migration_deadline(Duration::from_millis(200));
+    let error = limited.connect().await.unwrap_err();
+    let told = error.to_string();
+    assert!(told.contains("not migrated: not done within 200ms"), "{told}");
+    assert!(told.contains("the limit is `migration_deadline`"), "{told}");
+    assert_eq!(error.exit_code(), 69);
+
+    let deadline = Duration::from_secs(2);
+    let mut start = pin!(builder(&server, &scene).deadline(deadline).connect());
+    let early = tokio::time::timeout(deadline + deadline / 4, start.as_mut()).await;
+    assert!(early.is_err(), "{early:?}");
+    let unlock = "select cast(release_lock(lower(hex(1026731422 * crc32('shop')))) as char)";
+    assert_eq!(text(&mut session, unlock).await, "1");
+    let db = start.await.unwrap();
+    assert_eq!(number(&mut session, "select count(*) from shop.a").await, 1);
+    db.close().await.unwrap();
 }
 
 #[tokio::test]

@@ -105,12 +105,7 @@ fn mongodb_tls(subject: &Subject<'_>) -> Option<String> {
         return None;
     }
     let near = |place: &Place| match place {
-        Place::Host(host, _) => {
-            host.eq_ignore_ascii_case("localhost")
-                || host
-                    .parse::<std::net::IpAddr>()
-                    .is_ok_and(|address| address.is_loopback())
-        }
+        Place::Host(host, _) => registry_config::is_loopback(host),
         _ => true,
     };
     let places = subject.places.as_ref().ok()?;

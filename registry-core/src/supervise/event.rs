@@ -20,6 +20,8 @@ pub(crate) enum Event {
     Ready(Id),
     /// The worker's runtime is alive.
     Beat(Id),
+    /// The worker is still at work on its start, and will say so again within this time.
+    AtWork(Id, Duration),
     /// The worker is gone.
     Exited(Id, Exit),
     /// The process could not be started at all.

@@ -20,6 +20,8 @@ struct Child {
     ready: Option<Time>,
     /// The latest heartbeat; a program that never sends one is not held to it.
     beat: Option<Time>,
+    /// When it last said that it is at work on its start, and for how long that is good.
+    at_work: Option<(Time, Duration)>,
 }
 
 impl Child {
@@ -104,6 +106,11 @@ impl Machine {
             Event::Beat(id) => {
                 if let Some(child) = self.children.get_mut(&id) {
                     child.beat = Some(now);
+                }
+            }
+            Event::AtWork(id, time) => {
+                if let Some(child) = self.children.get_mut(&id) {
+                    child.at_work = Some((now, time));
                 }
             }
             Event::Exited(id, exit) => self.exited(now, id, exit, random),
@@ -210,6 +217,7 @@ impl Machine {
                 started: now,
                 ready: None,
                 beat: None,
+                at_work: None,
             },
         );
         let failures = self.slots[number].backoff.failures();
@@ -384,7 +392,11 @@ impl Machine {
 
     fn deadline_of(&self, child: &Child) -> Option<Time> {
         match child.phase {
-            Phase::Starting => Some(child.started + self.settings.start_deadline),
+            Phase::Starting => {
+                let deadline = child.started + self.settings.start_deadline;
+                let at_work = child.at_work.map(|(said, time)| said + time);
+                Some(at_work.unwrap_or_default().max(deadline))
+            }
             Phase::Ready => child.beat.map(|beat| beat + self.settings.heartbeat),
             Phase::Ending { kill } => Some(kill),
             Phase::Killed => None,
@@ -392,26 +404,31 @@ impl Machine {
     }
 
     /// A master that comes much too late was itself stopped, as with its whole machine: it has not read the heartbeats
-    /// that were sent meanwhile, and the workers may have been stopped as well. Their time begins anew.
+    /// and signs of work that were sent meanwhile, and the workers may have been stopped as well. Their time begins anew.
     fn excuse(&mut self, now: Time) {
         if self.next_deadline().is_some_and(|deadline| now > deadline + LATE) {
-            let beats = self.children.values_mut().filter_map(|child| child.beat.as_mut());
-            beats.for_each(|beat| *beat = now);
+            for child in self.children.values_mut() {
+                child.beat = child.beat.map(|_| now);
+                child.at_work = child.at_work.map(|(_, time)| (now, time));
+            }
         }
     }
 
     /// Does what the time asks for.
     fn due(&mut self, now: Time) {
-        let late: Vec<(Id, Phase, usize)> = self
+        let late: Vec<(Id, Phase, usize, Duration)> = self
             .children
             .iter()
             .filter(|(_, child)| self.deadline_of(child).is_some_and(|deadline| deadline <= now))
-            .map(|(id, child)| (*id, child.phase, child.number))
+            .map(|(id, child)| {
+                let deadline = self.deadline_of(child).unwrap_or(now);
+                let after = deadline.saturating_sub(child.started);
+                (*id, child.phase, child.number, after)
+            })
             .collect();
-        for (id, phase, number) in late {
+        for (id, phase, number, after) in late {
             match phase {
                 Phase::Starting => {
-                    let after = self.settings.start_deadline;
                     self.say(Word::NeverReady { number, after });
                     self.terminate(now, id);
                 }

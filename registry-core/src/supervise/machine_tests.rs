@@ -162,6 +162,38 @@ fn one_that_is_never_ready_is_ended_and_then_killed() {
 }
 
 #[test]
+fn one_that_is_at_work_has_the_time_that_it_asks_for() {
+    let mut world = World::new(settings(1));
+    let id = world.latest(0);
+    for _ in 0..10 {
+        world.now += 90 * MS;
+        world.happens(Event::AtWork(id, 100 * MS));
+        assert!(world.terminated.is_empty(), "{:?}", world.now);
+    }
+    world.passes(99 * MS);
+    assert!(world.terminated.is_empty());
+    world.passes(MS);
+    assert_eq!(world.terminated, [id], "it is silent");
+    let after = 1_000 * MS;
+    assert_eq!(world.said, [Word::NeverReady { number: 0, after }]);
+    // What is to end has its grace, whatever it says.
+    world.happens(Event::AtWork(id, 1_000 * MS));
+    world.passes(200 * MS);
+    assert_eq!(world.killed, [id]);
+}
+
+#[test]
+fn a_sign_of_work_takes_no_time_away() {
+    let mut world = World::new(settings(1));
+    let id = world.latest(0);
+    world.happens(Event::AtWork(id, MS));
+    world.passes(299 * MS);
+    assert!(world.terminated.is_empty());
+    world.passes(MS);
+    assert_eq!(world.terminated, [id]);
+}
+
+#[test]
 fn a_master_that_was_stopped_itself_takes_nobody_for_silent() {
     let mut world = World::new(settings(1));
     let id = world.ready(0);
@@ -278,6 +310,7 @@ fn the_second_stop_kills() {
 enum Step {
     Ready(prop::sample::Index),
     Beat(prop::sample::Index),
+    AtWork(prop::sample::Index, u64),
     Exits(prop::sample::Index, i32),
     Passes(u64),
     Stop,
@@ -290,6 +323,8 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => any::<prop::sample::Index>().prop_map(Step::Ready),
         2 => any::<prop::sample::Index>().prop_map(Step::Beat),
+        2 => (any::<prop::sample::Index>(), 0_u64..1_000)
+            .prop_map(|(index, ms)| Step::AtWork(index, ms)),
         4 => (any::<prop::sample::Index>(), prop::sample::select(vec![0, 1, 69, 78]))
             .prop_map(|(index, code)| Step::Exits(index, code)),
         6 => (0_u64..2_000).prop_map(Step::Passes),
@@ -323,6 +358,10 @@ proptest! {
                 }
                 Step::Beat(index) => {
                     if let Some(id) = pick(index, &world.alive) { world.happens(Event::Beat(id)); }
+                }
+                Step::AtWork(index, ms) => {
+                    let time = Duration::from_millis(ms);
+                    if let Some(id) = pick(index, &world.alive) { world.happens(Event::AtWork(id, time)); }
                 }
                 Step::Exits(index, code) => {
                     if let Some(id) = pick(index, &world.alive) { world.exits(id, code); }

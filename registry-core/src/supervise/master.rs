@@ -226,6 +226,13 @@ impl Master {
         if notice.beat {
             self.handle(Event::Beat(id));
         }
+        if let Some(time) = notice.at_work {
+            // systemd waits for the first worker, and for this one as long as the master does.
+            if !self.told_ready && !self.machine.is_stopping() {
+                self.tell_systemd(&format!("EXTEND_TIMEOUT_USEC={}", time.as_micros()));
+            }
+            self.handle(Event::AtWork(id, time));
+        }
         if notice.ready {
             self.handle(Event::Ready(id));
         }

@@ -106,7 +106,8 @@ impl Supervise {
         self
     }
 
-    /// How long a worker may take until it is ready; then it is ended. Default: 60 s.
+    /// How long a worker may take until it is ready; then it is ended. Default: 60 s. One that migrates, or says
+    /// `EXTEND_TIMEOUT_USEC=…` as a service of systemd does, has the time that it asks for.
     pub fn start_deadline(mut self, deadline: Duration) -> Self {
         self.settings.start_deadline = deadline;
         self

@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::time::Duration;
 
 /// The variable that names the socket.
 pub(crate) const SOCKET: &str = "NOTIFY_SOCKET";
@@ -16,11 +17,16 @@ pub(crate) const WATCHDOG_PID: &str = "WATCHDOG_PID";
 /// The largest datagram: a report of many connections is cut.
 pub(crate) const LIMIT: usize = 16 * 1024;
 
+/// The longest time that one sign of work is good for, whatever it asks for.
+const LONGEST_WORK: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// What a worker says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Notice {
     pub(crate) ready: bool,
     pub(crate) beat: bool,
+    /// It is still at work on its start, and says so again within this time.
+    pub(crate) at_work: Option<Duration>,
     /// It reads its secrets again on USR1.
     pub(crate) reloads: bool,
     pub(crate) status: Option<String>,
@@ -53,6 +59,10 @@ pub(crate) fn parse(datagram: &[u8]) -> Notice {
         match line.split_once('=') {
             Some(("READY", "1")) => notice.ready = true,
             Some(("WATCHDOG", "1")) => notice.beat = true,
+            Some(("EXTEND_TIMEOUT_USEC", time)) => {
+                let time = time.parse().ok().map(Duration::from_micros);
+                notice.at_work = time.map(|time| time.min(LONGEST_WORK));
+            }
             Some(("X_DBREG_RELOADS", "1")) => notice.reloads = true,
             Some(("STATUS", text)) => notice.status = Some(crate::error::printable(text)),
             Some(("X_DBREG_HOSTS", hosts)) => {
@@ -77,9 +87,19 @@ mod tests {
         let notice = parse(
             b"READY=1\nSTATUS=mysql.main: \x1b[31mred\nX_OTHER=7\nX_DBREG_HOSTS=a:1,b:2\nnonsense\n\xff",
         );
+        assert_eq!(notice.at_work, None);
         assert!(notice.ready && !notice.beat && !notice.reloads);
         assert_eq!(notice.status.as_deref(), Some("mysql.main: \\u{1b}[31mred"));
         assert_eq!(notice.hosts, ["a:1", "b:2"]);
+        for (said, understood) in [
+            ("5000000", Some(Duration::from_secs(5))),
+            ("18446744073709551615", Some(LONGEST_WORK)),
+            ("-1", None),
+            ("soon", None),
+        ] {
+            let notice = parse(format!("EXTEND_TIMEOUT_USEC={said}").as_bytes());
+            assert_eq!(notice.at_work, understood, "{said}");
+        }
     }
 
     #[test]

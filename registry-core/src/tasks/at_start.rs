@@ -1,5 +1,12 @@
 //! `App::builder().migrate(true)`: the migrations of an application that is starting.
 
+#[cfg(any(
+    feature = "mysql",
+    feature = "sqlite",
+    feature = "postgres",
+    feature = "mongodb"
+))]
+use super::Migration;
 use super::builder::Options;
 use super::report::StepOutcome;
 use super::subject;
@@ -60,7 +67,13 @@ pub(crate) async fn migrate(
         profile: values.profile().map(str::to_owned),
         values: values.summary.clone(),
     };
-    let report = tasks.run(Verb::Migrate, |_| {}).await;
+    // It is asked below which connections lead to one database.
+    let tasks = tasks.resolved().await;
+    let Some(report) = attended(tasks.run(Verb::Migrate, |_| {})).await else {
+        let selected = tasks.subjects.iter().filter(|subject| subject.selected);
+        let cut_off = |subject: &subject::Subject| (subject.label.clone(), not_migrated(&cut_off()));
+        return Ok(selected.map(cut_off).collect());
+    };
     if report.is_success() {
         tracing::info!("{report}");
     }
@@ -100,6 +113,44 @@ pub(crate) async fn migrate(
     Ok(failed)
 }
 
+/// What the migrations come to. A worker tells its master meanwhile that it is at work; nothing when it was asked to end,
+/// and they took too long then.
+async fn attended<T>(migrations: impl Future<Output = T>) -> Option<T> {
+    #[cfg(all(feature = "supervise", unix))]
+    if let Some(link) = crate::supervise::link::link() {
+        return link.at_work("migrating", migrations).await;
+    }
+    Some(migrations.await)
+}
+
+/// Whether one more migration may be begun.
+///
+/// # Errors
+/// Not by a worker that was asked to end: what is not begun is not left half applied.
+#[cfg(any(
+    feature = "mysql",
+    feature = "sqlite",
+    feature = "postgres",
+    feature = "mongodb"
+))]
+pub(crate) fn may_begin(migration: &Migration) -> Result<(), Error> {
+    #[cfg(all(feature = "supervise", unix))]
+    if crate::supervise::link::is_ending() {
+        let label = migration.label();
+        let message = format!("the migration {label} was not begun: the worker was asked to end");
+        return Err(Error::new(ErrorKind::Closed, message).help("the next start goes on with it"));
+    }
+    #[cfg(not(all(feature = "supervise", unix)))]
+    let _ = migration;
+    Ok(())
+}
+
+fn cut_off() -> Error {
+    let message = "not done when half of the time was over that the worker had to end";
+    Error::new(ErrorKind::Closed, message)
+        .help("the next start goes on with it, or says what is half applied")
+}
+
 /// The failure of a connection to the same database, for which this one was not begun.
 fn cause_elsewhere<'f>(
     subjects: &[subject::Subject],
@@ -124,6 +175,8 @@ fn not_migrated(error: &Error) -> Error {
     let mut told = Error::new(error.kind(), message).transient(error.is_transient());
     if let Some(help) = error.next_step() {
         told = told.help(help);
+    } else if error.kind() == ErrorKind::Timeout {
+        told = told.help("the limit is `migration_deadline`; `dbreg migrate` before the start has an hour");
     }
     told
 }

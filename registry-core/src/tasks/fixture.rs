@@ -44,7 +44,12 @@ pub struct Fixture {
 
 impl Fixture {
     /// What it is recorded under, `mongodb.logs/10-events.json`: two connections may lead to one database.
-    #[cfg(feature = "mongodb")]
+    #[cfg(any(
+        feature = "mysql",
+        feature = "sqlite",
+        feature = "postgres",
+        feature = "mongodb"
+    ))]
     pub(crate) fn recorded_as(&self) -> String {
         let mut parts = self.path.iter().rev().take(2);
         let (file, folder) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());

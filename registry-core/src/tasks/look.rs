@@ -39,9 +39,10 @@ impl Tasks {
     /// # Cancellation
     /// Dropping the future is harmless.
     pub async fn plan(&self, verb: Verb) -> Plan {
-        let looked = self.look(verb, &|_| {}).await;
-        let rows = looked.iter().map(|one| self.plan_one(verb, one));
-        let excluded = self.subjects.iter().filter(|subject| !subject.takes_tasks);
+        let tasks = self.resolved().await;
+        let looked = tasks.look(verb, &|_| {}).await;
+        let rows = looked.iter().map(|one| tasks.plan_one(verb, one));
+        let excluded = tasks.subjects.iter().filter(|subject| !subject.takes_tasks);
         Plan {
             verb,
             connections: futures_util::future::join_all(rows).await,
@@ -99,6 +100,7 @@ impl Tasks {
                 return Err(Objection::Refused(refusal));
             }
             self.read_folders(&mut looked, &*works, steps)
+                .await
                 .map_err(Objection::Failed)?;
             self.wait_for(subject, &*works, observe)
                 .await
@@ -120,17 +122,28 @@ impl Tasks {
         looked
     }
 
-    fn read_folders(&self, looked: &mut Looked<'_>, works: &dyn Steps, steps: &[Step]) -> Result<(), Error> {
+    async fn read_folders(
+        &self,
+        looked: &mut Looked<'_>,
+        works: &dyn Steps,
+        steps: &[Step],
+    ) -> Result<(), Error> {
         let label = &looked.subject.label;
         let migrates = |step: &Step| matches!(step, Step::Migrate | Step::Revert);
         if steps.iter().any(migrates) {
             let folder = self.options.migrations_of(label);
-            let read = migrations::read_folder(&folder, works.migration_formats());
+            let formats = works.migration_formats();
+            let read = beside(move || migrations::read_folder(&folder, formats)).await?;
             looked.migrations = read.map_err(|mistakes| in_one(&mistakes))?;
         }
         if steps.contains(&Step::Fill) {
-            looked.fixtures =
-                read_fixtures(&self.options.fixtures_of(label), works).map_err(|m| in_one(&m))?;
+            let folder = self.options.fixtures_of(label);
+            let formats = match works.takes_sql_fixtures() {
+                true => Formats::RowsAndSql,
+                false => Formats::Rows,
+            };
+            let read = beside(move || read_fixtures(&folder, formats)).await?;
+            looked.fixtures = read.map_err(|mistakes| in_one(&mistakes))?;
         }
         Ok(())
     }
@@ -273,12 +286,16 @@ fn in_one(mistakes: &[String]) -> Error {
     Error::new(ErrorKind::Config, mistakes.join("; "))
 }
 
-fn read_fixtures(folder: &std::path::Path, works: &dyn Steps) -> Result<Vec<Fixture>, Vec<String>> {
-    let formats = if works.takes_sql_fixtures() {
-        Formats::RowsAndSql
-    } else {
-        Formats::Rows
-    };
+/// Reads files beside the tasks of the runtime: there may be many, and large ones.
+async fn beside<T: Send + 'static>(read: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+    match tokio::task::spawn_blocking(read).await {
+        Ok(read) => Ok(read),
+        Err(ended) if ended.is_panic() => std::panic::resume_unwind(ended.into_panic()),
+        Err(_) => Err(Error::new(ErrorKind::Closed, "the runtime ends")),
+    }
+}
+
+fn read_fixtures(folder: &std::path::Path, formats: Formats) -> Result<Vec<Fixture>, Vec<String>> {
     // An error's text is one line.
     let line = |mistake: &Diagnostic| mistake.render("").replace("\n  help: ", "; ");
     fixture::read_folder(folder, formats).map_err(|mistakes| mistakes.iter().map(line).collect())

@@ -18,6 +18,7 @@
 //!    order within one, up to its first failure.
 //! 4. `steps` is what a backend does: one implementation each, in `adapters/BACKEND/tasks.rs`.
 
+mod address;
 pub(crate) mod at_start;
 mod builder;
 mod event;
@@ -43,6 +44,13 @@ pub use report::{StepOutcome, StepRow, TasksReport, TasksRow};
 pub use steps::{MigrationState, MigrationStatus};
 pub use verb::{MigrateTo, Step, Verb};
 
+#[cfg(any(
+    feature = "mysql",
+    feature = "sqlite",
+    feature = "postgres",
+    feature = "mongodb"
+))]
+pub(crate) use at_start::may_begin;
 pub(crate) use fixture::{Content, Fixture, Reference, Row, Value};
 pub(crate) use migrations::{Migration, Migrations, Script};
 pub(crate) use steps::{
@@ -51,7 +59,12 @@ pub(crate) use steps::{
 
 #[cfg(any(feature = "mysql", feature = "sqlite", feature = "postgres"))]
 pub(crate) use subject::is_production;
-#[cfg(any(feature = "mongodb", feature = "memcached"))]
+#[cfg(any(
+    feature = "mysql",
+    feature = "postgres",
+    feature = "mongodb",
+    feature = "memcached"
+))]
 pub(crate) use subject::spelled;
 
 use builder::Options;

@@ -30,7 +30,7 @@ impl Tasks {
     /// # Panics
     /// Outside of a tokio runtime, as the drivers do.
     pub async fn run(&self, verb: Verb, observe: impl Fn(Event) + Send + Sync) -> TasksReport {
-        self.run_observed(verb, &observe).await
+        self.resolved().await.run_observed(verb, &observe).await
     }
 
     async fn run_observed(&self, verb: Verb, observe: Observer<'_>) -> TasksReport {
@@ -261,6 +261,7 @@ impl Tasks {
                     let help = "write `--replace` to fill it again, or give the new rows a file of their own";
                     return Err(Error::new(ErrorKind::Config, message).help(help));
                 }
+                #[cfg(feature = "sqlite")]
                 Filled::Nowhere => {
                     return Ok(Done::nothing(
                         "nothing to fill: a database in memory begins empty",

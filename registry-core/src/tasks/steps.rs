@@ -131,10 +131,7 @@ pub(crate) enum Filled {
         changed: bool,
     },
     /// There is no place to write it to, and nothing to be sorry for: a database in memory.
-    #[cfg_attr(
-        not(feature = "sqlite"),
-        expect(dead_code, reason = "only SQLite has databases in memory")
-    )]
+    #[cfg(feature = "sqlite")]
     Nowhere,
 }
 

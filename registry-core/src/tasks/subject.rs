@@ -138,18 +138,21 @@ fn meet(one: &Subject, other: &Subject) -> bool {
 }
 
 /// A host in the one spelling that places have: whatever is loopback is `localhost`.
-#[cfg(any(feature = "mongodb", feature = "memcached"))]
+#[cfg(any(
+    feature = "mysql",
+    feature = "postgres",
+    feature = "mongodb",
+    feature = "memcached"
+))]
 pub(crate) fn spelled(host: &str, port: u16) -> String {
-    let address = host.parse::<std::net::IpAddr>();
-    let host = host.to_lowercase();
-    if address.is_ok_and(|address| address.is_loopback()) {
+    if registry_config::is_loopback(host) {
         return format!("localhost:{port}");
     }
-    format!("{host}:{port}")
+    format!("{}:{port}", host.to_lowercase())
 }
 
 /// Whether two places are one, or one is within the other: a place that ends in `*` is all that begins like it.
-fn overlap(one: &str, other: &str) -> bool {
+pub(super) fn overlap(one: &str, other: &str) -> bool {
     match (one.strip_suffix('*'), other.strip_suffix('*')) {
         (None, None) => one == other,
         (Some(wide), None) => other.starts_with(wide),

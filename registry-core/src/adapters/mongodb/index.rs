@@ -1,6 +1,7 @@
 //! The indexes that a model declares, and those that a collection has.
 
 use crate::error::Error;
+use crate::kind::ErrorKind;
 use mongodb::bson::{Bson, Document};
 use mongodb::options::IndexOptions;
 use mongodb::{Collection, IndexModel};
@@ -26,7 +27,8 @@ pub struct SyncedIndexes {
     pub replaced: Vec<String>,
     /// They were there as they are declared.
     pub unchanged: Vec<String>,
-    /// They are there, and not declared: left alone. That of `_id` is not among them.
+    /// They are there, and not declared: left alone. One with a partial filter or a collation is never declared, whatever
+    /// its fields are. That of `_id` is not among them.
     pub undeclared: Vec<String>,
 }
 
@@ -122,14 +124,13 @@ impl CollectionIndex {
     }
 
     /// Whether a server's index does the same, by whatever name: to build one anew for a name's sake is not worth it.
-    fn is(&self, found: &IndexModel) -> bool {
+    fn is(&self, found: &IndexModel, usual: Option<&Document>) -> bool {
         let options = found.options.clone().unwrap_or_default();
         self.has_keys_of(found)
+            && beyond(found, usual).is_none()
             && options.unique.unwrap_or(false) == self.unique
             && options.sparse.unwrap_or(false) == self.sparse
             && options.expire_after == self.expire_after
-            && options.partial_filter_expression.is_none()
-            && options.collation.is_none()
     }
 
     #[cfg(feature = "mongodm")]
@@ -159,6 +160,66 @@ impl CollectionIndex {
     }
 }
 
+/// What a server's index has that no declaration can say: somebody made it by hand. `usual` is the collation that the
+/// collection gives to every index.
+fn beyond(found: &IndexModel, usual: Option<&Document>) -> Option<&'static str> {
+    let options = found.options.as_ref()?;
+    if options.partial_filter_expression.is_some() {
+        return Some("a partial filter");
+    }
+    (collation(found).as_ref() != usual).then_some("a collation of its own")
+}
+
+/// What is to be done with a declared index.
+#[derive(Debug)]
+enum Fate<'f> {
+    Stays,
+    /// Of the same fields there may be one that was made by hand.
+    Create(Option<&'f IndexModel>),
+    Replaces(Vec<&'f IndexModel>),
+}
+
+/// What is to be done, before anything is.
+fn plan<'f>(declared: &[CollectionIndex], found: &'f [IndexModel]) -> Result<Vec<Fate<'f>>, Error> {
+    let usual = usual(found);
+    let usual = usual.as_ref();
+    let fate = |index: &CollectionIndex| {
+        let name = index.name();
+        if found.iter().any(|found| index.is(found, usual)) {
+            return Ok(Fate::Stays);
+        }
+        // The server takes neither a second index with this name nor one with these fields, unless one of the two is for
+        // other documents, or in another order.
+        let in_the_way = found
+            .iter()
+            .filter(|found| name_of(found) == name || index.has_keys_of(found));
+        let (by_hand, others): (Vec<_>, Vec<_>) =
+            in_the_way.partition(|found| beyond(found, usual).is_some());
+        if let Some(other) = by_hand.iter().find(|found| name_of(found) == name) {
+            let has = beyond(other, usual).unwrap_or_default();
+            let message = format!("the index `{name}` has {has}, which a model cannot declare");
+            let help = "it is left as it is: give the declared one another `name`, or drop it by hand";
+            return Err(Error::new(ErrorKind::Config, message).help(help));
+        }
+        if others.is_empty() {
+            return Ok(Fate::Create(by_hand.first().copied()));
+        }
+        Ok(Fate::Replaces(others))
+    };
+    declared.iter().map(fate).collect()
+}
+
+/// The collation of an index that is made without one: that of the collection, as the index of `_id` has it.
+fn usual(found: &[IndexModel]) -> Option<Document> {
+    collation(found.iter().find(|found| name_of(found) == "_id_")?)
+}
+
+/// As the server says it, so that two can be compared.
+fn collation(index: &IndexModel) -> Option<Document> {
+    let collation = index.options.as_ref()?.collation.as_ref()?;
+    mongodb::bson::serialize_to_document(collation).ok()
+}
+
 /// Makes the collection's indexes what is declared.
 pub(super) async fn sync(
     collection: &Collection<Document>,
@@ -167,37 +228,51 @@ pub(super) async fn sync(
     let mut synced = SyncedIndexes::default();
     let found = existing(collection).await?;
     let mut missing = Vec::new();
-    for index in declared {
+    let mut beside = None;
+    for (index, fate) in declared.iter().zip(plan(declared, &found)?) {
         let name = index.name();
-        if found.iter().any(|found| index.is(found)) {
-            synced.unchanged.push(name);
-            continue;
-        }
-        // The server takes neither a second index with this name nor one with these fields.
-        let in_the_way = |found: &&IndexModel| name_of(found) == name || index.has_keys_of(found);
-        let others: Vec<&IndexModel> = found.iter().filter(in_the_way).collect();
-        if others.is_empty() {
-            missing.push(index.model());
-            synced.created.push(name);
-        } else {
-            replace(collection, index, &others).await?;
-            synced.replaced.push(name);
+        match fate {
+            Fate::Stays => synced.unchanged.push(name),
+            Fate::Create(by_hand) => {
+                beside = beside.or(by_hand);
+                missing.push(index.model());
+                synced.created.push(name);
+            }
+            Fate::Replaces(others) => {
+                replace(collection, index, &others).await?;
+                synced.replaced.push(name);
+            }
         }
     }
     if !missing.is_empty() {
         // All at once: the server reads the collection once for all of them.
-        collection.create_indexes(missing).await?;
+        let created = collection.create_indexes(missing).await;
+        created.map_err(|error| beside_another(error, beside))?;
     }
+    let usual = usual(&found);
+    let usual = usual.as_ref();
     let is_declared = |found: &&IndexModel| {
         let name = name_of(found);
-        name == "_id_"
-            || declared
-                .iter()
-                .any(|index| index.name() == name || index.has_keys_of(found))
+        let declares = |index: &CollectionIndex| index.name() == name || index.has_keys_of(found);
+        name == "_id_" || beyond(found, usual).is_none() && declared.iter().any(declares)
     };
     let undeclared = found.iter().filter(|found| !is_declared(found));
     synced.undeclared = undeclared.map(name_of).collect();
     Ok(synced)
+}
+
+/// The error of a server that takes no second index of the same fields, as those before MongoDB 5.0.
+fn beside_another(error: mongodb::error::Error, other: Option<&IndexModel>) -> Error {
+    let conflicts = is_code(&error, INDEX_OPTIONS_CONFLICT) || is_code(&error, INDEX_KEYS_CONFLICT);
+    let Some(other) = other.filter(|_| conflicts) else {
+        return error.into();
+    };
+    let message = format!(
+        "the server takes no second index with the fields of `{}`, which was made by hand",
+        name_of(other)
+    );
+    let help = "it is left as it is: drop it by hand, or leave the declaration out";
+    Error::new(ErrorKind::Config, message).help(help).caused_by(error)
 }
 
 /// Puts an index in the place of others, or leaves them as they were when the server refuses it: the documents may not be
@@ -247,6 +322,8 @@ async fn drop_index(collection: &Collection<Document>, name: &str) -> Result<(),
 // From the error codes of the MongoDB manual.
 const NAMESPACE_NOT_FOUND: i32 = 26;
 const INDEX_NOT_FOUND: i32 = 27;
+const INDEX_OPTIONS_CONFLICT: i32 = 85;
+const INDEX_KEYS_CONFLICT: i32 = 86;
 
 fn is_code(error: &mongodb::error::Error, code: i32) -> bool {
     matches!(error.kind.as_ref(), mongodb::error::ErrorKind::Command(command) if command.code == code)
@@ -284,8 +361,8 @@ mod tests {
             doc! { "order": 1.0, "at": -1.0 },
             doc! { "order": 1_i64, "at": -1_i64 },
         ] {
-            assert!(INDEX.is(&found(keys.clone(), true)), "{keys}");
-            assert!(!INDEX.is(&found(keys, false)));
+            assert!(INDEX.is(&found(keys.clone(), true), None), "{keys}");
+            assert!(!INDEX.is(&found(keys, false), None));
         }
         for keys in [
             doc! { "at": -1, "order": 1 },
@@ -294,6 +371,63 @@ mod tests {
         ] {
             assert!(!INDEX.has_keys_of(&found(keys.clone(), true)), "{keys}");
         }
-        assert!(INDEX.is(&INDEX.model()));
+        assert!(INDEX.is(&INDEX.model(), None));
+    }
+
+    /// An index as the server lists it.
+    fn listed(name: &str, keys: Document, options: Document) -> IndexModel {
+        let mut document = doc! { "v": 2, "key": keys, "name": name };
+        document.extend(options);
+        mongodb::bson::deserialize_from_document(document).unwrap()
+    }
+
+    fn of_id(options: Document) -> IndexModel {
+        listed("_id_", doc! { "_id": 1 }, options)
+    }
+
+    #[test]
+    fn what_was_made_by_hand_with_what_no_model_can_say_is_not_replaced() {
+        let keys = || doc! { "order": 1, "at": -1 };
+        let partial = || doc! { "partialFilterExpression": { "paid": true } };
+        let collated = || doc! { "collation": { "locale": "de", "strength": 2 } };
+        for options in [partial(), collated()] {
+            let found = [of_id(doc! {}), listed("by_hand", keys(), options.clone())];
+            let planned = plan(&[INDEX], &found).unwrap();
+            assert!(
+                matches!(&planned[..], [Fate::Create(Some(other))] if name_of(other) == "by_hand"),
+                "{planned:?}"
+            );
+            // One that is what is declared stands beside it.
+            let both = [found[0].clone(), found[1].clone(), INDEX.model()];
+            let planned = plan(&[INDEX], &both).unwrap();
+            assert!(matches!(planned[..], [Fate::Stays]), "{planned:?}");
+
+            let found = [of_id(doc! {}), listed("order_1_at_-1", keys(), options)];
+            let error = plan(&[INDEX], &found).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config);
+            let words = "the index `order_1_at_-1` has a";
+            assert!(error.message().starts_with(words), "{error}");
+        }
+        let found = [of_id(doc! {}), listed("other", keys(), doc! { "sparse": true })];
+        let planned = plan(&[INDEX], &found).unwrap();
+        assert!(matches!(&planned[..], [Fate::Replaces(others)] if others.len() == 1));
+    }
+
+    #[test]
+    fn the_collation_of_the_collection_is_none_of_its_own() {
+        let keys = || doc! { "order": 1, "at": -1 };
+        let collation = || doc! { "collation": { "locale": "de", "strength": 2 } };
+        let mut options = collation();
+        options.insert("unique", true);
+        let found = [of_id(collation()), listed("order_1_at_-1", keys(), options)];
+        let planned = plan(&[INDEX], &found).unwrap();
+        assert!(matches!(planned[..], [Fate::Stays]), "{planned:?}");
+        // That of bytes, which a server does not list, is one of its own there.
+        let found = [
+            of_id(collation()),
+            listed("by_hand", keys(), doc! { "unique": true }),
+        ];
+        let planned = plan(&[INDEX], &found).unwrap();
+        assert!(matches!(planned[..], [Fate::Create(Some(_))]), "{planned:?}");
     }
 }

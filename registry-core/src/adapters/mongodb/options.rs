@@ -11,7 +11,6 @@ use mongodb::options::{
 };
 use mongodb::{Client, Database};
 use registry_config::{ConnectionUrl, Secret, Settings};
-use std::net::IpAddr;
 use std::time::Duration;
 
 /// The default port of the backend's row.
@@ -76,10 +75,7 @@ pub(super) fn plan(connect_timeout: Duration, settings: &Settings) -> Result<Pla
 
 fn from_keys(settings: &Settings) -> Result<(String, Source), Error> {
     let hosts = secret::hosts(settings.hosts(), default_port())?;
-    let near = hosts.iter().all(|(host, _)| {
-        host.eq_ignore_ascii_case("localhost")
-            || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-    });
+    let near = hosts.iter().all(|(host, _)| registry_config::is_loopback(host));
     let mut options = ClientOptions::default();
     options.hosts = hosts
         .into_iter()

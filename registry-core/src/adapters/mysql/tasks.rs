@@ -2,14 +2,13 @@
 
 use super::election::{elect, explain};
 use super::way::{self, HostWay, Way};
-use crate::adapters::sql::is_loopback;
 use crate::adapters::sql::tasks::{
     Dialect, KEPT_BY_CLEAR, Session, SqlSteps, bind_values, counted, only_mark, sql_session,
 };
 use crate::error::Error;
 use crate::kind::ErrorKind;
 use crate::secret;
-use crate::tasks::{Done, FIXTURES, METADATA, Value};
+use crate::tasks::{Done, FIXTURES, METADATA, Value, spelled};
 use futures_util::future::BoxFuture;
 use registry_config::Settings;
 use sqlx::mysql::MySqlConnection;
@@ -285,8 +284,7 @@ impl Dialect for MySqlTasks {
         // Where a server does not tell the case of names apart, they are one database.
         let db = self.db.to_lowercase();
         let place = |host: &HostWay| match &host.place {
-            Some((name, port)) if is_loopback(name) => format!("mysql://localhost:{port}/{db}"),
-            Some((name, port)) => format!("mysql://{}:{port}/{db}", name.to_lowercase()),
+            Some((name, port)) => format!("mysql://{}/{db}", spelled(name, *port)),
             None => format!(
                 "mysql://{}/{db}",
                 host.options

@@ -1,14 +1,14 @@
 //! PostgreSQL under the verbs.
 
 use super::way::{Way, way};
+use crate::adapters::sql::explain;
 use crate::adapters::sql::tasks::{
     Column, Dialect, KEPT_BY_CLEAR, Session, SqlSteps, counted, in_utc, sql_session,
 };
-use crate::adapters::sql::{explain, is_loopback};
 use crate::error::Error;
 use crate::kind::ErrorKind;
 use crate::secret;
-use crate::tasks::{Done, FIXTURES, METADATA, Value};
+use crate::tasks::{Done, FIXTURES, METADATA, Value, spelled};
 use futures_util::future::BoxFuture;
 use registry_config::Settings;
 use sqlx::postgres::{PgArguments, PgConnection};
@@ -282,8 +282,7 @@ impl Dialect for PostgresTasks {
 
     fn places(&self) -> Vec<String> {
         let place = match &self.way.place {
-            Some((name, port)) if is_loopback(name) => format!("localhost:{port}"),
-            Some((name, port)) => format!("{}:{port}", name.to_lowercase()),
+            Some((name, port)) => spelled(name, *port),
             None => self.way.shown(),
         };
         vec![format!("postgres://{place}/{}", self.db)]
@@ -346,6 +345,14 @@ impl Dialect for PostgresTasks {
 
     fn tables(&self) -> &'static str {
         sql::TABLES
+    }
+
+    fn own<'a>(
+        &'a self,
+        session: &'a mut dyn Session,
+        table: &'static str,
+    ) -> BoxFuture<'a, Result<String, Error>> {
+        sql::own(session, table)
     }
 
     fn marks<'a>(&'a self, session: &'a mut dyn Session) -> BoxFuture<'a, Result<Vec<String>, Error>> {

@@ -4,7 +4,6 @@ use crate::error::Error;
 use crate::kind::ErrorKind;
 use crate::secret;
 use registry_config::{BackendSpec, ConnectionUrl, Host, Secret, Settings, Value};
-use std::net::IpAddr;
 
 /// Where to connect, and as whom, with every secret as its source has it now.
 #[derive(Default)]
@@ -67,7 +66,10 @@ impl Login {
 
     /// What the key `tls` says; without it: `verify`, unless what the bytes cross is this machine.
     pub(crate) fn tls(&self, settings: &Settings) -> Tls {
-        let near = self.hosts.iter().all(|(host, _)| is_loopback(host));
+        let near = self
+            .hosts
+            .iter()
+            .all(|(host, _)| registry_config::is_loopback(host));
         match settings.text("tls") {
             Some("off") => Tls::Off,
             Some("require") => Tls::Require,
@@ -115,10 +117,4 @@ pub(crate) fn shown(settings: &Settings, backend: &str) -> String {
 fn row(backend: &str) -> (&'static BackendSpec, u16) {
     let spec = registry_config::backend(backend).expect("the backend has a row in the table");
     (spec, spec.default_port.expect("a server has a port"))
-}
-
-/// Whether what is sent there stays on this machine.
-pub(crate) fn is_loopback(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost")
-        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }

@@ -24,8 +24,6 @@ pub(crate) use error::{as_driver_error, closed};
 #[cfg(feature = "mysql")]
 pub(crate) use executor::copy_of;
 pub(crate) use executor::{record, sql_handle, stream, tagged_executor};
-#[cfg(all(feature = "tasks", any(feature = "mysql", feature = "postgres")))]
-pub(crate) use login::is_loopback;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 pub(crate) use login::{Login, Tls, authority, shown};
 #[cfg(feature = "mysql")]

@@ -142,11 +142,16 @@ fn uncommitted(error: sqlx::Error) -> Error {
     if answered && !lost { error } else { unknown(&error) }
 }
 
-/// Whether a server, or a proxy before it, says that the statement was cut off, by whomever: 1317, 2006 and 2013 of MySQL.
+/// Whether a server, or a proxy before it, says that the statement was cut off, by whomever: 1317, 2006 and 2013 of MySQL;
+/// or that it does not know itself: 40003 of PostgreSQL.
 fn was_interrupted(cause: &dyn sqlx::error::DatabaseError) -> bool {
     #[cfg(feature = "mysql")]
     if let Some(mysql) = cause.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
         return matches!(mysql.number(), 1317 | 2006 | 2013);
+    }
+    #[cfg(feature = "postgres")]
+    if let Some(postgres) = cause.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {
+        return postgres.code() == "40003";
     }
     let _ = cause;
     false

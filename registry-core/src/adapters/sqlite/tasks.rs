@@ -2,24 +2,21 @@
 
 use super::error::explain;
 use super::memory::InMemory;
-use crate::adapters::sql::tasks::{
-    Column, Dialect, KEPT_BY_CLEAR, Session, SqlSteps, bind_values, counted, only_mark, sql_session,
-};
-use crate::backoff::Backoff;
+use crate::adapters::sql::tasks::{Column, Dialect, KEPT_BY_CLEAR, Session, SqlSteps, counted, only_mark};
 use crate::error::{Error, plain};
 use crate::kind::ErrorKind;
 use crate::tasks::{Done, FIXTURES, METADATA, Steps};
 use futures_util::future::BoxFuture;
 use registry_config::Settings;
-use sqlx::pool::PoolConnection;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePool};
+use session::{Held, Lent, SqliteSession};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 use sqlx::{ConnectOptions as _, Connection as _};
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::Read as _;
-use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+
+mod session;
 
 /// What every SQLite database begins with.
 const MAGIC: &[u8] = b"SQLite format 3\0";
@@ -51,90 +48,6 @@ pub(crate) struct SqliteTasks {
     path: PathBuf,
     /// The pool of an application that is starting: the only way into a database in memory.
     pool: Option<SqlitePool>,
-}
-
-struct SqliteSession {
-    session: Held,
-    /// Where the lock is, for a database that others may open too.
-    lock_path: Option<PathBuf>,
-    lock: Option<File>,
-}
-
-enum Held {
-    Own(Box<SqliteConnection>),
-    Pooled(PoolConnection<sqlx::Sqlite>),
-}
-
-impl Deref for Held {
-    type Target = SqliteConnection;
-
-    fn deref(&self) -> &SqliteConnection {
-        match self {
-            Self::Own(session) => session,
-            Self::Pooled(session) => session,
-        }
-    }
-}
-
-impl DerefMut for Held {
-    fn deref_mut(&mut self) -> &mut SqliteConnection {
-        match self {
-            Self::Own(session) => session,
-            Self::Pooled(session) => session,
-        }
-    }
-}
-
-bind_values!(sqlx::Sqlite);
-
-impl Session for SqliteSession {
-    sql_session!(sqlx::Sqlite, |result| result.last_insert_rowid());
-
-    fn lock(&mut self) -> BoxFuture<'_, Result<(), Error>> {
-        Box::pin(async move {
-            if let Some(path) = &self.lock_path {
-                self.lock = Some(locked(path).await?);
-            }
-            Ok(())
-        })
-    }
-
-    fn unlock(&mut self) -> BoxFuture<'_, Result<(), Error>> {
-        // The file stays: whoever removed it would part those that wait from those that come.
-        self.lock = None;
-        Box::pin(async { Ok(()) })
-    }
-
-    fn end(self: Box<Self>) -> BoxFuture<'static, ()> {
-        Box::pin(async move {
-            match self.session {
-                Held::Own(session) => {
-                    // What was written is written; how the session ends tells nothing.
-                    let _ = session.close().await;
-                }
-                Held::Pooled(session) => drop(session),
-            }
-        })
-    }
-}
-
-/// Waits for the lock; the caller bounds the wait. It ends with the file, and so with the process.
-async fn locked(path: &Path) -> Result<File, Error> {
-    let failed = |cause: &std::io::Error| {
-        let message = format!("cannot lock `{}`: {}", path.display(), plain(cause));
-        Error::new(ErrorKind::Config, message).help("the folder must be writable")
-    };
-    let options = &mut File::options();
-    let file = options.create(true).truncate(false).write(true).open(path);
-    let file = file.map_err(|cause| failed(&cause))?;
-    let mut backoff = Backoff::new(Duration::from_millis(10), Duration::from_millis(500));
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) => tokio::time::sleep(backoff.next_pause()).await,
-            Err(TryLockError::Error(cause)) => return Err(failed(&cause)),
-        }
-    }
 }
 
 impl SqliteTasks {
@@ -232,11 +145,9 @@ impl SqliteTasks {
 
     async fn inside(&self) -> Result<SqliteSession, Error> {
         if let Some(pool) = &self.pool {
-            return Ok(SqliteSession {
-                session: Held::Pooled(pool.acquire().await?),
-                lock_path: (!self.is_in_memory()).then(|| self.beside(LOCK)),
-                lock: None,
-            });
+            let lent = Lent::new(pool.acquire().await?, self.is_in_memory());
+            let lock_path = (!self.is_in_memory()).then(|| self.beside(LOCK));
+            return Ok(SqliteSession::new(Held::Lent(lent), lock_path));
         }
         if !self.exists()? {
             let message = format!("there is no file `{}`", self.shown());
@@ -244,11 +155,8 @@ impl SqliteTasks {
         }
         let session = self.options().connect().await;
         let session = session.map_err(|error| explain(error, &self.shown()))?;
-        Ok(SqliteSession {
-            session: Held::Own(Box::new(session)),
-            lock_path: Some(self.beside(LOCK)),
-            lock: None,
-        })
+        let session = Held::Own(Box::new(session));
+        Ok(SqliteSession::new(session, Some(self.beside(LOCK))))
     }
 
     /// Everything in one transaction, without foreign keys: nothing is checked, and nothing cascades, on the way.

@@ -4,7 +4,9 @@ use super::command::Command;
 use super::journal::{self, Journal, Loaded, Record, State};
 use crate::error::Error;
 use crate::kind::ErrorKind;
-use crate::tasks::{Done, MigrateTo, Migration, MigrationState, MigrationStatus, Migrations, Script, Tell};
+use crate::tasks::{
+    Done, MigrateTo, Migration, MigrationState, MigrationStatus, Migrations, Script, Tell, may_begin,
+};
 use mongodb::Database;
 
 /// Applies what was not applied yet, by ascending version.
@@ -30,6 +32,7 @@ pub(super) async fn migrate(
         if record.is_some_and(|record| record.state == State::Applied) {
             continue;
         }
+        may_begin(one.migration)?;
         apply(database, &journal, one, record).await?;
         applied += 1;
         tell(format!("applied {}", one.migration.label()));

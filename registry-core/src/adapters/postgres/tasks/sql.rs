@@ -3,6 +3,8 @@
 
 use crate::adapters::sql::tasks::Session;
 use crate::error::Error;
+use crate::kind::ErrorKind;
+use crate::tasks::{METADATA, Value};
 use futures_util::future::BoxFuture;
 
 /// Tables, views and sequences; those sequences that belong to a column go with it. Views first: they are made of the others.
@@ -51,7 +53,51 @@ pub(super) const TYPES: &str = "\
 /// The names of the tables that are found without their schema.
 pub(super) const TABLES: &str = "\
     select cast(c.relname as text) from pg_class c join pg_namespace n on n.oid = c.relnamespace \
-    where c.relkind in ('r', 'p', 'f') and n.nspname = current_schema() order by 1";
+    where c.relkind in ('r', 'p', 'f') and n.nspname = any(current_schemas(false)) and pg_table_is_visible(c.oid) \
+    order by 1";
+
+/// A table of our own by its name: where it is found without its schema, where it would be made, and the other schemas in
+/// which this role has one. A migration may make a schema of the role's name, or give the role another search path: what
+/// was recorded stays where it is, and is not made anew.
+const OWN: &str = "\
+    select (select format('%I.%I', n.nspname, c.relname) from pg_class c join pg_namespace n on n.oid = c.relnamespace \
+            where c.oid = to_regclass(quote_ident($1))), \
+        case when current_schema() is not null then format('%I.%I', current_schema(), $1) end, \
+        (select string_agg(quote_ident(n.nspname), ', ' order by n.nspname) \
+            from pg_class c join pg_namespace n on n.oid = c.relnamespace \
+            where c.relkind in ('r', 'p') and c.relname = $1 and n.nspname !~ '^pg_' \
+                and pg_get_userbyid(c.relowner) = current_user), \
+        current_setting('search_path')";
+
+/// A table of our own, as SQL.
+pub(super) fn own<'a>(
+    session: &'a mut dyn Session,
+    table: &'static str,
+) -> BoxFuture<'a, Result<String, Error>> {
+    Box::pin(async move {
+        let name = Value::Text(table.to_owned());
+        let mut rows = session.rows(OWN.to_owned(), vec![name]).await?;
+        let row = rows.pop().unwrap_or_default();
+        let [found, place, elsewhere, path] = <[Option<String>; 4]>::try_from(row).unwrap_or_default();
+        match (found, elsewhere) {
+            (Some(found), _) => Ok(found),
+            // Its mark is looked for everywhere, and a second one does not take anything from the first.
+            (None, Some(schema)) if table != METADATA => {
+                let path = path.unwrap_or_default();
+                let message = format!(
+                    "`{table}` is in the schema {schema}, and the search path of this role, `{path}`, does not lead there"
+                );
+                let help = format!(
+                    "add that schema to the search path (`alter role … set search_path = …`), or write \
+                     `alter table {schema}.{table} set schema …`; if it is another application's, give each a role of its own"
+                );
+                Err(Error::new(ErrorKind::Config, message).help(help))
+            }
+            // Without any schema, the server says so.
+            (None, _) => Ok(place.unwrap_or_else(|| table.to_owned())),
+        }
+    })
+}
 
 /// The tables of the mark, in whatever schema. A migration that makes a schema of the role's name moves the schema in
 /// which new things are made; the mark stays where it was written.

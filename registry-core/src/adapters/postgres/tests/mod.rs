@@ -1,5 +1,9 @@
 //! The adapter on a real server.
 
+#[cfg(feature = "tasks")]
+mod place;
 mod rotation;
+#[cfg(feature = "tasks")]
+mod schemas;
 #[cfg(feature = "tasks")]
 mod verbs;

@@ -44,6 +44,15 @@ pub(crate) trait Dialect: fmt::Debug + Send + Sync + 'static {
     /// A query for the names of all tables.
     fn tables(&self) -> &'static str;
 
+    /// A table of our own as SQL: where it is, or where it is to be made. Whatever becomes of the session, it leads there.
+    fn own<'a>(
+        &'a self,
+        _session: &'a mut dyn Session,
+        table: &'static str,
+    ) -> BoxFuture<'a, Result<String, Error>> {
+        Box::pin(async move { Ok(table.to_owned()) })
+    }
+
     /// Whether a table that [`tables`](Self::tables) does not name is not there, and not hidden from this account.
     fn is_missing<'a>(
         &'a self,

@@ -1,463 +1,107 @@
 //! Filling one file of fixtures: one transaction over its rows and its record.
 
-use super::dialect::{Column, Dialect, columns, is_own, tables};
-use super::record::{self, FilledRow, Record};
+use super::dialect::Dialect;
+use super::record::{Extent, Record, Records};
+use super::rows::Filler;
 use super::session::Session;
 use crate::error::Error;
 use crate::kind::ErrorKind;
-use crate::tasks::{Content, Filled, Fixture, Reference, Refill, Row, Value};
-use std::collections::HashMap;
+use crate::tasks::{Content, Filled, Fixture, Refill};
 
 /// Fills a file, or says that it was filled before.
 pub(super) async fn fill(dialect: &dyn Dialect, fixture: &Fixture, policy: Refill) -> Result<Filled, Error> {
     let mut session = dialect.open().await?;
-    let name = record::name_of(fixture);
+    let name = fixture.recorded_as();
     // Who comes second finds what the first has recorded.
     session.lock().await?;
-    record::ensure(dialect, &mut *session).await?;
+    let records = Records::open(dialect, &mut *session).await?;
     session.script(dialect.begin().to_owned()).await?;
-    let filled = fill_in(dialect, &mut *session, fixture, &name, policy).await;
+    let filled = fill_in(dialect, &records, &mut *session, fixture, &name, policy).await;
     // A transaction that is not committed is rolled back at the end of its session, which frees the lock too.
     let filled = match filled {
         Ok(filled) => session.script("commit".to_owned()).await.map(|()| filled),
+        Err(error) if matches!(fixture.content, Content::Sql(_)) => {
+            Err(of_script(error, &records, &mut *session, &name).await)
+        }
         Err(error) => Err(error),
     };
     session.end().await;
     filled
 }
 
+/// The error of a script, which says when not all of it can be rolled back.
+async fn of_script(error: Error, records: &Records<'_>, session: &mut dyn Session, name: &str) -> Error {
+    // Either may fail, as when the session is dead: then the next fill finds out.
+    let _ = session.script("rollback".to_owned()).await;
+    match records.find(session, name).await {
+        Ok(Some(Record {
+            extent: Extent::Begun,
+            at,
+            ..
+        })) => {
+            let rest = records.broken_off(name, &at);
+            if rest.message() == error.message() {
+                return error;
+            }
+            let message = format!("{}; {}", error.message(), rest.message());
+            let mut told = Error::new(error.kind(), message).transient(error.is_transient());
+            if let Some(help) = rest.next_step() {
+                told = told.help(help);
+            }
+            told.caused_by(error)
+        }
+        _ => error,
+    }
+}
+
 async fn fill_in(
     dialect: &dyn Dialect,
+    records: &Records<'_>,
     session: &mut dyn Session,
     fixture: &Fixture,
     name: &str,
     policy: Refill,
 ) -> Result<Filled, Error> {
-    let before = record::find(dialect, session, name).await?;
-    if let (Some(Record { checksum, at, .. }), Refill::Never) = (&before, policy) {
-        return Ok(Filled::Already {
-            at: at.clone(),
-            changed: *checksum != fixture.checksum,
-        });
+    let before = records.find(session, name).await?;
+    let is_new = before.is_none();
+    let (unchanged, at, old) = match before {
+        None => (false, String::new(), Vec::new()),
+        Some(Record { checksum, at, extent }) => match extent {
+            Extent::Begun => return Err(records.broken_off(name, &at)),
+            Extent::Whole(rows) => (checksum == fixture.checksum, at, rows),
+        },
+    };
+    if !is_new && policy == Refill::Never {
+        let changed = !unchanged;
+        return Ok(Filled::Already { at, changed });
     }
     let (rows, count) = match &fixture.content {
+        // Nobody knows what it wrote: it is as it was, and not run again.
+        Content::Sql(_) if unchanged => return Ok(Filled::Already { at, changed: false }),
+        Content::Sql(_) if !is_new => return Err(cannot_replace_script()),
         Content::Sql(text) => {
-            match before {
-                // Nobody knows what it wrote: it is as it was, and not run again.
-                Some(Record { checksum, at, .. }) if checksum == fixture.checksum => {
-                    return Ok(Filled::Already { at, changed: false });
-                }
-                Some(_) => return Err(cannot_replace_script()),
-                None => session.script(text.clone()).await.map_err(refused)?,
-            }
+            let begun = Extent::Begun;
+            records.write(session, name, &fixture.checksum, &begun).await?;
+            session.script(text.clone()).await.map_err(refused)?;
             (Vec::new(), None)
         }
         Content::Rows(rows) => {
-            let old = before
-                .as_ref()
-                .map_or_else(Vec::new, |before| before.rows.clone());
-            let known = record::rows_of_others(dialect, session, name).await?;
-            let mut filler = Filler {
-                dialect,
-                session: &mut *session,
-                tables: HashMap::new(),
-                known,
-                values: HashMap::new(),
-            };
-            let filled = filler.fill(rows, old).await?;
+            let known = records.rows_of_others(session, name).await?;
+            let filled = Filler::new(dialect, session, known).fill(rows, old).await?;
             let count = filled.len() as u64;
             (filled, Some(count))
         }
     };
-    record::write(dialect, session, name, &fixture.checksum, &rows).await?;
-    Ok(match before {
-        Some(_) => Filled::Replaced { rows: count },
-        None => Filled::Written { rows: count },
+    let whole = Extent::Whole(rows);
+    records.write(session, name, &fixture.checksum, &whole).await?;
+    Ok(match is_new {
+        false => Filled::Replaced { rows: count },
+        true => Filled::Written { rows: count },
     })
 }
 
-struct Filler<'a> {
-    dialect: &'a dyn Dialect,
-    session: &'a mut dyn Session,
-    /// The columns of the tables that were met.
-    tables: HashMap<String, Vec<Column>>,
-    /// The rows that references may lead to.
-    known: Vec<FilledRow>,
-    /// What was written into the labelled rows of this file.
-    values: HashMap<(String, String), Vec<(String, Value)>>,
-}
-
-impl Filler<'_> {
-    /// Writes the rows in their order; those of an earlier time are updated or removed.
-    async fn fill(&mut self, rows: &[Row], mut old: Vec<FilledRow>) -> Result<Vec<FilledRow>, Error> {
-        if let Some(keyless) = old.iter().find(|row| row.key.is_none()) {
-            let message = format!(
-                "the rows of `{}` cannot be found again: the table has no primary key, or the server gave it",
-                keyless.table
-            );
-            return Err(
-                Error::new(ErrorKind::Config, message).help("write `refill`, which clears everything first")
-            );
-        }
-        let mut filled: Vec<FilledRow> = Vec::new();
-        for row in rows {
-            let placed = async {
-                let columns = self.columns(&row.table).await?;
-                let values = self.resolved(row, &columns).await?;
-                let twin = twin(row, &columns, &values, &old);
-                let twin = twin.map(|at| old.remove(at));
-                let key = self.write(row, &columns, &values, twin.as_ref()).await?;
-                Ok::<_, Error>((key, values))
-            };
-            let (key, values) = placed.await.map_err(|error| at_row(&error, row))?;
-            let done = FilledRow {
-                table: row.table.clone(),
-                label: row.label.clone(),
-                key,
-            };
-            if let Some(label) = &row.label {
-                self.values.insert((row.table.clone(), label.clone()), values);
-            }
-            self.known.push(done.clone());
-            filled.push(done);
-        }
-        for gone in old.iter().rev() {
-            self.remove(gone).await?;
-        }
-        for (table, columns) in &self.tables {
-            self.dialect.after_fill(self.session, table, columns).await?;
-        }
-        Ok(filled)
-    }
-
-    async fn columns(&mut self, table: &str) -> Result<Vec<Column>, Error> {
-        if let Some(columns) = self.tables.get(table) {
-            return Ok(columns.clone());
-        }
-        if is_own(table) {
-            let message = format!("`{table}` belongs to dbreg: no fixture writes to it");
-            return Err(Error::new(ErrorKind::Config, message));
-        }
-        let found = columns(self.dialect, self.session, table).await?;
-        if found.is_empty() {
-            let all = tables(self.dialect, self.session).await?;
-            let error = Error::new(ErrorKind::Config, format!("there is no table `{table}`"));
-            return Err(
-                match registry_config::suggest(table, all.iter().map(String::as_str)) {
-                    Some(near) => error.help(format!("did you mean `{near}`?")),
-                    None => error.help("was it migrated?"),
-                },
-            );
-        }
-        self.tables.insert(table.to_owned(), found.clone());
-        Ok(found)
-    }
-
-    /// The values of a row as the driver takes them, references followed.
-    async fn resolved(&mut self, row: &Row, columns: &[Column]) -> Result<Vec<(String, Value)>, Error> {
-        let mut values = Vec::new();
-        for (name, value) in &row.values {
-            if !columns.iter().any(|column| column.name == *name) {
-                let message = format!("`{}` has no column `{name}`", row.table);
-                let error = Error::new(ErrorKind::Config, message);
-                let names = columns.iter().map(|column| column.name.as_str());
-                return Err(match registry_config::suggest(name, names.clone()) {
-                    Some(near) => error.help(format!("did you mean `{near}`?")),
-                    None => error.help(format!("there are: {}", names.collect::<Vec<_>>().join(", "))),
-                });
-            }
-            let plain = self.followed(value).await?;
-            values.push((name.clone(), self.dialect.value(&flat(plain))?));
-        }
-        Ok(values)
-    }
-
-    /// A value without references.
-    fn followed<'v>(
-        &'v mut self,
-        value: &'v Value,
-    ) -> futures_util::future::BoxFuture<'v, Result<Value, Error>> {
-        Box::pin(async move {
-            Ok(match value {
-                Value::Reference(reference) => self.referred(reference).await?,
-                Value::List(items) => {
-                    let mut list = Vec::with_capacity(items.len());
-                    for item in items {
-                        list.push(self.followed(item).await?);
-                    }
-                    Value::List(list)
-                }
-                Value::Table(entries) => {
-                    let mut table = Vec::with_capacity(entries.len());
-                    for (key, value) in entries {
-                        table.push((key.clone(), self.followed(value).await?));
-                    }
-                    Value::Table(table)
-                }
-                plain => plain.clone(),
-            })
-        })
-    }
-
-    async fn referred(&mut self, reference: &Reference) -> Result<Value, Error> {
-        let is_meant =
-            |row: &&FilledRow| row.table == reference.table && row.label.as_ref() == Some(&reference.label);
-        let Some(row) = self.known.iter().rev().find(is_meant).cloned() else {
-            let message = format!("`{reference}` leads to no row that was filled");
-            return Err(Error::new(ErrorKind::Config, message));
-        };
-        let place = (reference.table.clone(), reference.label.clone());
-        let written = self.values.get(&place).cloned().unwrap_or_default();
-        let in_key = |column: &str| {
-            let key = row.key.iter().flatten();
-            key.chain(&written)
-                .find(|(name, _)| name == column)
-                .map(|(_, value)| value.clone())
-        };
-        match (&reference.column, &row.key) {
-            (None, Some(key)) if key.len() == 1 => Ok(key[0].1.clone()),
-            (None, Some(_)) => {
-                let message = format!("`{reference}` leads to a row whose primary key has several columns");
-                let help = format!("write `{reference}#column`");
-                Err(Error::new(ErrorKind::Config, message).help(help))
-            }
-            (None, None) => {
-                let message = format!(
-                    "the key of `{reference}` is not known: its table has none, or the server gave it"
-                );
-                let help = format!("write the key in the fixture, or `{reference}#column`");
-                Err(Error::new(ErrorKind::Config, message).help(help))
-            }
-            (Some(column), key) => match (in_key(column), key) {
-                (Some(value), _) => Ok(value),
-                (None, Some(key)) => self.read(&row.table, column, key).await,
-                (None, None) => {
-                    let message = format!("`{reference}` cannot be read: the row's key is not known");
-                    Err(Error::new(ErrorKind::Config, message))
-                }
-            },
-        }
-    }
-
-    /// Reads one column of a row, as text: every server takes a text for a value of another type.
-    async fn read(&mut self, table: &str, column: &str, key: &[(String, Value)]) -> Result<Value, Error> {
-        let columns = self.columns(table).await?;
-        let quoted = self.dialect.quoted(column)?;
-        let (condition, values) = self.condition(&columns, key, 1)?;
-        let sql = format!(
-            "select {} from {} where {condition}",
-            self.dialect.as_text(&quoted),
-            self.dialect.quoted(table)?
-        );
-        let rows = self.session.rows(sql, values).await.map_err(refused)?;
-        match rows.into_iter().next() {
-            Some(mut row) => Ok(row.swap_remove(0).map_or(Value::Null, Value::Text)),
-            None => Err(Error::new(
-                ErrorKind::Config,
-                format!("the row of `{table}` that a reference leads to is gone"),
-            )),
-        }
-    }
-
-    /// `id = ?`, and its values.
-    fn condition(
-        &self,
-        columns: &[Column],
-        key: &[(String, Value)],
-        first: usize,
-    ) -> Result<(String, Vec<Value>), Error> {
-        let mut parts = Vec::new();
-        for (nth, (name, _)) in key.iter().enumerate() {
-            let column = columns.iter().find(|column| column.name == *name);
-            let place = self.dialect.placeholder(first + nth, column);
-            parts.push(format!("{} = {place}", self.dialect.quoted(name)?));
-        }
-        let values = key.iter().map(|(_, value)| value.clone()).collect();
-        Ok((parts.join(" and "), values))
-    }
-
-    /// Writes a row, over its `twin` of an earlier time when there is one. Gives its key.
-    async fn write(
-        &mut self,
-        row: &Row,
-        columns: &[Column],
-        values: &[(String, Value)],
-        twin: Option<&FilledRow>,
-    ) -> Result<Option<Vec<(String, Value)>>, Error> {
-        let Some(key) = twin.and_then(|twin| twin.key.clone()) else {
-            return self.insert(row, columns, values).await;
-        };
-        if self.update(row, columns, values, &key).await? {
-            return Ok(Some(key));
-        }
-        // Somebody removed it: it comes back under its key.
-        let rest = values
-            .iter()
-            .filter(|(name, _)| !key.iter().any(|(part, _)| part == name));
-        let values: Vec<_> = key.iter().chain(rest).cloned().collect();
-        self.insert(row, columns, &values).await
-    }
-
-    async fn insert(
-        &mut self,
-        row: &Row,
-        columns: &[Column],
-        values: &[(String, Value)],
-    ) -> Result<Option<Vec<(String, Value)>>, Error> {
-        let table = self.dialect.quoted(&row.table)?;
-        let (mut names, mut places) = (Vec::new(), Vec::new());
-        for (nth, (name, _)) in values.iter().enumerate() {
-            let column = columns.iter().find(|column| column.name == *name);
-            names.push(self.dialect.quoted(name)?);
-            places.push(self.dialect.placeholder(nth + 1, column));
-        }
-        let sql = if names.is_empty() {
-            self.dialect.insert_nothing(&table)
-        } else {
-            format!(
-                "insert into {table} ({}) values ({})",
-                names.join(", "),
-                places.join(", ")
-            )
-        };
-        let keys: Vec<&Column> = columns.iter().filter(|column| column.is_key).collect();
-        let given = |column: &Column| {
-            let value = values.iter().find(|(name, _)| *name == column.name);
-            value
-                .map(|(_, value)| value.clone())
-                .filter(|value| *value != Value::Null)
-        };
-        let missing: Vec<&&Column> = keys.iter().filter(|column| given(column).is_none()).collect();
-        let asked = match missing.as_slice() {
-            // The last number of a session is none of a key that the server makes otherwise.
-            [column] if column.numbered || self.dialect.returns_keys() => Some(column.name.as_str()),
-            _ => None,
-        };
-        let parameters = values.iter().map(|(_, value)| value.clone()).collect();
-        let inserted = self.dialect.insert(self.session, sql, parameters, asked).await;
-        let number = inserted.map_err(refused)?;
-        let part = |column: &&Column| {
-            let value = given(column).or_else(|| number.clone())?;
-            Some((column.name.clone(), value))
-        };
-        let key: Option<Vec<_>> = keys.iter().map(part).collect();
-        Ok(key.filter(|key| !key.is_empty()))
-    }
-
-    /// Sets every column of a row to what the file says, and to its default where it says nothing. False when the row
-    /// is not there.
-    async fn update(
-        &mut self,
-        row: &Row,
-        columns: &[Column],
-        values: &[(String, Value)],
-        key: &[(String, Value)],
-    ) -> Result<bool, Error> {
-        let (mut sets, mut parameters) = (Vec::new(), Vec::new());
-        for column in columns.iter().filter(|column| !column.is_key && !column.computed) {
-            let name = self.dialect.quoted(&column.name)?;
-            if let Some((_, value)) = values.iter().find(|(name, _)| *name == column.name) {
-                parameters.push(value.clone());
-                let place = self.dialect.placeholder(parameters.len(), Some(column));
-                sets.push(format!("{name} = {place}"));
-            } else if (column.nullable || column.default.is_some()) && !column.numbered {
-                sets.push(format!("{name} = {}", self.dialect.default_of(column)));
-            }
-        }
-        if sets.is_empty() {
-            let name = self.dialect.quoted(&key[0].0)?;
-            sets.push(format!("{name} = {name}"));
-        }
-        let (condition, of_key) = self.condition(columns, key, parameters.len() + 1)?;
-        parameters.extend(of_key);
-        let table = self.dialect.quoted(&row.table)?;
-        let sql = format!("update {table} set {} where {condition}", sets.join(", "));
-        Ok(self.session.run(sql, parameters).await.map_err(refused)?.rows > 0)
-    }
-
-    async fn remove(&mut self, gone: &FilledRow) -> Result<(), Error> {
-        let columns = self.columns(&gone.table).await?;
-        let key = gone.key.as_deref().unwrap_or_default();
-        debug_assert!(
-            !key.is_empty(),
-            "rows without a key were refused at the beginning"
-        );
-        let (condition, values) = self.condition(&columns, key, 1)?;
-        let sql = format!(
-            "delete from {} where {condition}",
-            self.dialect.quoted(&gone.table)?
-        );
-        self.session.run(sql, values).await.map(drop).map_err(|error| {
-            let label = gone.label.as_deref().unwrap_or("without a label");
-            let message = format!(
-                "the row {label} of `{}` is no longer in the file, and cannot be removed: {}",
-                gone.table,
-                error.message()
-            );
-            Error::new(ErrorKind::Config, message)
-        })
-    }
-}
-
-/// Which row of an earlier time this row takes the place of: that of its key, of its label, or, without either, the
-/// next one of its table without a label.
-fn twin(row: &Row, columns: &[Column], values: &[(String, Value)], old: &[FilledRow]) -> Option<usize> {
-    let keys = columns.iter().filter(|column| column.is_key);
-    let given: Option<Vec<_>> = keys
-        .map(|column| {
-            values
-                .iter()
-                .find(|(name, value)| *name == column.name && *value != Value::Null)
-        })
-        .collect();
-    let mine = |one: &FilledRow| one.table == row.table;
-    if let Some(given) = given.filter(|given| !given.is_empty()) {
-        let is_same = |one: &FilledRow| {
-            let key = one.key.iter().flatten();
-            mine(one) && key.eq(given.iter().copied())
-        };
-        return old.iter().position(is_same);
-    }
-    old.iter().position(|one| mine(one) && one.label == row.label)
-}
-
-/// Lists and tables as JSON: SQL has no other form for them.
-fn flat(value: Value) -> Value {
-    match value {
-        Value::List(_) | Value::Table(_) => Value::Text(as_json(&value).to_string()),
-        plain => plain,
-    }
-}
-
-fn as_json(value: &Value) -> serde_json::Value {
-    match value {
-        Value::Bool(value) => (*value).into(),
-        Value::Integer(value) => (*value).into(),
-        Value::Float(value) => (*value).into(),
-        Value::Text(value) | Value::DateTime(value) => value.clone().into(),
-        Value::Bytes(bytes) => bytes.clone().into(),
-        Value::List(items) => items.iter().map(as_json).collect::<Vec<_>>().into(),
-        Value::Table(entries) => {
-            let entries = entries.iter().map(|(key, value)| (key.clone(), as_json(value)));
-            serde_json::Value::Object(entries.collect())
-        }
-        Value::Null | Value::Reference(_) => serde_json::Value::Null,
-    }
-}
-
-/// The error of a row, with its place in front.
-fn at_row(error: &Error, row: &Row) -> Error {
-    let (line, column) = (row.position.line, row.position.column);
-    let message = format!("line {line}, column {column}: {}", error.message());
-    let mut placed = Error::new(error.kind(), message).transient(error.is_transient());
-    if let Some(help) = error.next_step() {
-        placed = placed.help(help);
-    }
-    placed
-}
-
 /// What the server refuses in a fixture, a person has to mend.
-fn refused(error: Error) -> Error {
+pub(super) fn refused(error: Error) -> Error {
     if error.kind() != ErrorKind::Operation || error.is_transient() {
         return error;
     }

@@ -80,7 +80,7 @@ pub(super) async fn write(dialect: &dyn Dialect, mark: &Mark) -> Result<(), Erro
 }
 
 async fn write_in(dialect: &dyn Dialect, session: &mut dyn Session, mark: &Mark) -> Result<(), Error> {
-    let table = dialect.quoted(METADATA)?;
+    let table = dialect.own(session, METADATA).await?;
     let (name, value) = (dialect.quoted("name")?, dialect.quoted("value")?);
     let create = format!(
         "create table if not exists {table} ({name} varchar(100) not null primary key, {value} varchar(255) not null){}",

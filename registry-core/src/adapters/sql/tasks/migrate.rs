@@ -4,7 +4,9 @@ use super::dialect::{Dialect, MIGRATIONS, tables};
 use super::session::Session;
 use crate::error::Error;
 use crate::kind::ErrorKind;
-use crate::tasks::{Done, MigrateTo, Migration, MigrationState, MigrationStatus, Migrations, Script, Tell};
+use crate::tasks::{
+    Done, MigrateTo, Migration, MigrationState, MigrationStatus, Migrations, Script, Tell, may_begin,
+};
 use sqlx::SqlSafeStr as _;
 use sqlx::migrate::{MigrateError, MigrationType};
 use std::borrow::Cow;
@@ -19,7 +21,7 @@ pub(super) async fn migrate(
 ) -> Result<Done, Error> {
     let mut session = dialect.open().await?;
     session.lock().await?;
-    let done = apply_pending(&mut *session, migrations, to, tell).await;
+    let done = apply_pending(dialect, &mut *session, migrations, to, tell).await;
     // When this fails, the lock ends with the session.
     let unlocked = session.unlock().await;
     session.end().await;
@@ -37,7 +39,7 @@ pub(super) async fn revert(
 ) -> Result<Done, Error> {
     let mut session = dialect.open().await?;
     session.lock().await?;
-    let done = revert_applied(&mut *session, migrations, to, tell).await;
+    let done = revert_applied(dialect, &mut *session, migrations, to, tell).await;
     let unlocked = session.unlock().await;
     session.end().await;
     let done = done?;
@@ -75,18 +77,19 @@ async fn recorded(
     session: &mut dyn Session,
 ) -> Result<BTreeMap<i64, Recorded>, Error> {
     let mut found = BTreeMap::new();
+    let table = dialect.own(session, MIGRATIONS).await?;
     if !tables(dialect, session)
         .await?
         .iter()
-        .any(|table| table == MIGRATIONS)
+        .any(|one| one == MIGRATIONS)
     {
         return Ok(found);
     }
     let columns = ["version", "description", "installed_on", "success"].map(|column| dialect.as_text(column));
-    let sql = format!("select {} from {MIGRATIONS} order by version", columns.join(", "));
+    let sql = format!("select {} from {table} order by version", columns.join(", "));
     let rows = session.rows(sql, Vec::new()).await?;
-    let applied = session.migrator().list_applied_migrations(MIGRATIONS).await;
-    let applied = applied.map_err(|error| explained(error, None))?;
+    let applied = session.migrator().list_applied_migrations(&table).await;
+    let applied = applied.map_err(|error| explained(error, &table, None))?;
     for row in rows {
         let Ok([Some(version), name, at, success]) = <[Option<String>; 4]>::try_from(row) else {
             continue;
@@ -127,12 +130,14 @@ fn joined(migrations: &Migrations, recorded: &BTreeMap<i64, Recorded>) -> Vec<Mi
 }
 
 async fn apply_pending(
+    dialect: &dyn Dialect,
     session: &mut dyn Session,
     migrations: &Migrations,
     to: MigrateTo,
     tell: Tell<'_>,
 ) -> Result<Done, Error> {
-    let applied = checked(session, migrations).await?;
+    let table = dialect.own(session, MIGRATIONS).await?;
+    let applied = checked(session, &table, migrations).await?;
     let last = applied.last().copied().unwrap_or(0);
     let target = match to {
         MigrateTo::Version(version) => version,
@@ -150,8 +155,9 @@ async fn apply_pending(
         if migration.version > target || applied.contains(&migration.version) {
             continue;
         }
-        let result = session.migrator().apply(MIGRATIONS, &up(migration)).await;
-        result.map_err(|error| explained(error, Some(&migration.up)))?;
+        may_begin(migration)?;
+        let result = session.migrator().apply(&table, &up(migration)).await;
+        result.map_err(|error| explained(error, &table, Some(&migration.up)))?;
         tell(format!("applied {}", migration.label()));
         count += 1;
     }
@@ -169,12 +175,14 @@ async fn apply_pending(
 }
 
 async fn revert_applied(
+    dialect: &dyn Dialect,
     session: &mut dyn Session,
     migrations: &Migrations,
     to: MigrateTo,
     tell: Tell<'_>,
 ) -> Result<Done, Error> {
-    let applied = checked(session, migrations).await?;
+    let table = dialect.own(session, MIGRATIONS).await?;
+    let applied = checked(session, &table, migrations).await?;
     let target = match to {
         MigrateTo::RevertTo(0) => 0,
         MigrateTo::RevertTo(version) | MigrateTo::Version(version) => {
@@ -207,8 +215,8 @@ async fn revert_applied(
     for migration in doomed {
         let Some(script) = &migration.down else { continue };
         let down = as_sqlx(migration, script, MigrationType::ReversibleDown);
-        let result = session.migrator().revert(MIGRATIONS, &down).await;
-        result.map_err(|error| explained(error, Some(script)))?;
+        let result = session.migrator().revert(&table, &down).await;
+        result.map_err(|error| explained(error, &table, Some(script)))?;
         tell(format!("reverted {}", migration.label()));
         count += 1;
     }
@@ -220,14 +228,14 @@ async fn revert_applied(
 }
 
 /// The versions that are applied, ascending, after a look whether they are those of the folder.
-async fn checked(session: &mut dyn Session, migrations: &Migrations) -> Result<Vec<i64>, Error> {
+async fn checked(session: &mut dyn Session, table: &str, migrations: &Migrations) -> Result<Vec<i64>, Error> {
     let migrator = session.migrator();
     let read = async {
-        migrator.ensure_migrations_table(MIGRATIONS).await?;
-        if let Some(version) = migrator.dirty_version(MIGRATIONS).await? {
+        migrator.ensure_migrations_table(table).await?;
+        if let Some(version) = migrator.dirty_version(table).await? {
             return Err(MigrateError::Dirty(version));
         }
-        migrator.list_applied_migrations(MIGRATIONS).await
+        migrator.list_applied_migrations(table).await
     };
     let half = |error: &MigrateError| match error {
         MigrateError::Dirty(version) => migrations.get(*version).map(|migration| &migration.up),
@@ -235,15 +243,15 @@ async fn checked(session: &mut dyn Session, migrations: &Migrations) -> Result<V
     };
     let applied = read.await.map_err(|error| {
         let script = half(&error);
-        explained(error, script)
+        explained(error, table, script)
     })?;
     for one in &applied {
         let Some(migration) = migrations.get(one.version) else {
-            return Err(explained(MigrateError::VersionMissing(one.version), None));
+            return Err(explained(MigrateError::VersionMissing(one.version), table, None));
         };
         if up(migration).checksum != one.checksum {
             let error = MigrateError::VersionMismatch(one.version);
-            return Err(explained(error, Some(&migration.up)));
+            return Err(explained(error, table, Some(&migration.up)));
         }
     }
     let mut versions: Vec<i64> = applied.iter().map(|one| one.version).collect();
@@ -277,7 +285,7 @@ fn no_such_version(version: i64, migrations: &Migrations) -> Error {
 }
 
 /// What sqlx says of a migration, with the file, and with what to do.
-fn explained(error: MigrateError, script: Option<&Script>) -> Error {
+fn explained(error: MigrateError, table: &str, script: Option<&Script>) -> Error {
     let file = script
         .map(|script| format!("{}: ", script.path.display()))
         .unwrap_or_default();
@@ -294,7 +302,7 @@ fn explained(error: MigrateError, script: Option<&Script>) -> Error {
             let message = format!("{file}the migration {version} is half applied: it began and did not end");
             let help = format!(
                 "see which of its statements were done and undo them by hand, then \
-                 `delete from {MIGRATIONS} where version = {version}` and migrate again"
+                 `delete from {table} where version = {version}` and migrate again"
             );
             Error::new(ErrorKind::Config, message).help(help)
         }

@@ -5,6 +5,7 @@ mod fill;
 mod mark;
 mod migrate;
 mod record;
+mod rows;
 mod session;
 mod time;
 

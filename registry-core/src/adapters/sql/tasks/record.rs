@@ -1,21 +1,43 @@
 //! The record of fixtures: the table `_dbreg_fixtures`, a row per file, written in the transaction of the file itself.
+//!
+//! A script may end that transaction, as changes of structure do on MySQL. So its row is written before it runs, and says
+//! that it began: it becomes permanent with whatever of the script does, and is rolled back with all the rest.
 
 use super::dialect::{Dialect, is_own};
 use super::session::Session;
 use super::time::now;
 use crate::error::Error;
 use crate::kind::ErrorKind;
-use crate::tasks::{FIXTURES, Fixture, Value};
+use crate::tasks::{FIXTURES, Value};
 use serde_json::{Value as Json, json};
+
+/// The table with the records.
+#[derive(Debug)]
+pub(super) struct Records<'a> {
+    dialect: &'a dyn Dialect,
+    /// As SQL.
+    table: String,
+}
 
 /// What was filled from one file.
 #[derive(Debug)]
 pub(super) struct Record {
     pub(super) checksum: String,
     pub(super) at: String,
-    /// The rows, in the order of the file.
-    pub(super) rows: Vec<FilledRow>,
+    pub(super) extent: Extent,
 }
+
+/// How much of a file was filled.
+#[derive(Debug)]
+pub(super) enum Extent {
+    /// All of it: the rows, in the order of the file; none of a script.
+    Whole(Vec<FilledRow>),
+    /// A script that ended its transaction, and then broke off.
+    Begun,
+}
+
+/// What the record says of a script that began.
+const BEGUN: &str = "begun";
 
 /// A row that was filled: what finds it again.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,87 +48,100 @@ pub(super) struct FilledRow {
     pub(super) key: Option<Vec<(String, Value)>>,
 }
 
-/// The name that a file is recorded under, `mysql.main/10-orders.toml`: two connections may lead to one database.
-pub(super) fn name_of(fixture: &Fixture) -> String {
-    let mut parts = fixture.path.iter().rev().take(2);
-    let (file, folder) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-    format!("{}/{}", folder.to_string_lossy(), file.to_string_lossy())
-}
-
-/// Makes the table, where it is missing. Not within a transaction: MySQL would commit it.
-pub(super) async fn ensure(dialect: &dyn Dialect, session: &mut dyn Session) -> Result<(), Error> {
-    let (table, text) = (dialect.quoted(FIXTURES)?, dialect.long_text());
-    let sql = format!(
-        "create table if not exists {table} (file varchar(400) not null primary key, checksum varchar(64) not null, \
-         filled_at varchar(40) not null, filled_rows {text} not null){}",
-        dialect.table_options()
-    );
-    session.script(sql).await
-}
-
-/// The record of a file.
-pub(super) async fn find(
-    dialect: &dyn Dialect,
-    session: &mut dyn Session,
-    name: &str,
-) -> Result<Option<Record>, Error> {
-    let columns = ["checksum", "filled_at", "filled_rows"].map(|column| dialect.as_text(column));
-    let sql = format!(
-        "select {} from {} where file = {}",
-        columns.join(", "),
-        dialect.quoted(FIXTURES)?,
-        dialect.placeholder(1, None)
-    );
-    let rows = session.rows(sql, vec![Value::Text(name.to_owned())]).await?;
-    rows.into_iter().next().map(|row| read(name, row)).transpose()
-}
-
-/// The rows of every other file of the same connection: what references may lead to.
-pub(super) async fn rows_of_others(
-    dialect: &dyn Dialect,
-    session: &mut dyn Session,
-    name: &str,
-) -> Result<Vec<FilledRow>, Error> {
-    let columns = ["file", "checksum", "filled_at", "filled_rows"].map(|column| dialect.as_text(column));
-    let sql = format!("select {} from {}", columns.join(", "), dialect.quoted(FIXTURES)?);
-    let folder = name.split_once('/').map_or("", |(folder, _)| folder);
-    let mut found = Vec::new();
-    for mut row in session.rows(sql, Vec::new()).await? {
-        let other = row.remove(0).unwrap_or_default();
-        let is_sibling = other.split_once('/').is_some_and(|(theirs, _)| theirs == folder);
-        if other != name && is_sibling {
-            found.extend(read(&other, row)?.rows);
-        }
+impl<'a> Records<'a> {
+    /// The table, which is made where it is missing. Not within a transaction: MySQL would commit it.
+    pub(super) async fn open(dialect: &'a dyn Dialect, session: &mut dyn Session) -> Result<Self, Error> {
+        let (table, text) = (dialect.own(session, FIXTURES).await?, dialect.long_text());
+        let sql = format!(
+            "create table if not exists {table} (file varchar(400) not null primary key, \
+             checksum varchar(64) not null, filled_at varchar(40) not null, filled_rows {text} not null){}",
+            dialect.table_options()
+        );
+        session.script(sql).await?;
+        Ok(Self { dialect, table })
     }
-    Ok(found)
-}
 
-/// Writes the record of a file, in place of the one that is there.
-pub(super) async fn write(
-    dialect: &dyn Dialect,
-    session: &mut dyn Session,
-    name: &str,
-    checksum: &str,
-    rows: &[FilledRow],
-) -> Result<(), Error> {
-    let table = dialect.quoted(FIXTURES)?;
-    let file = Value::Text(name.to_owned());
-    let delete = format!(
-        "delete from {table} where file = {}",
-        dialect.placeholder(1, None)
-    );
-    session.run(delete, vec![file.clone()]).await?;
-    let places: Vec<_> = (1..=4).map(|nth| dialect.placeholder(nth, None)).collect();
-    let insert = format!(
-        "insert into {table} (file, checksum, filled_at, filled_rows) values ({})",
-        places.join(", ")
-    );
-    let rows = Json::Array(rows.iter().map(row_as_json).collect()).to_string();
-    let texts = [checksum.to_owned(), now(), rows].map(Value::Text);
-    session
-        .run(insert, [file].into_iter().chain(texts).collect())
-        .await?;
-    Ok(())
+    /// The record of a file.
+    pub(super) async fn find(&self, session: &mut dyn Session, name: &str) -> Result<Option<Record>, Error> {
+        let columns = ["checksum", "filled_at", "filled_rows"].map(|column| self.dialect.as_text(column));
+        let sql = format!(
+            "select {} from {} where file = {}",
+            columns.join(", "),
+            self.table,
+            self.dialect.placeholder(1, None)
+        );
+        let rows = session.rows(sql, vec![Value::Text(name.to_owned())]).await?;
+        rows.into_iter().next().map(|row| read(name, row)).transpose()
+    }
+
+    /// The rows of every other file of the same connection: what references may lead to.
+    pub(super) async fn rows_of_others(
+        &self,
+        session: &mut dyn Session,
+        name: &str,
+    ) -> Result<Vec<FilledRow>, Error> {
+        let columns =
+            ["file", "checksum", "filled_at", "filled_rows"].map(|column| self.dialect.as_text(column));
+        let sql = format!("select {} from {}", columns.join(", "), self.table);
+        let folder = name.split_once('/').map_or("", |(folder, _)| folder);
+        let mut found = Vec::new();
+        for mut row in session.rows(sql, Vec::new()).await? {
+            let other = row.remove(0).unwrap_or_default();
+            let is_sibling = other.split_once('/').is_some_and(|(theirs, _)| theirs == folder);
+            if other == name || !is_sibling {
+                continue;
+            }
+            if let Extent::Whole(rows) = read(&other, row)?.extent {
+                found.extend(rows);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Writes the record of a file, in place of the one that is there.
+    pub(super) async fn write(
+        &self,
+        session: &mut dyn Session,
+        name: &str,
+        checksum: &str,
+        extent: &Extent,
+    ) -> Result<(), Error> {
+        let (table, dialect) = (&self.table, self.dialect);
+        let file = Value::Text(name.to_owned());
+        let delete = format!(
+            "delete from {table} where file = {}",
+            dialect.placeholder(1, None)
+        );
+        session.run(delete, vec![file.clone()]).await?;
+        let places: Vec<_> = (1..=4).map(|nth| dialect.placeholder(nth, None)).collect();
+        let insert = format!(
+            "insert into {table} (file, checksum, filled_at, filled_rows) values ({})",
+            places.join(", ")
+        );
+        let rows = match extent {
+            Extent::Whole(rows) => Json::Array(rows.iter().map(row_as_json).collect()),
+            Extent::Begun => json!(BEGUN),
+        };
+        let texts = [checksum.to_owned(), now(), rows.to_string()].map(Value::Text);
+        session
+            .run(insert, [file].into_iter().chain(texts).collect())
+            .await?;
+        Ok(())
+    }
+
+    /// The error of a script that broke off, when it was begun.
+    pub(super) fn broken_off(&self, name: &str, at: &str) -> Error {
+        let message = format!(
+            "it was begun {at} and broke off after a statement that ends its transaction: what came before stays, \
+             of the rest nobody knows"
+        );
+        let (table, file) = (&self.table, name.replace('\'', "''"));
+        let help = format!(
+            "write `refill`, which clears everything first; or undo what it did, and then \
+             `delete from {table} where file = '{file}'`"
+        );
+        Error::new(ErrorKind::Config, message).help(help)
+    }
 }
 
 fn read(name: &str, row: Vec<Option<String>>) -> Result<Record, Error> {
@@ -118,6 +153,10 @@ fn read(name: &str, row: Vec<Option<String>>) -> Result<Record, Error> {
         return Err(broken());
     };
     let rows: Json = serde_json::from_str(&rows).map_err(|_| broken())?;
+    if rows.as_str() == Some(BEGUN) {
+        let extent = Extent::Begun;
+        return Ok(Record { checksum, at, extent });
+    }
     let rows = rows.as_array().ok_or_else(broken)?.iter();
     let rows: Option<Vec<_>> = rows.map(row_of_json).collect();
     let rows = rows.ok_or_else(broken)?;
@@ -125,7 +164,8 @@ fn read(name: &str, row: Vec<Option<String>>) -> Result<Record, Error> {
     if rows.iter().any(|row| is_own(&row.table)) {
         return Err(broken());
     }
-    Ok(Record { checksum, at, rows })
+    let extent = Extent::Whole(rows);
+    Ok(Record { checksum, at, extent })
 }
 
 fn row_as_json(row: &FilledRow) -> Json {
