@@ -290,7 +290,8 @@ mod tests {
     fn one_that_is_written_as_for_another_backend_is_not_passed_over() {
         let folder = folder(&["1_a.sql"]);
         let path = folder.path().join("1_a.sql");
-        let expected = "expected a migration in `.json` or `.toml`, found `.sql`, which nobody would apply here";
+        let expected =
+            "expected a migration in `.json` or `.toml`, found `.sql`, which nobody would apply here";
         let mistakes = read_folder(folder.path(), &["json", "toml"]).unwrap_err();
         assert_eq!(mistakes, [format!("{}: {expected}", path.display())]);
         assert_eq!(read(&["2_b.js"]).unwrap_err().len(), 1);
