@@ -33,7 +33,7 @@ use std::path::PathBuf;
 #[command(after_help = "\
 Examples:
   dbreg dev -- cargo run
-  dbreg dev --install -- cargo test
+  dbreg dev --install -- ./scripts/end-to-end
   dbreg dev --profile fleet -- cargo run
   dbreg dev --file config/databases.toml --prefix SHOP -- ./server --port 8080
   dbreg dev -- env                    # shows the variables

@@ -22,14 +22,12 @@ pub(crate) enum Ink {
 }
 
 impl Paint {
-    /// For a stream. `NO_COLOR`, when it holds anything, and the terminal `dumb` have none.
+    /// For a stream.
     pub(crate) fn of(stream: &impl IsTerminal) -> Self {
         let terminal = stream.is_terminal();
-        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
         Self {
             terminal,
-            colours: terminal && !refused && !dumb,
+            colours: terminal && !is_refused(),
         }
     }
 
@@ -60,6 +58,12 @@ impl Paint {
         };
         format!("\x1b[{code}m{text}\x1b[0m")
     }
+}
+
+/// Whether nobody wants colours: `NO_COLOR`, when it holds anything, and the terminal `dumb`.
+pub(crate) fn is_refused() -> bool {
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    refused || std::env::var_os("TERM").is_some_and(|value| value == "dumb")
 }
 
 /// What a file, a variable or a server says cannot steer a terminal, nor end a line.

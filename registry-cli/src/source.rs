@@ -44,7 +44,7 @@ impl Source {
                 }
             },
             Err(error) if error.kind() == ErrorKind::NotFound => Err(format!(
-                "cannot read {name}: there is no such file; write one beside Cargo.toml, or give its path"
+                "cannot read {name}: there is no such file; `dbreg init` writes one, or give the path of yours"
             )),
             Err(error) => Err(format!("cannot read {name}: {error}")),
         }

@@ -39,6 +39,13 @@ pub(crate) fn run(verbs: &Verbs) -> Result<u8, Failure> {
 /// The connections, and what may be done to them. Wrong names are answered with the nearest right ones.
 fn tasks(request: &Request<'_>) -> Result<Tasks, Failure> {
     let common = request.common;
+    // What somebody names is there: a slip must not pass for a project without migrations.
+    for folder in common.migrations.iter().chain([&common.root]) {
+        if !folder.is_dir() {
+            let message = format!("there is no folder `{}`", folder.display());
+            return Err(Failure(exit::USAGE, Some(message)));
+        }
+    }
     let shape = common.start.shape()?;
     let inspection = common.start.inspect(&shape)?;
     select(inspection.shape(), request.connections)?;

@@ -102,7 +102,9 @@ fn a_right_file_is_one_line() {
 fn a_file_that_cannot_be_read_is_no_finding() {
     let message = printed(&check(&["nowhere.toml"]));
     assert!(
-        message.starts_with("dbreg: cannot read nowhere.toml: ") && message.ends_with("status 2"),
+        message.starts_with("dbreg: cannot read nowhere.toml: ")
+            && message.contains("`dbreg init`")
+            && message.ends_with("status 2"),
         "{message}"
     );
     assert_eq!(check(&[]).status.code(), Some(2));

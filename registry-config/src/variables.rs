@@ -77,6 +77,8 @@ impl Reader<'_> {
             "PROFILE" => return self.read_profile(variable, value),
             // The path of a file with values; whoever reads that file checks it.
             "CONFIG" => return,
+            // Those of `#[dbreg::test]`.
+            "TEST_HOLD" | "TEST_SERVERS" => return,
             "STARTUP_CONCURRENCY" => return self.read_concurrency(variable, value),
             _ => {}
         }

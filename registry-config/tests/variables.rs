@@ -189,6 +189,12 @@ fn connections_of_other_binaries_are_no_mistake() {
 }
 
 #[test]
+fn what_is_for_tests_is_nobodys_mistake() {
+    let read = read(&[("DBREG_TEST_HOLD", "10m"), ("DBREG_TEST_SERVERS", "configured")]);
+    assert_eq!(read.diagnostics, []);
+}
+
+#[test]
 fn the_number_of_those_that_open_at_once() {
     let number = |value| {
         let read = read(&[("DBREG_STARTUP_CONCURRENCY", value)]);

@@ -351,13 +351,13 @@ impl PostgresServer {
         blocking(move || run::output(command, Some(&statements), STATEMENT)).await
     }
 
-    /// Creates a user and a database, in which it may do everything. Where the database is another's already, the user
+    /// Creates a user and a database, in which it may do everything, and which it may make anew. Where the database is another's already, the user
     /// acts as that one there: tables belong to one account, and both work with all.
     pub async fn create_database(&self, name: &str, user: &str, password: &str) -> Result<(), Error> {
         let (name, user, password) = (text(name), text(user), text(password));
         // Without `if not exists` in the language, a statement is made for what does not exist, and run.
         let statements = format!(
-            "select format('create role %I login password %L', {user}, {password})
+            "select format('create role %I login createdb password %L', {user}, {password})
                  where not exists (select from pg_roles where rolname = {user}) \\gexec
              select format('create database %I owner %I', {name}, {user})
                  where not exists (select from pg_database where datname = {name}) \\gexec

@@ -318,8 +318,8 @@ fn refuse(settings: &Settings, title: &str, stem: &str) -> Result<(), String> {
     let set = set.into_iter().find(|name| std::env::var_os(name).is_some());
     match set {
         Some(name) => Err(format!(
-            "`{name}` is set, and the test would lead elsewhere; unset it, or write `servers = \"configured\"`, or \
-             `{SERVERS}=configured`, to test there"
+            "`{name}` is set, and the test would lead elsewhere; unset it (`dbreg dev` sets it, and `cargo test` needs no \
+             `dbreg dev`), or write `servers = \"configured\"`, or `{SERVERS}=configured`, to test there"
         )),
         None => Ok(()),
     }

@@ -76,9 +76,55 @@ async fn one_that_fails_stops_neither_the_others_nor_the_next_attempt() {
         ["unchanged", "unchanged", "done"]
     );
 
+    // What is done is done, and the whole of it may be run again.
+    let report = run(&scene.tasks(), Verb::Build).await;
+    for label in ["mysql.main", "sqlite.local"] {
+        assert_eq!(
+            outcomes(&report, label),
+            ["unchanged", "unchanged", "unchanged"],
+            "{label}"
+        );
+    }
+    assert_eq!(report.exit_code(), 69, "{report}");
+
     let away = scene.builder().only("mysql.away").build().unwrap();
     let report = run(&away, Verb::Migrate).await;
     assert_eq!(report.exit_code(), 69, "it passes by itself");
+}
+
+#[tokio::test]
+async fn a_fill_goes_on_where_it_stopped_and_is_an_error_when_nothing_is_left() {
+    let scene = Scene::new("[sqlite.one]\npath = \"$/one.db\"\n[sqlite.two]\npath = \"$/two.db\"\n");
+    for label in ["sqlite.one", "sqlite.two"] {
+        scene.migration(label, "1_a.sql", "create table a (id integer primary key)");
+    }
+    scene
+        .fixture("sqlite.one", "1-a.toml", "[[a]]\nid = 7\n")
+        .fixture("sqlite.two", "1-a.toml", "[[b]]\nid = 7\n");
+    let report = run(&scene.tasks(), Verb::Build).await;
+    assert_eq!(outcomes(&report, "sqlite.two"), ["done", "done", "failed"]);
+
+    let report = run(&scene.tasks(), Verb::Fill).await;
+    assert_eq!(outcomes(&report, "sqlite.one"), ["unchanged"], "{report}");
+    assert_eq!(outcomes(&report, "sqlite.two"), ["failed"], "{report}");
+    scene.fixture("sqlite.two", "1-a.toml", "[[a]]\nid = 7\n");
+    let report = good(run(&scene.tasks(), Verb::Fill).await);
+    assert_eq!(outcomes(&report, "sqlite.one"), ["unchanged"]);
+    assert_eq!(outcomes(&report, "sqlite.two"), ["done"]);
+
+    let ended: Mutex<Vec<&str>> = Mutex::default();
+    let report = scene
+        .tasks()
+        .run(Verb::Fill, |event| {
+            if let Event::Ended { outcome, .. } = event {
+                ended.lock().unwrap().push(outcome.name());
+            }
+        })
+        .await;
+    assert!(bad(&report).contains("`1-a.toml` was filled 20"), "{report}");
+    assert_eq!(report.exit_code(), 78);
+    assert_eq!(ended.into_inner().unwrap(), ["failed", "failed"]);
+    good(run(&scene.tasks(), Verb::Build).await);
 }
 
 #[tokio::test]

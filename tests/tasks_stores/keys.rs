@@ -96,10 +96,16 @@ async fn entries_are_written_and_never_over_others() {
     let failed = project.failed(Verb::Fill).await;
     assert_eq!(
         failed,
+        "`1-users.toml` was filled before, `2-entries.csv` was filled before; write `--replace` to fill them again, or \
+         `refill` to clear everything first"
+    );
+    plain.set("shop:user:7", "changed");
+    let failed = project.failed(Verb::Fill).await;
+    assert_eq!(
+        failed,
         "fixtures/memcached.cache/1-users.toml: line 1: the key has a value already; write `--replace` to write it again, \
          or `clear` first"
     );
-    plain.set("shop:user:7", "changed");
     assert_eq!(
         project.done_with(Verb::Fill, |tasks| tasks.replace(true)).await,
         "filled 2 files"
@@ -209,6 +215,10 @@ async fn without_a_prefix_everything_goes_only_when_that_is_allowed() {
             "it has no `prefix`, and others may have keys on the same server; write a `prefix` under [memcached.cache], \
              or `--all-keys` to remove every key of the server"
         );
+        // A dry run promises nothing else.
+        let plan = project.tasks().build().unwrap().plan(verb).await;
+        assert_eq!(plan.exit_code(), dbreg::EXIT_CONFIG, "{plan}");
+        assert!(plan.to_string().contains("--all-keys"), "{plan}");
     }
     let words = project.done(Verb::Drop).await;
     assert!(words.starts_with("nothing to drop"), "{words}");
@@ -259,6 +269,32 @@ async fn there_is_nothing_to_create_or_to_migrate() {
         project.done(verb).await;
         assert_eq!(plain.get("shop:current").as_deref(), Some("user:7"), "{verb}");
     }
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_stops_no_step_that_has_nothing_to_do_there() {
+    let server = registry_dev::memcached().await.unwrap();
+    let with_prefix = project(&[&server], "prefix = \"shop:\"\n");
+    let without = project(&[&server], "");
+    server.stop().await.unwrap();
+    for project in [&with_prefix, &without] {
+        for verb in [Verb::Create, Verb::Migrate, Verb::Fill, Verb::Build] {
+            project.done(verb).await;
+            let plan = project.tasks().build().unwrap().plan(verb).await;
+            assert!(plan.is_clear(), "{plan}");
+            let mut steps = plan.connections[0].steps.iter();
+            assert!(steps.all(|step| step.details.is_empty()), "{plan}");
+        }
+    }
+    without.done(Verb::Rebuild).await;
+    // Where there is something to do, it is an outage.
+    for verb in [Verb::Drop, Verb::Clear, Verb::Purge, Verb::Rebuild, Verb::Refill] {
+        let report = with_prefix.run(verb).await;
+        assert_eq!(report.exit_code(), dbreg::EXIT_UNAVAILABLE, "{verb}: {report}");
+    }
+    without.write("fixtures/memcached.cache/1-users.toml", ENTRIES);
+    let report = without.run(Verb::Build).await;
+    assert_eq!(report.exit_code(), dbreg::EXIT_UNAVAILABLE, "{report}");
 }
 
 #[tokio::test]

@@ -32,6 +32,19 @@ fn three(project: &Project) {
     );
 }
 
+#[tokio::test]
+async fn a_server_that_is_away_does_not_stop_create_which_has_nothing_to_do() {
+    let project = Project::mongodb(1, "shop");
+    project.done(Verb::Create).await;
+    let plan = project.tasks().build().unwrap().plan(Verb::Create).await;
+    assert!(
+        plan.is_clear() && plan.connections[0].steps[0].details.is_empty(),
+        "{plan}"
+    );
+    let report = project.run(Verb::Migrate).await;
+    assert_eq!(report.exit_code(), dbreg::EXIT_UNAVAILABLE, "{report}");
+}
+
 async fn states(project: &Project) -> Vec<(i64, String)> {
     let tasks = project.tasks().build().unwrap();
     let mut all = tasks.migration_status().await;

@@ -1,5 +1,6 @@
 //! For terminals: the line in question, with the value cut off.
 
+use crate::paint::is_refused;
 use crate::source::Source;
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
@@ -7,8 +8,7 @@ use registry_config::{Diagnostic, Position, Severity, backends};
 use std::ops::Range;
 
 pub(super) fn render(diagnostic: &Diagnostic, source: &Source) -> String {
-    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let renderer = if plain {
+    let renderer = if is_refused() {
         Renderer::plain()
     } else {
         Renderer::styled()

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 /// A clock that is further away than this is worth a word: certificates, tokens and expiry depend on it.
 const CLOCK: f64 = 2.0;
+const BY_NTP: &str = "let a time service such as NTP set both";
 
 /// What was found out about a connection.
 #[derive(Default)]
@@ -150,10 +151,13 @@ async fn query(mut exam: Exam, handle: &AnyConnection, subject: &Subject<'_>) ->
         let far = difference.abs() >= CLOCK;
         let (mark, detail) = match (far, difference >= 0.0) {
             (false, _) => (Mark::Good, "that of this machine".to_owned()),
-            (true, true) => (Mark::Doubtful, format!("{difference:.0} s ahead of this machine")),
+            (true, true) => (
+                Mark::Doubtful,
+                format!("{difference:.0} s ahead of this machine; {BY_NTP}"),
+            ),
             (true, false) => (
                 Mark::Doubtful,
-                format!("{:.0} s behind this machine", -difference),
+                format!("{:.0} s behind this machine; {BY_NTP}", -difference),
             ),
         };
         exam.step("clock", mark, None, detail);

@@ -101,8 +101,8 @@ pub(crate) struct Drop {
 
 /// Apply the migrations that were not applied yet, or take some back
 ///
-/// They are in migrations/BACKEND.CONNECTION/, as VERSION_NAME.sql, or VERSION_NAME.up.sql and .down.sql. Two at once are
-/// safe: each is applied once.
+/// They are in migrations/BACKEND.CONNECTION/, as VERSION_NAME.sql, or VERSION_NAME.up.sql and .down.sql; for MongoDB as
+/// .json or .toml. Two at once are safe: each is applied once.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -133,7 +133,7 @@ pub(crate) struct Migrate {
 /// Write the fixtures: rows, documents, entries
 ///
 /// They are in fixtures/BACKEND.CONNECTION/, as GROUP-NAME.toml, .json, .csv or .sql, and are written by ascending group.
-/// A file that was filled before is an error without --replace.
+/// A file that was filled before is left alone; when there is no other, it is an error without --replace.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

@@ -81,6 +81,7 @@ async fn each_fault_has_its_step_and_its_next_one() {
         word(&object, "message").contains("`PASSWORD` is not set"),
         "{object:#}"
     );
+    assert!(word(&object, "next").starts_with("set it"), "{object:#}");
 
     // An account that may see every database: else the server says that access is denied.
     shop.server
@@ -91,6 +92,10 @@ async fn each_fault_has_its_step_and_its_next_one() {
     assert_eq!(
         (failed(&object), word(&object, "kind"), status),
         ("database", "unknown-database", 78),
+        "{object:#}"
+    );
+    assert!(
+        word(&object, "next").starts_with("`dbreg create mysql.main`"),
         "{object:#}"
     );
 

@@ -1,5 +1,6 @@
 //! What `dbreg` says of servers that are there, and of servers that are not.
 
+mod clock;
 mod doctor;
 mod faults;
 mod ping;

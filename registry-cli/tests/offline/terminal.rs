@@ -44,6 +44,11 @@ fn no_color_and_a_dumb_terminal_have_none() {
             text.contains("CONNECTION  ") && !text.contains('\x1b'),
             "{variable:?}: {text:?}"
         );
+        let text = shown("check wrong.toml", &databases(), &[variable], "");
+        assert!(
+            text.contains("error[") && !text.contains('\x1b'),
+            "{variable:?}: {text:?}"
+        );
     }
     // Empty, it says nothing.
     assert!(shown(LIST, &databases(), &[("NO_COLOR", "")], "").contains('\x1b'));

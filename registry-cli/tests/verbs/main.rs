@@ -3,6 +3,7 @@
 mod mysql;
 mod newcomer;
 mod others;
+mod partial;
 #[path = "../live/program.rs"]
 mod program;
 mod protection;

@@ -5,7 +5,7 @@ use registry_dev::Kind;
 
 #[tokio::test]
 async fn from_nothing_to_databases_that_are_well() {
-    for kind in [Kind::MySql, Kind::Memcached] {
+    for kind in [Kind::MySql, Kind::Postgres, Kind::Memcached] {
         assert!(
             registry_dev::is_installed(kind),
             "{}",
@@ -15,12 +15,16 @@ async fn from_nothing_to_databases_that_are_well() {
     let project = Project::new("");
     std::fs::remove_file(project.path().join("databases.toml")).unwrap();
     let output = project
-        .dbreg(&["init", "--backend", "mysql,memcached,sqlite"], &[])
+        .dbreg(&["init", "--backend", "mysql,memcached,sqlite,postgres"], &[])
         .await;
     assert!(output.status.success(), "{}", text(&output));
     for (path, content) in [
         (
             "migrations/mysql.main/1_notes.sql",
+            "CREATE TABLE notes (id INT PRIMARY KEY, what TEXT);",
+        ),
+        (
+            "migrations/postgres.main/1_notes.sql",
             "CREATE TABLE notes (id INT PRIMARY KEY, what TEXT);",
         ),
         (
@@ -39,8 +43,9 @@ async fn from_nothing_to_databases_that_are_well() {
         project.write(path, content);
     }
     // One server for the whole of it.
-    let script =
-        "set -e; \"$PROGRAM\" build; \"$PROGRAM\" migrate --status; \"$PROGRAM\" doctor; \"$PROGRAM\" list";
+    let commands = ["build", "rebuild", "build", "migrate --status", "doctor", "list"];
+    let commands = commands.map(|command| format!("\"$PROGRAM\" {command}"));
+    let script = format!("set -e; {}", commands.join("; "));
     let path = std::env::var("PATH").unwrap();
     let variables = [
         ("PATH", path.as_str()),
@@ -48,12 +53,13 @@ async fn from_nothing_to_databases_that_are_well() {
         ("HOME", project.path().to_str().unwrap()),
     ];
     let output = project
-        .dbreg(&["dev", "--", "sh", "-c", script], &variables)
+        .dbreg(&["dev", "--", "sh", "-c", &script], &variables)
         .await;
     let words = text(&output);
     assert!(output.status.success(), "{words}");
     for line in [
         "mysql.main\t1\tnotes\tapplied",
+        "postgres.main\t1\tnotes\tapplied",
         "sqlite.local\t1\tnotes\tapplied",
         "memcached.cache\tquery\tok\t",
         "mysql.main\tclock\tok\t",

@@ -113,8 +113,13 @@ async fn each_verb_leaves_what_it_says() {
     assert_eq!(run(&project, &["rebuild"]).await.1, 0);
     assert_eq!(users(folder).await, everybody);
 
+    let (plan, _) = object(&project, &["drop", "--dry-run"]).await;
+    let details = |plan: &Value| plan["connections"][0]["steps"][0]["details"].clone();
+    assert_eq!(details(&plan).as_array().map(Vec::len), Some(1), "{plan:#}");
     assert_eq!(run(&project, &["drop"]).await.1, 0);
     assert!(!folder.join("app.db").exists());
+    let (plan, _) = object(&project, &["drop", "--dry-run"]).await;
+    assert_eq!(details(&plan), serde_json::json!([]), "nothing is left to drop");
     assert_eq!(run(&project, &["create"]).await.1, 0);
     assert!(folder.join("app.db").exists());
 }
@@ -195,7 +200,7 @@ async fn a_partial_failure_names_what_was_done_and_can_be_run_again() {
         "migrations/sqlite.other/1_a.sql",
         "CREATE TABLE a (id INTEGER);\n",
     );
-    let (report, code) = object(&project, &["build", "--replace"]).await;
+    let (report, code) = object(&project, &["build"]).await;
     assert_eq!((&report["success"], code), (&Value::Bool(true), 0), "{report:#}");
     assert_eq!(users(project.path()).await.map(|names| names.len()), Some(2));
 }
@@ -212,4 +217,11 @@ async fn a_wrong_name_is_answered_with_the_nearest_right_one() {
     assert!(words.contains("exact name") && code == 2, "{words}");
     let (words, code) = run(&project, &["create", "--profile", "live"]).await;
     assert!(words.contains("profile") && code == 78, "{words}");
+    for option in ["--root", "--migrations"] {
+        let (words, code) = run(&project, &["migrate", option, "nowhere"]).await;
+        assert_eq!(
+            (words.as_str(), code),
+            ("dbreg: there is no folder `nowhere`\n", 2)
+        );
+    }
 }

@@ -1,5 +1,6 @@
 //! What the verbs are to work on: the shape, the values at start, the folders, the selection, the permissions.
 
+use super::steps::Reach;
 use super::subject::{self, Subject};
 use super::verb::MigrateTo;
 use super::{Tasks, selection};
@@ -68,6 +69,11 @@ impl Options {
         let migrations = self.migrations.clone();
         let migrations = migrations.unwrap_or_else(|| self.root.join("migrations"));
         [migrations, self.root.join("fixtures")]
+    }
+
+    /// How far a step that removes data may go.
+    pub(crate) fn reach(&self) -> Reach {
+        if self.all_keys { Reach::AllKeys } else { Reach::Own }
     }
 
     /// The folder of fixtures of a connection: `fixtures/mysql.main`.

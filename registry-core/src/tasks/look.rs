@@ -102,9 +102,18 @@ impl Tasks {
             self.read_folders(&mut looked, &*works, steps)
                 .await
                 .map_err(Objection::Failed)?;
-            self.wait_for(subject, &*works, observe)
-                .await
-                .map_err(Objection::Failed)?;
+            let mut objections = steps
+                .iter()
+                .filter_map(|step| works.objects(*step, self.options.reach()));
+            if let Some(error) = objections.next() {
+                return Err(Objection::Failed(error));
+            }
+            let fixtures = looked.fixtures.len();
+            if steps.iter().any(|step| works.asks(*step, fixtures)) {
+                self.wait_for(subject, &*works, observe)
+                    .await
+                    .map_err(Objection::Failed)?;
+            }
             if destroys {
                 let asked = protection::by_mark(subject, &*works, known);
                 return within(subject.connect_timeout, asked, Objection::Failed).await;
@@ -219,10 +228,12 @@ impl Tasks {
                 }
             }
             let details = match step {
+                step if !works.asks(*step, one.fixtures.len()) => Vec::new(),
                 Step::Create if !steps.contains(&Step::Drop) && is_there(subject, &**works).await => {
                     Vec::new()
                 }
                 Step::Create => vec![format!("create {}", row.target)],
+                Step::Drop if is_missing(subject, &**works).await => Vec::new(),
                 Step::Drop => vec![format!("drop {} and all that is in it", row.target)],
                 Step::Clear => vec![format!("remove all data of {}", row.target)],
                 Step::Purge => vec![format!("remove all structure and data of {}", row.target)],
@@ -251,6 +262,12 @@ impl Subject {
 async fn is_there(subject: &Subject, works: &dyn Steps) -> bool {
     let asked = within(subject.connect_timeout, works.mark(), |error| error).await;
     matches!(asked, Ok(Marked::Unmarked | Marked::As(_)))
+}
+
+/// Whether the database is known not to exist.
+async fn is_missing(subject: &Subject, works: &dyn Steps) -> bool {
+    let asked = within(subject.connect_timeout, works.mark(), |error| error).await;
+    matches!(asked, Ok(Marked::NoDatabase))
 }
 
 /// The state of migrations, unless it is one that `migrate` would stop at.

@@ -8,6 +8,10 @@ use std::path::{Path, PathBuf};
 /// The most that a migration may hold.
 const FILE_LIMIT: u64 = 16 * 1024 * 1024;
 
+/// What migrations of any backend are written in, and what one would write those of MongoDB in. In the folder of a backend
+/// that has others, such a file is a slip of the pen: nobody would ever apply it.
+const EXTENSIONS: [&str; 4] = ["sql", "json", "toml", "js"];
+
 /// The migrations of one connection, by ascending version.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Migrations {
@@ -58,8 +62,8 @@ struct Draft {
     down: Option<Script>,
 }
 
-/// Reads the folder of a connection. A folder that does not exist has no migrations. Files of other extensions, and
-/// those whose name begins with a dot, are not looked at.
+/// Reads the folder of a connection. A folder that does not exist has no migrations. Files whose name begins with a dot,
+/// and those that cannot be meant as migrations, are not looked at.
 ///
 /// # Errors
 /// Every mistake, a text each, with the path of its file.
@@ -111,8 +115,21 @@ fn read_file(path: &Path, formats: &[&str], drafts: &mut BTreeMap<i64, Draft>) -
     };
     let extension = path.extension().and_then(|extension| extension.to_str());
     let extension = extension.unwrap_or_default().to_ascii_lowercase();
-    if file_name.starts_with('.') || !formats.contains(&extension.as_str()) {
+    if file_name.starts_with('.') {
         return Ok(());
+    }
+    if !formats.contains(&extension.as_str()) {
+        let has_version = |name: &str| {
+            let digits = name.split_once('_').map_or("", |(digits, _)| digits);
+            !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+        };
+        let is_meant = EXTENSIONS.contains(&extension.as_str()) && has_version(file_name);
+        // Where there is nothing to migrate, that is what is told.
+        return if is_meant && !formats.is_empty() {
+            Err(misplaced(path, &extension, formats))
+        } else {
+            Ok(())
+        };
     }
     let stem = &file_name[..file_name.len() - extension.len() - 1];
     let (stem, part) = match (stem.strip_suffix(".up"), stem.strip_suffix(".down")) {
@@ -154,6 +171,16 @@ fn read_file(path: &Path, formats: &[&str], drafts: &mut BTreeMap<i64, Draft>) -
         draft.name = name.replace('_', " ");
     }
     Ok(())
+}
+
+/// What is wrong with a migration that is written as those of another backend are.
+fn misplaced(path: &Path, extension: &str, formats: &[&str]) -> String {
+    let shown = path.display();
+    let formats: Vec<String> = formats.iter().map(|format| format!("`.{format}`")).collect();
+    format!(
+        "{shown}: expected a migration in {}, found `.{extension}`, which nobody would apply here",
+        formats.join(" or ")
+    )
 }
 
 impl Draft {
@@ -237,6 +264,9 @@ mod tests {
             "9_first.down.sql",
             "README.md",
             ".12_hidden.sql",
+            "11_old.sql~",
+            "11_old.sql.bak",
+            "schema.json",
         ])
         .unwrap();
         let list: Vec<_> = found
@@ -254,6 +284,18 @@ mod tests {
         assert_eq!(found.get(10).unwrap().name, "later one");
         assert!(found.get(11).is_none());
         assert_eq!(found.last_version(), 10);
+    }
+
+    #[test]
+    fn one_that_is_written_as_for_another_backend_is_not_passed_over() {
+        let folder = folder(&["1_a.sql"]);
+        let path = folder.path().join("1_a.sql");
+        let expected =
+            "expected a migration in `.json` or `.toml`, found `.sql`, which nobody would apply here";
+        let mistakes = read_folder(folder.path(), &["json", "toml"]).unwrap_err();
+        assert_eq!(mistakes, [format!("{}: {expected}", path.display())]);
+        assert_eq!(read(&["2_b.js"]).unwrap_err().len(), 1);
+        assert!(read_folder(folder.path(), &[]).unwrap().list.is_empty());
     }
 
     #[test]

@@ -44,6 +44,8 @@ pub struct StepRow {
     pub details: Vec<String>,
     /// How long it took.
     pub elapsed: Duration,
+    /// Whether all that a `fill` had to write was written before.
+    pub(super) before: bool,
 }
 
 /// What became of a step.

@@ -4,7 +4,7 @@ use super::event::{Event, Observer};
 use super::look::{Looked, file_name};
 use super::protection::{self, Objection};
 use super::report::{StepOutcome, StepRow, TasksReport, TasksRow};
-use super::steps::{Done, Filled, Mark, Marked, Reach, Refill, Steps, Tell};
+use super::steps::{Done, Filled, Mark, Marked, Refill, Steps, Tell};
 use super::verb::{MigrateTo, Step, Verb};
 use super::{Tasks, fixture::Fixture};
 use crate::error::Error;
@@ -57,6 +57,7 @@ impl Tasks {
                 .collect();
             done.sort_by_key(|(at, _)| *at);
             rows.extend(done.into_iter().map(|(_, row)| row));
+            settle(verb, &mut rows, observe);
         }
         TasksReport {
             verb,
@@ -138,30 +139,28 @@ impl Tasks {
                 format!("not done within {limit:?}"),
             ))),
         };
+        let before = matches!(&outcome, Ok(done) if done.before);
         let outcome = match outcome {
-            Ok(Done { words, changed: true }) => StepOutcome::Done(words),
-            Ok(Done {
-                words,
-                changed: false,
-            }) => StepOutcome::Unchanged(words),
+            Ok(done) if done.changed => StepOutcome::Done(done.words),
+            Ok(done) => StepOutcome::Unchanged(done.words),
             Err(Objection::Refused(refusal)) => StepOutcome::Refused(refusal),
             Err(Objection::Failed(error)) => {
                 StepOutcome::Failed(error.connection_named(connection()).during(step.name()))
             }
         };
         let elapsed = started.elapsed();
-        observe(Event::Ended {
-            connection: connection(),
-            step,
-            outcome: outcome.clone(),
-            elapsed,
-        });
-        StepRow {
+        let row = StepRow {
             step,
             outcome,
             details: details.into_inner().unwrap_or_else(PoisonError::into_inner),
             elapsed,
+            before,
+        };
+        // What was done before is an error or not by what becomes of the others: it is told when that is known.
+        if !before {
+            observe(ended(connection(), &row));
         }
+        row
     }
 
     async fn perform(
@@ -175,11 +174,7 @@ impl Tasks {
             // Asked again, because the steps before may have taken long: what is read now is what counts.
             protection::by_mark(one.subject, steps, &self.options.known_to_destroy).await?;
         }
-        let reach = if self.options.all_keys {
-            Reach::AllKeys
-        } else {
-            Reach::Own
-        };
+        let reach = self.options.reach();
         let to = self.options.to;
         let done = match step {
             Step::Create => steps.create().await,
@@ -279,8 +274,7 @@ impl Tasks {
             return Ok(Done::nothing(format!("{already}; a script is not run again")));
         }
         if written == 0 {
-            let help = "write `--replace` to fill them again, or `refill` to clear everything first";
-            return Err(Error::new(ErrorKind::Config, already.join(", ")).help(help));
+            return Ok(Done::before(already.join(", ")));
         }
         let files = |count: usize| {
             if count == 1 {
@@ -294,6 +288,37 @@ impl Tasks {
             words += &format!("; {} filled before", files(already.len()));
         }
         Ok(Done::changed(words))
+    }
+}
+
+/// Decides what a `fill` is that found everything filled. Of a `build` it is done, as the steps before it are that were
+/// done before. Of the verb `fill` it is an error when it is so on every connection with fixtures: then there was nothing
+/// to run it for. Else it goes on where an earlier one stopped.
+fn settle(verb: Verb, rows: &mut [TasksRow], observe: Observer<'_>) {
+    let in_vain = verb == Verb::Fill
+        && rows
+            .iter()
+            .flat_map(|row| &row.steps)
+            .all(|step| matches!(step.outcome, StepOutcome::Unchanged(_)));
+    for row in rows {
+        for step in row.steps.iter_mut().filter(|step| step.before) {
+            if in_vain {
+                let help = "write `--replace` to fill them again, or `refill` to clear everything first";
+                let error = Error::new(ErrorKind::Config, step.outcome.words()).help(help);
+                let error = error.connection_named(row.connection.clone());
+                step.outcome = StepOutcome::Failed(error.during(step.step.name()));
+            }
+            observe(ended(row.connection.clone(), step));
+        }
+    }
+}
+
+fn ended(connection: String, row: &StepRow) -> Event {
+    Event::Ended {
+        connection,
+        step: row.step,
+        outcome: row.outcome.clone(),
+        elapsed: row.elapsed,
     }
 }
 
@@ -364,6 +389,7 @@ fn objected(step: Step, objection: &Objection) -> StepRow {
         outcome,
         details: Vec::new(),
         elapsed: Duration::ZERO,
+        before: false,
     }
 }
 
@@ -373,5 +399,6 @@ fn not_begun(step: Step, because: String) -> StepRow {
         outcome: StepOutcome::NotBegun(because),
         details: Vec::new(),
         elapsed: Duration::ZERO,
+        before: false,
     }
 }

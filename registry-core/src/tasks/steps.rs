@@ -2,7 +2,7 @@
 
 use super::fixture::Fixture;
 use super::migrations::Migrations;
-use super::verb::MigrateTo;
+use super::verb::{MigrateTo, Step};
 use crate::error::Error;
 use futures_util::future::BoxFuture;
 use std::fmt;
@@ -25,6 +25,17 @@ pub(crate) trait Steps: fmt::Debug + Send + Sync {
 
     /// Whether fixtures may be `.sql` files.
     fn takes_sql_fixtures(&self) -> bool;
+
+    /// Whether a step asks the server at all, with so many files of fixtures. A server that is away stops no step that
+    /// has nothing to do there.
+    fn asks(&self, _step: Step, _fixtures: usize) -> bool {
+        true
+    }
+
+    /// Why a step cannot be, as far as that is known without the server.
+    fn objects(&self, _step: Step, _reach: Reach) -> Option<Error> {
+        None
+    }
 
     /// One look at the server, by a login; the database may be missing.
     fn ready(&self) -> BoxFuture<'_, Result<(), Error>>;
@@ -84,19 +95,30 @@ pub(crate) struct Done {
     pub(crate) words: String,
     /// False when there was nothing to do.
     pub(crate) changed: bool,
+    /// Whether that is because all of it was done before, by a run of the same step: `fill` alone remembers it.
+    pub(crate) before: bool,
 }
 
 impl Done {
     pub(crate) fn changed(words: impl Into<String>) -> Self {
-        let words = words.into();
-        Self { words, changed: true }
+        Self {
+            changed: true,
+            ..Self::nothing(words)
+        }
     }
 
     pub(crate) fn nothing(words: impl Into<String>) -> Self {
-        let words = words.into();
         Self {
-            words,
+            words: words.into(),
             changed: false,
+            before: false,
+        }
+    }
+
+    pub(crate) fn before(words: impl Into<String>) -> Self {
+        Self {
+            before: true,
+            ..Self::nothing(words)
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::secret;
 use crate::startup::Prepared;
 use crate::tasks::{
     Content, Done, Filled, Fixture, Mark, Marked, MigrateTo, MigrationStatus, Migrations, Reach, Refill,
-    Steps, Tell, spelled,
+    Step, Steps, Tell, spelled,
 };
 use entry::Entry;
 use futures_util::FutureExt as _;
@@ -66,13 +66,7 @@ impl MemcachedTasks {
         if self.prefix.is_empty() {
             return match reach {
                 Reach::AllKeys => self.flush().await,
-                Reach::Own => {
-                    let label = format!("{}.{}", self.connection.backend, self.connection.name);
-                    let message = "it has no `prefix`, and others may have keys on the same server";
-                    Err(Error::new(ErrorKind::Config, message).help(format!(
-                        "write a `prefix` under [{label}], or `--all-keys` to remove every key of the server"
-                    )))
-                }
+                Reach::Own => Err(self.without_prefix()),
             };
         }
         let sweeps = self
@@ -90,6 +84,14 @@ impl MemcachedTasks {
             1 => Done::changed(format!("removed 1 key that begins with `{prefix}`")),
             many => Done::changed(format!("removed {many} keys that begin with `{prefix}`")),
         })
+    }
+
+    fn without_prefix(&self) -> Error {
+        let label = format!("{}.{}", self.connection.backend, self.connection.name);
+        let message = "it has no `prefix`, and others may have keys on the same server";
+        Error::new(ErrorKind::Config, message).help(format!(
+            "write a `prefix` under [{label}], or `--all-keys` to remove every key of the server"
+        ))
     }
 
     async fn flush(&self) -> Result<Done, Error> {
@@ -127,6 +129,20 @@ impl Steps for MemcachedTasks {
 
     fn takes_sql_fixtures(&self) -> bool {
         false
+    }
+
+    fn asks(&self, step: Step, fixtures: usize) -> bool {
+        match step {
+            Step::Create | Step::Migrate | Step::Revert => false,
+            Step::Drop => !self.prefix.is_empty(),
+            Step::Fill => fixtures > 0,
+            Step::Clear | Step::Purge => true,
+        }
+    }
+
+    fn objects(&self, step: Step, reach: Reach) -> Option<Error> {
+        let removes = matches!(step, Step::Clear | Step::Purge);
+        (removes && reach == Reach::Own && self.prefix.is_empty()).then(|| self.without_prefix())
     }
 
     fn ready(&self) -> BoxFuture<'_, Result<(), Error>> {
@@ -230,6 +246,14 @@ async fn fill(cache: &Memcached, entries: &[Entry], policy: Refill) -> Result<Fi
     }
     let taken = entries.iter().find(|entry| found.contains_key(&entry.key));
     let rows = Some(entries.len() as u64);
+    let is_there = |entry: &Entry| found.get(&entry.key) == Some(&entry.value);
+    if policy == Refill::Never && !entries.is_empty() && entries.iter().all(is_there) {
+        // Nothing records it: whoever wrote them, there is nothing left to write.
+        return Ok(Filled::Already {
+            at: "before".to_owned(),
+            changed: false,
+        });
+    }
     match (policy, taken) {
         (Refill::Never, Some(taken)) => Err(taken.has_a_value()),
         (Refill::Never, None) => {

@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::kind::ErrorKind;
 use crate::tasks::{
     Done, ENVIRONMENT, Filled, Fixture, METADATA, Mark, Marked, MigrateTo, MigrationStatus, Migrations,
-    PROTECTED, Reach, Refill, Steps, Tell,
+    PROTECTED, Reach, Refill, Step, Steps, Tell,
 };
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -120,6 +120,10 @@ impl Steps for MongoDbTasks {
 
     fn takes_sql_fixtures(&self) -> bool {
         false
+    }
+
+    fn asks(&self, step: Step, _fixtures: usize) -> bool {
+        step != Step::Create
     }
 
     fn ready(&self) -> BoxFuture<'_, Result<(), Error>> {
