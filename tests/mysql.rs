@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test states its expectations by panicking")]
 
 use dbreg::sqlx;
-use dbreg::{DbRegistry, ErrorKind, MySql, State};
+use dbreg::{DbRegistry, Error, ErrorKind, MySql, State};
 use registry_dev::{MySqlOptions, MySqlServer};
 use std::time::{Duration, Instant};
 
@@ -111,10 +111,15 @@ async fn is_an_executor_and_gives_transactions() {
 async fn records_errors_once_with_kind_and_operation() {
     let server = server().await;
     let db = connect(&server).await;
-    sqlx::query("select * from missing")
+    let missing = sqlx::query("select * from missing")
         .execute(&db.mysql.main)
         .await
         .unwrap_err();
+    let next = Error::from(missing).next_step().map(str::to_owned);
+    assert!(
+        next.as_ref().is_some_and(|step| step.contains("`dbreg build`")),
+        "{next:?}"
+    );
     let error = db
         .mysql
         .main

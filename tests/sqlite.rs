@@ -1,7 +1,7 @@
 //! SQLite: the method set, `:memory:`, a folder that does not exist.
 
 use dbreg::sqlx;
-use dbreg::{DbRegistry, ErrorKind, Outcome, State};
+use dbreg::{DbRegistry, Error, ErrorKind, Outcome, State};
 
 #[derive(DbRegistry)]
 #[registry(toml = r#"
@@ -78,6 +78,23 @@ async fn a_domain_error_is_a_value() {
     let db = App::connect().await.unwrap();
     buy(&db.sqlite.memory).await.unwrap();
     assert_eq!(db.sqlite.memory.errors().total, 0);
+}
+
+#[tokio::test]
+async fn a_table_that_is_missing_is_told_with_what_makes_it() {
+    let db = App::connect().await.unwrap();
+    let next_step = async |sql: &'static str| {
+        let error = sqlx::query(sql).execute(&db.sqlite.memory).await.unwrap_err();
+        Error::from(error).next_step().map(str::to_owned)
+    };
+    let missing = next_step("select * from missing").await;
+    assert!(
+        missing
+            .as_ref()
+            .is_some_and(|step| step.contains("`dbreg build`")),
+        "{missing:?}"
+    );
+    assert_eq!(next_step("selec 1").await, None);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use crate::orders;
 use dbreg::{CacheModel as _, Error, WriteToken};
 
 /// Where a summary came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     Cache,
     Database,

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::path::Path;
 
-/// What fits the columns of `schema.sql`, and never overflows a sum of cents.
+/// What fits the columns of `migrations/mysql.main`, and never overflows a sum of cents.
 const NAME_LIMIT: usize = 80;
 const NUMBER_LIMIT: i64 = 1_000_000;
 const LINES_LIMIT: usize = 1_000;

@@ -3,8 +3,17 @@
 //! ```text
 //! cargo demo                                # on throw-away servers
 //! cargo demo --fleet                        # on three memcached hosts and a MySQL that replicates
+//! cargo test --example shop --all-features  # the tests of it, in `tests.rs`
+//! ```
+//!
+//! On servers of your own, where `DBREG_…` variables or a file that `DBREG_CONFIG` names lead it:
+//!
+//! ```text
+//! dbreg build                               # creates, migrates and fills, as migrations/ and fixtures/ say
 //! cargo run --example shop --features mysql,mongodb,memcached,sea-orm -- examples/shop/sample.jsonl
 //! ```
+//!
+//! It creates no table itself. A service that is to bring its tables along says `App::builder().migrate(true)` at its start.
 //!
 //! Exit status: 0 done, 1 an operation failed, 2 the input is wrong, 69 or 78 the databases are not to be had.
 
@@ -15,9 +24,11 @@ mod events;
 mod input;
 mod model;
 mod orders;
+#[cfg(all(test, feature = "test"))]
+mod tests;
 
 use cache::Source;
-use dbreg::{DbRegistry, Error, sqlx};
+use dbreg::{DbRegistry, Error, WriteToken, sqlx};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -27,6 +38,9 @@ struct App;
 
 /// Of the input, as that of other command lines.
 const EXIT_USAGE: u8 = 2;
+
+/// How many of the earlier orders are shown.
+const EARLIER: u64 = 3;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -58,8 +72,11 @@ async fn main() -> ExitCode {
 }
 
 async fn work(db: &AppRegistry, orders: &[input::Order]) -> Result<(), Error> {
-    orders::create_tables(db).await?;
-    db.mongodb.logs.sync_indexes::<model::Event>().await?;
+    // What fixtures or an earlier run left. On databases that nobody prepared this says what does.
+    let written = db.mysql.main.write_token().await?;
+    for number in orders::latest(db, EARLIER).await? {
+        show(db, number, &written).await?;
+    }
     for order in orders {
         let number = orders::place(db, order).await?;
         cache::forget(db, number).await;
@@ -72,16 +89,7 @@ async fn work(db: &AppRegistry, orders: &[input::Order]) -> Result<(), Error> {
 
         // The first look goes to MySQL, a replica if there is one, and the second is answered by memcached.
         for _ in 0..2 {
-            let (summary, source) = cache::summary(db, number, &written).await?;
-            let source = match source {
-                Source::Cache => format!("from memcached at {}", cache::host(db, number)?),
-                Source::Database => "from MySQL".to_owned(),
-            };
-            let (euros, cents) = (summary.cents / 100, summary.cents % 100);
-            println!(
-                "order {number}: {}, {} articles, {euros}.{cents:02}; {source}",
-                summary.customer, summary.articles
-            );
+            show(db, number, &written).await?;
         }
         events::write(db, "shown", number).await?;
         let happened = events::of_order(db, number).await?;
@@ -89,6 +97,21 @@ async fn work(db: &AppRegistry, orders: &[input::Order]) -> Result<(), Error> {
     }
     look_up(db).await?;
     fail(db).await
+}
+
+/// Says what an order is, and where that is from.
+async fn show(db: &AppRegistry, number: i64, written: &WriteToken) -> Result<(), Error> {
+    let (summary, source) = cache::summary(db, number, written).await?;
+    let source = match source {
+        Source::Cache => format!("from memcached at {}", cache::host(db, number)?),
+        Source::Database => "from MySQL".to_owned(),
+    };
+    let (euros, cents) = (summary.cents / 100, summary.cents % 100);
+    println!(
+        "order {number}: {}, {} articles, {euros}.{cents:02}; {source}",
+        summary.customer, summary.articles
+    );
+    Ok(())
 }
 
 /// The dynamic side, for tools that do not know the names while they are compiled.

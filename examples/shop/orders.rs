@@ -3,17 +3,15 @@
 use crate::AppRegistry;
 use crate::input;
 use crate::model::{Line, Order, Summary, line, order};
-use dbreg::sea_orm::{ColumnTrait as _, NotSet, QueryFilter as _, Set};
-use dbreg::{Error, ErrorKind, WriteToken, sqlx};
+use dbreg::sea_orm::{ColumnTrait as _, NotSet, QueryFilter as _, QueryOrder as _, QuerySelect as _, Set};
+use dbreg::{Error, ErrorKind, WriteToken};
 
-pub(crate) async fn create_tables(db: &AppRegistry) -> Result<(), Error> {
-    db.mysql
-        .main
-        .process(async |pool| {
-            sqlx::raw_sql(include_str!("schema.sql")).execute(&pool).await?;
-            Ok(())
-        })
-        .await
+/// The numbers of the latest orders, the oldest first.
+pub(crate) async fn latest(db: &AppRegistry, limit: u64) -> Result<Vec<i64>, Error> {
+    let orders = db.mysql.main.find::<Order>();
+    let orders = orders.order_by_desc(order::Column::Number).limit(limit);
+    let numbers = orders.all().await?.into_iter().map(|order| order.number);
+    Ok(numbers.rev().collect())
 }
 
 /// Writes the order and its lines, or nothing at all; gives the order's number.

@@ -7,6 +7,7 @@ use registry_core::tasks::{Tasks, TasksBuilder, Verb};
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -252,7 +253,13 @@ impl Place {
         let Some(first) = labels.next() else {
             return Ok(None);
         };
-        let mut builder = TasksBuilder::of::<R>().root(test.root).step_deadline(STEP);
+        // Who asks for neither migrations nor fixtures does not look at those of the crate: they may be another registry's,
+        // with connections that this one does not have.
+        let root = match test.prepare {
+            Prepare::Nothing => self.folder.path(),
+            Prepare::Migrate | Prepare::Fill => Path::new(test.root),
+        };
+        let mut builder = TasksBuilder::of::<R>().root(root).step_deadline(STEP);
         if let Some(profile) = test.profile {
             builder = builder.profile(profile);
         }

@@ -5,7 +5,7 @@ mod kinds;
 mod tls;
 
 use dbreg::sqlx;
-use dbreg::{DbRegistry, ErrorKind, Postgres, State};
+use dbreg::{DbRegistry, Error, ErrorKind, Postgres, State};
 use registry_dev::PostgresServer;
 use std::time::Duration;
 
@@ -116,10 +116,15 @@ async fn is_an_executor_and_gives_transactions() {
 async fn records_errors_once_with_kind_and_operation() {
     let server = server().await;
     let db = connect(&server).await;
-    sqlx::query("select * from missing")
+    let missing = sqlx::query("select * from missing")
         .execute(&db.postgres.main)
         .await
         .unwrap_err();
+    let next = Error::from(missing).next_step().map(str::to_owned);
+    assert!(
+        next.as_ref().is_some_and(|step| step.contains("`dbreg build`")),
+        "{next:?}"
+    );
     let error = db
         .postgres
         .main

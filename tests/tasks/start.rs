@@ -227,7 +227,9 @@ async fn a_folder_that_is_missing_or_that_nobody_reads_stops_the_start() {
 #[test]
 fn verbs_and_starts_can_be_spawned() {
     fn is_send<T: Send>(_: T) {}
-    let tasks = TasksBuilder::of::<AppRegistry>().build().unwrap();
+    let scene = folder();
+    let tasks = TasksBuilder::of::<AppRegistry>().root(scene.path("."));
+    let tasks = tasks.build().unwrap();
     is_send(tasks.run(Verb::Build, |_| {}));
     is_send(tasks.plan(Verb::Build));
     is_send(tasks.migration_status());

@@ -118,9 +118,11 @@ async fn migrations_are_applied(db: AppRegistry) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
-/// Without memcached, which has fixtures of its own.
+/// Fixtures in every backend. Two tests that are filled with the same at the same time do not find it there already.
 mod filled {
+    use dbreg::mongodb::bson::{Document, doc};
     use dbreg::{DbRegistry, sqlx};
+    use std::sync::Barrier;
 
     #[derive(DbRegistry)]
     #[registry(toml = r#"
@@ -132,12 +134,17 @@ mod filled {
     username = "shop"
     [sqlite.local]
     path = "data/app.db"
+    [mongodb.logs]
+    connections = [{ host = "m1.invalid" }, { host = "m2.invalid" }]
+    db = "logs"
+    [memcached.cache]
+    connections = [{ host = "c1.invalid" }, { host = "c2.invalid", weight = 3 }]
+    prefix = "shop:"
     "#)]
     #[expect(dead_code, reason = "tests open its registry")]
     struct App;
 
-    #[dbreg::test(fill, root = "tests/testing")]
-    async fn fixtures_are_there(db: AppRegistry) {
+    async fn look(db: &AppRegistry) {
         let names = "select name from goods";
         let in_postgres: Vec<String> = sqlx::query_scalar(names)
             .fetch_all(&db.postgres.main)
@@ -152,6 +159,50 @@ mod filled {
             (in_mysql, in_postgres, in_sqlite),
             (vec!["tea".into()], vec!["tea".into()], vec!["tea".into()])
         );
+        let events = db.mongodb.logs.collection::<Document>("events");
+        assert_eq!(events.count_documents(doc! {}).await.unwrap(), 1);
+        let event = events.find_one(doc! { "n": 1 }).await.unwrap().unwrap();
+        let at = event.get_datetime("at").unwrap();
+        assert_eq!(at.try_to_rfc3339_string().unwrap(), "2026-01-05T09:12:00Z");
+        let cache = &db.memcached.cache;
+        let tea = cache.get("goods:tea").await.unwrap();
+        assert_eq!(tea.as_deref(), Some(br#"{"name":"tea"}"#.as_slice()));
+        let latest = cache.get("latest").await.unwrap();
+        assert_eq!(latest.as_deref(), Some(b"goods:tea".as_slice()));
+    }
+
+    #[test]
+    #[expect(
+        unnameable_test_items,
+        reason = "they are run from here, at once whatever the harness does"
+    )]
+    fn fixtures_are_there_for_each_test() {
+        static AT_ONCE: Barrier = Barrier::new(2);
+
+        /// What one test takes away is still there for the other.
+        async fn look_and_forget(db: &AppRegistry) {
+            AT_ONCE.wait();
+            look(db).await;
+            AT_ONCE.wait();
+            assert!(db.memcached.cache.delete("goods:tea").await.unwrap());
+            let events = db.mongodb.logs.collection::<Document>("events");
+            let deleted = events.delete_many(doc! {}).await.unwrap().deleted_count;
+            assert_eq!(deleted, 1);
+        }
+
+        #[dbreg::test(fill, root = "tests/testing")]
+        async fn one(db: &AppRegistry) {
+            look_and_forget(db).await;
+        }
+
+        #[dbreg::test(fill, root = "tests/testing")]
+        async fn two(db: &AppRegistry) {
+            look_and_forget(db).await;
+        }
+
+        let other = std::thread::spawn(one);
+        two();
+        other.join().unwrap();
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::app_registry;
 use serde::{Deserialize, Serialize};
 
-#[derive(Serialize, Deserialize, dbreg::Model)]
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize, dbreg::Model)]
 #[model(app_registry::memcached::cache, key = "order:{number}", expiry = "1m")]
 pub(crate) struct Summary {
     pub(crate) number: i64,

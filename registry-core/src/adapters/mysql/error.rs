@@ -1,5 +1,6 @@
 //! What a MySQL server answers, as a kind.
 
+use crate::adapters::sql::{NO_DATABASE, NO_TABLE};
 use crate::error::Error;
 use crate::kind::ErrorKind;
 
@@ -24,7 +25,8 @@ pub(crate) fn server_error(number: u16, message: &str) -> Error {
         }
         1820 | 1862 => error.help("the account's password has expired: set a new one on the server"),
         4151 => error.help("the account is locked: unlock it on the server"),
-        1049 => error.help("create the database, or mend `db`"),
+        1049 => error.help(NO_DATABASE),
+        1146 => error.help(NO_TABLE),
         3159 => error.help("the server wants TLS: write `tls = \"verify\"`"),
         // `--read-only`, and other options that forbid a statement.
         1290 if message.contains("read-only") || message.contains("read_only") => error.by_read_only_server(),

@@ -1,5 +1,6 @@
 //! What a PostgreSQL server answers, as a kind.
 
+use crate::adapters::sql::{NO_DATABASE, NO_TABLE};
 use crate::error::Error;
 use crate::kind::ErrorKind;
 
@@ -25,7 +26,8 @@ pub(crate) fn server_error(code: &str, message: &str) -> Error {
     let error = Error::new(kind, format!("{message} ({code})"));
     match code {
         "53300" => error.help("lower `pool.max`, the number of workers, or raise the server's limit"),
-        "3D000" => error.help("create the database, or mend `db`"),
+        "3D000" => error.help(NO_DATABASE),
+        "42P01" => error.help(NO_TABLE),
         "28000" if message.contains("no encryption") => {
             error.help("the server may want TLS: write `tls = \"verify\"`, or mend its pg_hba.conf")
         }

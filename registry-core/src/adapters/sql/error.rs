@@ -39,8 +39,25 @@ impl From<sqlx::Error> for Error {
     }
 }
 
+/// What to do about a database that a server does not have.
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+pub(crate) const NO_DATABASE: &str = "`dbreg build` makes it and prepares it; or mend `db`";
+
+/// What to do about a table that a database does not have: the likeliest cause is that nobody prepared it.
+pub(crate) const NO_TABLE: &str = "`dbreg build` prepares the database, `dbreg migrate` one that is protected; or mend the name of the table";
+
+/// Whether an SQLite file has no such table, which has no code of its own.
+fn is_missing_table(cause: &dyn DatabaseError) -> bool {
+    #[cfg(feature = "sqlite")]
+    if cause.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some() {
+        return cause.message().starts_with("no such table: ");
+    }
+    let _ = cause;
+    false
+}
+
 /// Whether another session has an SQLite file locked: `SQLITE_BUSY`, `SQLITE_LOCKED` and what extends them.
-fn is_busy(cause: &dyn sqlx::error::DatabaseError) -> bool {
+fn is_busy(cause: &dyn DatabaseError) -> bool {
     #[cfg(feature = "sqlite")]
     if cause.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some() {
         let code = cause.code().and_then(|code| code.parse::<u32>().ok());
@@ -71,7 +88,11 @@ pub(crate) fn server_error(cause: &dyn DatabaseError) -> Error {
     if let Some(postgres) = cause.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {
         return crate::adapters::postgres::server_error(postgres.code(), postgres.message());
     }
-    Error::new(ErrorKind::Operation, cause.message()).transient(is_busy(cause))
+    let error = Error::new(ErrorKind::Operation, cause.message()).transient(is_busy(cause));
+    match is_missing_table(cause) {
+        true => error.help(NO_TABLE),
+        false => error,
+    }
 }
 
 /// The error of a session that could not be made, with the cause and the next step. `place` is name and port; a socket

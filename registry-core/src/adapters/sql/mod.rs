@@ -19,7 +19,7 @@ mod transaction;
 mod watcher;
 
 #[cfg(any(feature = "mysql", feature = "postgres"))]
-pub(crate) use error::explain;
+pub(crate) use error::{NO_DATABASE, NO_TABLE, explain};
 pub(crate) use error::{as_driver_error, closed};
 #[cfg(feature = "mysql")]
 pub(crate) use executor::copy_of;

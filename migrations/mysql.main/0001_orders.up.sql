@@ -1,10 +1,10 @@
 -- The tables of the shop. Money is in cents. Names are compared by their characters alone: `cafe` is not `café`.
-create table if not exists shop_order (
+create table shop_order (
     number   bigint      not null auto_increment primary key,
     customer varchar(80) not null
 ) character set utf8mb4 collate utf8mb4_bin;
 
-create table if not exists shop_order_line (
+create table shop_order_line (
     order_number bigint      not null,
     product      varchar(80) not null,
     quantity     bigint      not null,

@@ -1,0 +1,2 @@
+drop table shop_order_line;
+drop table shop_order;
