@@ -13,7 +13,8 @@
 //! 2. A `host` has few sessions. A call that finds one at rest speaks on it (a `lease`); a call that finds none waits
 //!    in the `queue`.
 //! 3. A session that comes free with calls waiting gets a `runner`. It takes many of them as one `batch`: what changes
-//!    something first, then one `get` with all keys, one packet there and one back, and each call gets its part.
+//!    something first, then one `get` with all keys, one packet there and one back, and each call gets its part. A
+//!    `get_multi` of many keys fills a packet by itself: it waits for a session of its own, which goes from hand to hand.
 //! 4. A call that is dropped costs nothing: in the queue it is passed over, in a batch nobody takes its answer, and on a
 //!    lease the answer is read away before the session is used again.
 //! 5. A session that answers wrongly, late or not at all is ended, and what it owed is an error. A read that met the end of
