@@ -40,9 +40,17 @@ pub(crate) fn run(verbs: &Verbs) -> Result<u8, Failure> {
 fn tasks(request: &Request<'_>) -> Result<Tasks, Failure> {
     let common = request.common;
     // What somebody names is there: a slip must not pass for a project without migrations.
-    for folder in common.migrations.iter().chain([&common.root]) {
+    let root = (&common.root, "`--root` is the one with migrations/ and fixtures/");
+    let migrations = common.migrations.iter();
+    let migrations = migrations.map(|folder| {
+        (
+            folder,
+            "`--migrations` is the one with a folder for each connection",
+        )
+    });
+    for (folder, help) in migrations.chain([root]) {
         if !folder.is_dir() {
-            let message = format!("there is no folder `{}`", folder.display());
+            let message = format!("there is no folder `{}`; {help}", folder.display());
             return Err(Failure(exit::USAGE, Some(message)));
         }
     }

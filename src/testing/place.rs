@@ -214,7 +214,10 @@ impl Place {
             if let Some(tasks) = self.tasks::<R>(test, Verb::Drop)? {
                 let plan = tasks.plan(Verb::Drop).await;
                 if !plan.is_clear() {
-                    return Err(plan.to_string());
+                    return Err(format!(
+                        "{plan}\nhelp: a test makes databases of its own there, and drops them: the account must be \
+                         allowed to, and no connection be protected"
+                    ));
                 }
             }
             self.run_verb::<R>(test, Verb::Create).await?;

@@ -219,9 +219,7 @@ async fn a_wrong_name_is_answered_with_the_nearest_right_one() {
     assert!(words.contains("profile") && code == 78, "{words}");
     for option in ["--root", "--migrations"] {
         let (words, code) = run(&project, &["migrate", option, "nowhere"]).await;
-        assert_eq!(
-            (words.as_str(), code),
-            ("dbreg: there is no folder `nowhere`\n", 2)
-        );
+        let expected = format!("dbreg: there is no folder `nowhere`; `{option}` is the one with ");
+        assert!(words.starts_with(&expected) && code == 2, "{words}");
     }
 }
