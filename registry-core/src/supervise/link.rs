@@ -5,14 +5,13 @@ use super::notify;
 use std::ffi::OsString;
 use std::io::Read as _;
 use std::os::unix::net::UnixStream;
-use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Once, OnceLock};
 use std::time::Duration;
 use tokio::sync::watch;
 
 /// Whether this worker was asked to end.
-static ENDING: OnceLock<watch::Receiver<bool>> = OnceLock::new();
+pub(super) static ENDING: OnceLock<watch::Receiver<bool>> = OnceLock::new();
 
 /// The variable with the worker's number and its process, `3:4711`: whoever inherits it is not the worker.
 pub(crate) const WORKER: &str = "REGISTRY_WORKER";
@@ -23,15 +22,12 @@ pub(crate) const GRACE: &str = "REGISTRY_GRACE_MS";
 /// The variable with the number of workers in a row that failed before this one.
 pub(crate) const FAILURES: &str = "REGISTRY_FAILURES";
 
-/// How often a worker is to give signs of work when the master does not say how long silence may be.
-const SIGNS: Duration = Duration::from_secs(15);
-
 /// Where this process reports to.
 #[derive(Clone, Debug)]
 pub(crate) struct Link {
     pub(crate) number: usize,
     socket: OsString,
-    heartbeat: Option<Duration>,
+    pub(super) heartbeat: Option<Duration>,
     failures: u32,
 }
 
@@ -69,13 +65,8 @@ pub(crate) async fn ending() {
     std::future::pending().await
 }
 
-/// Whether this process is a worker that was asked to end.
-pub(crate) fn is_ending() -> bool {
-    ENDING.get().is_some_and(|ending| *ending.borrow())
-}
-
 /// How long this worker may take to end.
-fn grace() -> Duration {
+pub(super) fn grace() -> Duration {
     let grace = std::env::var(GRACE).ok().and_then(|grace| grace.parse().ok());
     Duration::from_millis(grace.unwrap_or(15_000))
 }
@@ -108,41 +99,6 @@ impl Link {
         }
     }
 
-    /// What a long work of the start comes to. The master hears meanwhile that this process is at work, from the very task
-    /// that does it, and waits. When the worker is asked to end, the work has half of the grace left: what is not done by
-    /// then is dropped, and gives nothing.
-    pub(crate) async fn at_work<T>(&self, what: &str, work: impl Future<Output = T>) -> Option<T> {
-        let silence = self.silence();
-        let mut signs = tokio::time::interval(silence / 3);
-        let over = async {
-            ending().await;
-            tokio::time::sleep(grace() / 2).await;
-        };
-        let (mut work, mut over) = (pin!(work), pin!(over));
-        loop {
-            tokio::select! {
-                biased;
-                done = &mut work => return Some(done),
-                () = &mut over => return None,
-                _ = signs.tick() => {
-                    let time = silence.as_micros();
-                    self.tell(&format!("EXTEND_TIMEOUT_USEC={time}\nSTATUS={what}"));
-                }
-            }
-        }
-    }
-
-    /// Says that the rest of the start takes this long at most.
-    pub(crate) fn needs(&self, time: Duration) {
-        let time = time.saturating_add(self.silence()).as_micros();
-        self.tell(&format!("EXTEND_TIMEOUT_USEC={time}\nSTATUS=connecting"));
-    }
-
-    /// How long it may be silent.
-    fn silence(&self) -> Duration {
-        self.heartbeat.unwrap_or(SIGNS).max(Duration::from_millis(3))
-    }
-
     /// Whether a failed start is told in full: of attempts in a row the 1st, the 2nd, the 4th, and so on. The master
     /// tells the cause whenever it is a new one.
     pub(crate) fn tells_report(&self) -> bool {
@@ -155,7 +111,7 @@ impl Link {
         self.tell(&format!("STATUS={causes}\nX_DBREG_HOSTS={hosts}\n"));
     }
 
-    fn tell(&self, lines: &str) {
+    pub(super) fn tell(&self, lines: &str) {
         if let Err(cause) = notify::send(&self.socket, lines) {
             tracing::debug!("the master does not listen: {cause}");
         }

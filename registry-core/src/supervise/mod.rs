@@ -22,6 +22,8 @@
 //! How it works: `machine` decides, without any process, clock or randomness of its own; `master` does what it says;
 //! `process` starts a worker in two stages, so that it ends with its master; `link` is what the worker tells.
 
+#[cfg(feature = "tasks")]
+pub(crate) mod at_work;
 mod control;
 mod event;
 mod folder;

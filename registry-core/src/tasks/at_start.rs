@@ -135,7 +135,7 @@ async fn attended<T>(migrations: impl Future<Output = T>) -> Option<T> {
 ))]
 pub(crate) fn may_begin(migration: &Migration) -> Result<(), Error> {
     #[cfg(all(feature = "supervise", unix))]
-    if crate::supervise::link::is_ending() {
+    if crate::supervise::at_work::is_ending() {
         let label = migration.label();
         let message = format!("the migration {label} was not begun: the worker was asked to end");
         return Err(Error::new(ErrorKind::Closed, message).help("the next start goes on with it"));

@@ -54,6 +54,7 @@ pub(crate) trait Dialect: fmt::Debug + Send + Sync + 'static {
     }
 
     /// Whether a table that [`tables`](Self::tables) does not name is not there, and not hidden from this account.
+    #[cfg(any(feature = "mysql", feature = "sqlite"))]
     fn is_missing<'a>(
         &'a self,
         _session: &'a mut dyn Session,
