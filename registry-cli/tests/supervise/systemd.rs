@@ -44,7 +44,9 @@ assert os.environ["NOTIFY_SOCKET"] != {path:?}
 if not os.path.exists({open:?}):
     tell("STATUS=mysql.main: connection refused")
     sys.exit(69)
+tell("EXTEND_TIMEOUT_USEC=7000000")
 tell("READY=1")
+tell("EXTEND_TIMEOUT_USEC=8000000\\nSTATUS=at work")
 while True:
     signal.pause()
 "#
@@ -62,6 +64,8 @@ while True:
         systemd.heard
     );
     std::fs::write(&open, "").unwrap();
+    // systemd waits for the first worker as long as the master does.
+    systemd.hears("EXTEND_TIMEOUT_USEC=7000000");
     systemd.hears("READY=1");
     systemd.hears("STATUS=1 workers ready");
     master.signal("TERM");
@@ -69,6 +73,8 @@ while True:
     assert_eq!(master.ends().code(), Some(0));
     let ready = systemd.heard.iter().filter(|line| *line == "READY=1").count();
     assert_eq!(ready, 1, "{:?}", systemd.heard);
+    let later = systemd.heard.iter().any(|line| line.contains("8000000"));
+    assert!(!later, "it is ready already: {:?}", systemd.heard);
 }
 
 /// The socket of a service may have an abstract name; and the limit of silence may be meant for another process.
