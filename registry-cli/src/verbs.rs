@@ -19,7 +19,8 @@ use std::io::Write as _;
 pub(crate) fn run(verbs: &Verbs) -> Result<u8, Failure> {
     let request = verbs.request()?;
     let tasks = tasks(&request)?;
-    live::runtime()?.block_on(async {
+    let runtime = live::runtime()?;
+    let status = runtime.block_on(async {
         let mut signals = Signals::new().map_err(|cause| {
             let message = format!("cannot listen to signals: {cause}");
             Failure(exit::UNAVAILABLE, Some(message))
@@ -33,7 +34,10 @@ pub(crate) fn run(verbs: &Verbs) -> Result<u8, Failure> {
             }
             status = perform(&request, &tasks) => Ok(status),
         }
-    })
+    });
+    // A name that nobody answers for is looked up on a thread that knows no deadline; nothing waits for it.
+    runtime.shutdown_background();
+    status
 }
 
 /// The connections, and what may be done to them. Wrong names are answered with the nearest right ones.

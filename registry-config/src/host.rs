@@ -33,8 +33,12 @@ impl Host {
 /// Whether a host is this machine itself, by its name or address: what is sent there stays here.
 #[must_use]
 pub fn is_loopback(host: &str) -> bool {
-    let address = host.parse::<IpAddr>();
-    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
+    // An address of nobody, 0.0.0.0 or `::`, leads here too.
+    let is_here = |address: IpAddr| {
+        let address = address.to_canonical();
+        address.is_loopback() || address.is_unspecified()
+    };
+    host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(is_here)
 }
 
 /// Whether `text` is the name or the address of a host; the answer for a person when it is not. The text itself is
@@ -168,6 +172,24 @@ mod tests {
             "example.com.",
         ] {
             assert!(check(text).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn knows_this_machine() {
+        for host in [
+            "localhost",
+            "LOCALHOST",
+            "127.0.0.2",
+            "::1",
+            "::ffff:127.0.0.1",
+            "0.0.0.0",
+            "::",
+        ] {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in ["localhost.example", "10.0.0.1", "::2", "::ffff:10.0.0.1", ""] {
+            assert!(!is_loopback(host), "{host}");
         }
     }
 

@@ -103,7 +103,7 @@ async fn entries_are_written_and_never_over_others() {
     let failed = project.failed(Verb::Fill).await;
     assert_eq!(
         failed,
-        "fixtures/memcached.cache/1-users.toml: line 1: the key has a value already; write `--replace` to write it again, \
+        "fixtures/memcached.cache/1-users.toml: line 1: the key has another value already; write `--replace` to write it again, \
          or `clear` first"
     );
     assert_eq!(
@@ -114,8 +114,21 @@ async fn entries_are_written_and_never_over_others() {
 
     // All of a file, or nothing.
     assert_eq!(plain.ask("delete shop:user:7\r\n"), "DELETED");
+    plain.set("shop:current", "changed");
     project.failed(Verb::Fill).await;
     assert_eq!(plain.get("shop:user:7"), None);
+
+    // One that has expired meanwhile is written again, and the application's own spelling of a value is that value.
+    plain.set("shop:current", "user:7");
+    assert_eq!(project.done(Verb::Fill).await, "filled 1 file");
+    assert_eq!(plain.get("shop:user:7").as_deref(), Some(r#"{"name":"Alice"}"#));
+    plain.set("shop:user:7", r#"{ "name": "Alice" }"#);
+    assert_eq!(plain.ask("delete shop:current\r\n"), "DELETED");
+    assert_eq!(project.done(Verb::Build).await, "filled 1 file");
+    assert_eq!(
+        plain.get("shop:user:7").as_deref(),
+        Some(r#"{ "name": "Alice" }"#)
+    );
 }
 
 #[tokio::test]

@@ -3,10 +3,11 @@
 
 mod children;
 mod kept;
+mod meeting;
 
 use dbreg::mongodb::bson::doc;
 use dbreg::{DbRegistry, sqlx};
-use std::sync::Barrier;
+use meeting::Meeting;
 
 // Servers that no test ever reaches: the file is that of an application in production.
 #[derive(DbRegistry)]
@@ -50,7 +51,7 @@ protected = true
 struct App;
 
 /// Writes the same into every database as another test does at the same time, and finds its own alone.
-async fn write_everywhere(db: &AppRegistry, at_once: &Barrier) {
+async fn write_everywhere(db: &AppRegistry, at_once: &Meeting) {
     let create = "create table t (n int)";
     let insert = "insert into t values (1)";
     sqlx::query(create).execute(&db.mysql.main).await.unwrap();
@@ -87,7 +88,7 @@ async fn write_everywhere(db: &AppRegistry, at_once: &Barrier) {
     reason = "they are run from here, at once whatever the harness does"
 )]
 fn tests_at_the_same_time_do_not_meet() {
-    static AT_ONCE: Barrier = Barrier::new(2);
+    static AT_ONCE: Meeting = Meeting::new();
 
     #[dbreg::test]
     async fn one(db: AppRegistry) {
@@ -120,9 +121,9 @@ async fn migrations_are_applied(db: AppRegistry) -> Result<(), sqlx::Error> {
 
 /// Fixtures in every backend. Two tests that are filled with the same at the same time do not find it there already.
 mod filled {
+    use crate::meeting::Meeting;
     use dbreg::mongodb::bson::{Document, doc};
     use dbreg::{DbRegistry, sqlx};
-    use std::sync::Barrier;
 
     #[derive(DbRegistry)]
     #[registry(toml = r#"
@@ -177,7 +178,7 @@ mod filled {
         reason = "they are run from here, at once whatever the harness does"
     )]
     fn fixtures_are_there_for_each_test() {
-        static AT_ONCE: Barrier = Barrier::new(2);
+        static AT_ONCE: Meeting = Meeting::new();
 
         /// What one test takes away is still there for the other.
         async fn look_and_forget(db: &AppRegistry) {

@@ -158,6 +158,12 @@ impl Machine {
         self.children.get(&id).map(|child| child.number)
     }
 
+    /// Whether a worker is on its way to ready, and was not asked to end.
+    pub(crate) fn is_starting(&self, id: Id) -> bool {
+        let child = self.children.get(&id);
+        child.is_some_and(|child| child.phase == Phase::Starting)
+    }
+
     pub(crate) fn is_stopping(&self) -> bool {
         self.stopping
     }

@@ -228,7 +228,7 @@ impl Master {
         }
         if let Some(time) = notice.at_work {
             // systemd waits for the first worker, and for this one as long as the master does.
-            if !self.told_ready && !self.machine.is_stopping() {
+            if !self.told_ready && self.machine.is_starting(id) {
                 self.tell_systemd(&format!("EXTEND_TIMEOUT_USEC={}", time.as_micros()));
             }
             self.handle(Event::AtWork(id, time));

@@ -51,13 +51,24 @@ impl<'p> Named<'p> {
     }
 }
 
+/// One of the addresses that lead to the same: 0.0.0.0 and `::` lead here as well.
+fn canonical(address: IpAddr) -> IpAddr {
+    let address = address.to_canonical();
+    if address.is_loopback() || address.is_unspecified() {
+        HERE
+    } else {
+        address
+    }
+}
+
 /// The pairs of subjects that lead to one place when two names lead to one address.
 fn doubtful(subjects: &[Subject]) -> Vec<(usize, usize, [&str; 2])> {
     let places = |at: usize| subjects[at].places.iter().filter_map(|place| Named::read(place));
     let mut found = Vec::new();
     for one in 0..subjects.len() {
         for other in one + 1..subjects.len() {
-            if subjects[one].shares_with.contains(&other) {
+            let matters = subjects[one].selected || subjects[other].selected;
+            if !matters || subjects[one].shares_with.contains(&other) {
                 continue;
             }
             for place in places(one) {
@@ -95,9 +106,7 @@ impl Tasks {
                 }
             };
             let found = tokio::time::timeout(LIMIT, found).await.unwrap_or_default();
-            let found = found
-                .into_iter()
-                .map(|address: IpAddr| if address.is_loopback() { HERE } else { address });
+            let found = found.into_iter().map(canonical);
             (host, found.collect::<BTreeSet<_>>())
         });
         let addresses = futures_util::future::join_all(addresses).await;
@@ -151,6 +160,8 @@ mod tests {
             ("this-machine", "localhost", true),
             ("this-machine", "127.0.0.1", true),
             ("this-machine", "::1", true),
+            ("this-machine", "0.0.0.0", true),
+            ("db1", "::ffff:10.0.0.1", true),
             ("nowhere", "nowhere.else", false),
             ("db1", "nowhere", false),
             ("never", "db1", false),

@@ -8,6 +8,7 @@
 ))]
 use super::Migration;
 use super::builder::Options;
+use super::look::LOOK;
 use super::report::StepOutcome;
 use super::subject;
 use super::verb::Verb;
@@ -69,7 +70,7 @@ pub(crate) async fn migrate(
     };
     // It is asked below which connections lead to one database.
     let tasks = tasks.resolved().await;
-    let Some(report) = attended(tasks.run(Verb::Migrate, |_| {})).await else {
+    let Some(report) = attended(tasks.run_observed(Verb::Migrate, &|_| {})).await else {
         let selected = tasks.subjects.iter().filter(|subject| subject.selected);
         let cut_off = |subject: &subject::Subject| (subject.label.clone(), not_migrated(&cut_off()));
         return Ok(selected.map(cut_off).collect());
@@ -93,16 +94,19 @@ pub(crate) async fn migrate(
             base.label() == row.connection && base.policy() != StartPolicy::Required
         });
         for step in row.steps {
-            let error = match step.outcome {
+            let (error, away) = match step.outcome {
                 StepOutcome::Done(_) | StepOutcome::Unchanged(_) => continue,
-                StepOutcome::Failed(error) => error,
-                StepOutcome::Refused(refusal) => Error::new(ErrorKind::Config, refusal.to_string()),
-                StepOutcome::NotBegun(because) => not_begun(
-                    because,
-                    cause_elsewhere(&tasks.subjects, &row.connection, &failures),
-                ),
+                StepOutcome::Failed(error) => {
+                    let away = is_away(&error);
+                    (error, away)
+                }
+                StepOutcome::Refused(refusal) => (Error::new(ErrorKind::Config, refusal.to_string()), false),
+                StepOutcome::NotBegun(because) => {
+                    let cause = cause_elsewhere(&tasks.subjects, &row.connection, &failures);
+                    (not_begun(because, cause), cause.is_some_and(is_away))
+                }
             };
-            if waits && error.is_transient() {
+            if waits && away {
                 // It is opened when it is there; the next start migrates it.
                 tracing::warn!("{}: not migrated: {}", row.connection, error.message());
                 continue;
@@ -151,15 +155,31 @@ fn cut_off() -> Error {
         .help("the next start goes on with it, or says what is half applied")
 }
 
-/// The failure of a connection to the same database, for which this one was not begun.
+/// Whether it failed before anything was begun, because the server was away. What broke off in the middle may be half
+/// applied, and is no reason to open the connection.
+fn is_away(error: &Error) -> bool {
+    error.is_transient() && error.operation() == LOOK
+}
+
+/// The failure of a connection to the same database, for which this one was not begun: of one that shares it, or shares
+/// it with one that does, as lanes are joined.
 fn cause_elsewhere<'f>(
     subjects: &[subject::Subject],
     label: &str,
     failures: &'f HashMap<String, Error>,
 ) -> Option<&'f Error> {
-    let mine = subjects.iter().find(|subject| subject.label == label)?;
-    let mut others = mine.shares_with.iter();
-    others.find_map(|other| failures.get(&subjects[*other].label))
+    let mut group = vec![subjects.iter().position(|subject| subject.label == label)?];
+    let mut next = 0;
+    while let Some(&at) = group.get(next) {
+        if let Some(failure) = failures.get(&subjects[at].label) {
+            return Some(failure);
+        }
+        let others = subjects[at].shares_with.iter();
+        let new: Vec<usize> = others.filter(|other| !group.contains(other)).copied().collect();
+        group.extend(new);
+        next += 1;
+    }
+    None
 }
 
 /// It fails as what it waited for has failed: an outage is one for both.

@@ -18,6 +18,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// What an error of the look names as its operation: nothing was begun.
+pub(super) const LOOK: &str = "look";
+
 /// The pauses between looks at a server that does not answer yet.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
@@ -99,9 +102,13 @@ impl Tasks {
             if destroys && let Some(refusal) = protection::by_settings(&self.subjects, at, known) {
                 return Err(Objection::Refused(refusal));
             }
-            self.read_folders(&mut looked, &*works, steps)
-                .await
-                .map_err(Objection::Failed)?;
+            let limit = self.options.step_deadline;
+            let read = tokio::time::timeout(limit, self.read_folders(&mut looked, &*works, steps));
+            let read = read.await.unwrap_or_else(|_| {
+                let message = format!("the folders were not read within {limit:?}");
+                Err(Error::new(ErrorKind::Timeout, message))
+            });
+            read.map_err(Objection::Failed)?;
             let mut objections = steps
                 .iter()
                 .filter_map(|step| works.objects(*step, self.options.reach()));
@@ -123,7 +130,7 @@ impl Tasks {
         if let Err(objection) = objection.await {
             looked.steps = Err(match objection {
                 Objection::Failed(error) => {
-                    Objection::Failed(error.connection_named(subject.label.clone()).during("look"))
+                    Objection::Failed(error.connection_named(subject.label.clone()).during(LOOK))
                 }
                 refused => refused,
             });

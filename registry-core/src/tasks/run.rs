@@ -33,7 +33,7 @@ impl Tasks {
         self.resolved().await.run_observed(verb, &observe).await
     }
 
-    async fn run_observed(&self, verb: Verb, observe: Observer<'_>) -> TasksReport {
+    pub(super) async fn run_observed(&self, verb: Verb, observe: Observer<'_>) -> TasksReport {
         let started = Instant::now();
         let looked = self.look(verb, observe).await;
         let refuses = |one: &&Looked<'_>| matches!(one.steps, Err(Objection::Refused(_)));

@@ -209,7 +209,7 @@ impl Host {
     /// A session at rest, when nobody else waits.
     fn take_idle(self: &Arc<Self>, look: Look) -> Result<Option<Lease>, Error> {
         loop {
-            let session = {
+            let mut session = {
                 let mut queue = self.queue();
                 if queue.closed {
                     return Err(self.terms.base.closed_error());
@@ -325,7 +325,7 @@ impl Host {
     }
 
     /// Gives back a session that is in step: to those who wait, or to rest.
-    pub(super) fn give_back(self: &Arc<Self>, session: Session) {
+    pub(super) fn give_back(self: &Arc<Self>, mut session: Session) {
         let mut queue = self.queue();
         if queue.closed {
             return;

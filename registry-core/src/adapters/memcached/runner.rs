@@ -45,14 +45,20 @@ async fn run(host: Arc<Host>, start: Start) {
         tokio::task::yield_now().await;
     }
     while let Some(begin) = start.take() {
-        let session = match begin {
+        let at_hand = match begin {
             // Once more after every batch: bytes that nobody asked for may have come meanwhile.
-            Start::With(session) if session.is_sound(host.terms(), Instant::now(), Look::Close) => session,
-            Start::With(session) => match open(&host, session.into_place()).await {
-                Some(session) => session,
-                None => return,
-            },
-            Start::In(place) => match open(&host, Some(place)).await {
+            Start::With(mut session) => {
+                if session.is_sound(host.terms(), Instant::now(), Look::Close) {
+                    Ok(session)
+                } else {
+                    Err(session.into_place())
+                }
+            }
+            Start::In(place) => Err(Some(place)),
+        };
+        let session = match at_hand {
+            Ok(session) => session,
+            Err(place) => match open(&host, place).await {
                 Some(session) => session,
                 None => return,
             },

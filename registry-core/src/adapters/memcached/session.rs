@@ -59,8 +59,9 @@ impl Terms {
 pub(super) enum Look {
     /// The system is asked: bytes that nobody asked for would be taken for the answer.
     Close,
-    /// The same, but not where it answered a moment ago. For a `get`, whose answer names its key: what could be overlooked
-    /// is at worst a miss. The question costs a twenty-fifth of such a call.
+    /// The same, but not where it answered a moment ago, unless the look before was one of these. For a `get`, whose answer
+    /// names its key: what is overlooked costs one call, a miss or an error, and the next look finds it. The question
+    /// costs a twenty-fifth of such a call.
     Glance,
 }
 
@@ -69,6 +70,8 @@ pub(super) struct Session {
     pub(super) stream: Stream,
     /// Whether it has answered anything: one that has may be closed by the server without our knowing.
     pub(super) used: bool,
+    /// Whether the last look was but a glance.
+    glanced: bool,
     born: Instant,
     /// When it was last of use.
     rested: Instant,
@@ -99,6 +102,7 @@ impl Session {
         Ok(Self {
             stream,
             used: false,
+            glanced: false,
             born: now,
             rested: now,
             place,
@@ -123,9 +127,13 @@ impl Session {
     }
 
     /// Whether it may go on: not past its time, and neither closed by the server nor out of step.
-    pub(super) fn is_sound(&self, terms: &Terms, now: Instant, look: Look) -> bool {
-        let is_fresh = || self.used && now.saturating_duration_since(self.rested) < FRESH;
-        !self.is_past(terms, now) && ((look == Look::Glance && is_fresh()) || self.stream.is_alive())
+    pub(super) fn is_sound(&mut self, terms: &Terms, now: Instant, look: Look) -> bool {
+        if self.is_past(terms, now) {
+            return false;
+        }
+        let is_fresh = self.used && now.saturating_duration_since(self.rested) < FRESH;
+        self.glanced = look == Look::Glance && is_fresh && !self.glanced;
+        self.glanced || self.stream.is_alive()
     }
 
     /// Whether it has been open, or at rest, for longer than it may.

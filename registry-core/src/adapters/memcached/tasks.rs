@@ -244,10 +244,12 @@ async fn fill(cache: &Memcached, entries: &[Entry], policy: Refill) -> Result<Fi
         let message = format!("{} is away, and keys belong to it", failed.address);
         return Err(Error::new(ErrorKind::Unreachable, message));
     }
-    let taken = entries.iter().find(|entry| found.contains_key(&entry.key));
+    let is_there = |entry: &&Entry| found.get(&entry.key).is_some_and(|value| entry.is(value));
+    let taken = entries
+        .iter()
+        .find(|entry| found.contains_key(&entry.key) && !is_there(entry));
     let rows = Some(entries.len() as u64);
-    let is_there = |entry: &Entry| found.get(&entry.key) == Some(&entry.value);
-    if policy == Refill::Never && !entries.is_empty() && entries.iter().all(is_there) {
+    if policy == Refill::Never && !entries.is_empty() && entries.iter().all(|entry| is_there(&entry)) {
         // Nothing records it: whoever wrote them, there is nothing left to write.
         return Ok(Filled::Already {
             at: "before".to_owned(),
@@ -257,29 +259,37 @@ async fn fill(cache: &Memcached, entries: &[Entry], policy: Refill) -> Result<Fi
     match (policy, taken) {
         (Refill::Never, Some(taken)) => Err(taken.has_a_value()),
         (Refill::Never, None) => {
-            for (count, entry) in entries.iter().enumerate() {
+            // Others may have expired since an earlier time.
+            let missing: Vec<&Entry> = entries.iter().filter(|entry| !is_there(entry)).collect();
+            for (count, entry) in missing.iter().enumerate() {
                 let added = cache.add(&entry.key, &entry.value, entry.expiry).await;
                 let failed = match added {
                     Ok(true) => continue,
-                    Ok(false) => entry.has_a_value(),
+                    Ok(false) => match cache.get(&entry.key).await {
+                        // Somebody else fills the same.
+                        Ok(Some(value)) if entry.is(&value) => continue,
+                        _ => entry.has_a_value(),
+                    },
                     Err(error) => entry.named(error),
                 };
-                for written in &entries[..count] {
+                for written in &missing[..count] {
                     // What cannot be taken away is found by the next fill.
                     let _ = cache.delete(&written.key).await;
                 }
                 return Err(failed);
             }
+            let rows = Some(missing.len() as u64);
             Ok(Filled::Written { rows })
         }
-        (Refill::Replace, taken) => {
+        (Refill::Replace, _) => {
             for entry in entries {
                 let set = cache.set(&entry.key, &entry.value, entry.expiry).await;
                 set.map_err(|error| entry.named(error))?;
             }
-            Ok(match taken {
-                Some(_) => Filled::Replaced { rows },
-                None => Filled::Written { rows },
+            Ok(if found.is_empty() {
+                Filled::Written { rows }
+            } else {
+                Filled::Replaced { rows }
             })
         }
     }

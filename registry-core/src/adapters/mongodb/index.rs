@@ -206,7 +206,23 @@ fn plan<'f>(declared: &[CollectionIndex], found: &'f [IndexModel]) -> Result<Vec
         }
         Ok(Fate::Replaces(others))
     };
-    declared.iter().map(fate).collect()
+    let mut fates = declared.iter().map(fate).collect::<Result<Vec<_>, _>>()?;
+    let doomed: Vec<String> = fates
+        .iter()
+        .flat_map(|fate| match fate {
+            Fate::Replaces(others) => others.as_slice(),
+            _ => &[],
+        })
+        .map(|other| name_of(other))
+        .collect();
+    // What one declaration replaces is not there any more for another: swapped names, say.
+    for (index, fate) in declared.iter().zip(&mut fates) {
+        let is_kept = |found: &IndexModel| index.is(found, usual) && !doomed.contains(&name_of(found));
+        if matches!(fate, Fate::Stays) && !found.iter().any(is_kept) {
+            *fate = Fate::Create(None);
+        }
+    }
+    Ok(fates)
 }
 
 /// The collation of an index that is made without one: that of the collection, as the index of `_id` has it.
@@ -228,13 +244,16 @@ pub(super) async fn sync(
     let mut synced = SyncedIndexes::default();
     let found = existing(collection).await?;
     let mut missing = Vec::new();
-    let mut beside = None;
     for (index, fate) in declared.iter().zip(plan(declared, &found)?) {
         let name = index.name();
         match fate {
             Fate::Stays => synced.unchanged.push(name),
-            Fate::Create(by_hand) => {
-                beside = beside.or(by_hand);
+            Fate::Create(Some(by_hand)) => {
+                let created = collection.create_index(index.model()).await;
+                created.map_err(|error| beside_another(error, by_hand))?;
+                synced.created.push(name);
+            }
+            Fate::Create(None) => {
                 missing.push(index.model());
                 synced.created.push(name);
             }
@@ -246,8 +265,7 @@ pub(super) async fn sync(
     }
     if !missing.is_empty() {
         // All at once: the server reads the collection once for all of them.
-        let created = collection.create_indexes(missing).await;
-        created.map_err(|error| beside_another(error, beside))?;
+        collection.create_indexes(missing).await?;
     }
     let usual = usual(&found);
     let usual = usual.as_ref();
@@ -262,11 +280,10 @@ pub(super) async fn sync(
 }
 
 /// The error of a server that takes no second index of the same fields, as those before MongoDB 5.0.
-fn beside_another(error: mongodb::error::Error, other: Option<&IndexModel>) -> Error {
-    let conflicts = is_code(&error, INDEX_OPTIONS_CONFLICT) || is_code(&error, INDEX_KEYS_CONFLICT);
-    let Some(other) = other.filter(|_| conflicts) else {
+fn beside_another(error: mongodb::error::Error, other: &IndexModel) -> Error {
+    if !is_code(&error, INDEX_OPTIONS_CONFLICT) && !is_code(&error, INDEX_KEYS_CONFLICT) {
         return error.into();
-    };
+    }
     let message = format!(
         "the server takes no second index with the fields of `{}`, which was made by hand",
         name_of(other)
@@ -411,6 +428,20 @@ mod tests {
         let found = [of_id(doc! {}), listed("other", keys(), doc! { "sparse": true })];
         let planned = plan(&[INDEX], &found).unwrap();
         assert!(matches!(&planned[..], [Fate::Replaces(others)] if others.len() == 1));
+    }
+
+    #[test]
+    fn what_one_declaration_replaces_is_made_anew_for_another() {
+        const SWAPPED: [CollectionIndex; 2] = [
+            CollectionIndex::new(&[("f", 1)]).named("x"),
+            CollectionIndex::new(&[("g", 1)]).named("y"),
+        ];
+        let found = [of_id(doc! {}), listed("x", doc! { "g": 1 }, doc! {})];
+        let planned = plan(&SWAPPED, &found).unwrap();
+        assert!(
+            matches!(&planned[..], [Fate::Replaces(others), Fate::Create(None)] if name_of(others[0]) == "x"),
+            "{planned:?}"
+        );
     }
 
     #[test]

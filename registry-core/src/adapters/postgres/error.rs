@@ -27,7 +27,8 @@ pub(crate) fn server_error(code: &str, message: &str) -> Error {
     match code {
         "53300" => error.help("lower `pool.max`, the number of workers, or raise the server's limit"),
         "3D000" => error.help(NO_DATABASE),
-        "42P01" => error.help(NO_TABLE),
+        // `missing FROM-clause entry` has the same code, and is a mistake of the query.
+        "42P01" if message.starts_with("relation ") => error.help(NO_TABLE),
         "28000" if message.contains("no encryption") => {
             error.help("the server may want TLS: write `tls = \"verify\"`, or mend its pg_hba.conf")
         }

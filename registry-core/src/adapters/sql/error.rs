@@ -44,7 +44,7 @@ impl From<sqlx::Error> for Error {
 pub(crate) const NO_DATABASE: &str = "`dbreg build` makes it and prepares it; or mend `db`";
 
 /// What to do about a table that a database does not have: the likeliest cause is that nobody prepared it.
-pub(crate) const NO_TABLE: &str = "`dbreg build` prepares the database, `dbreg migrate` one that is protected; or mend the name of the table";
+pub(crate) const NO_TABLE: &str = "`dbreg migrate` applies what is pending, and `dbreg build` prepares a database for development; or mend the name of the table";
 
 /// Whether an SQLite file has no such table, which has no code of its own.
 fn is_missing_table(cause: &dyn DatabaseError) -> bool {

@@ -32,10 +32,18 @@ impl Entry {
         }
     }
 
+    /// Whether a value that the key has is that of the entry. A table may have come back from the application, which orders
+    /// its fields otherwise.
+    pub(super) fn is(&self, found: &[u8]) -> bool {
+        let as_json = |bytes: &[u8]| serde_json::from_slice::<serde_json::Value>(bytes).ok();
+        let structured = self.value.starts_with(b"{") || self.value.starts_with(b"[");
+        found == self.value
+            || (structured && as_json(&self.value).is_some_and(|own| as_json(found) == Some(own)))
+    }
+
     pub(super) fn has_a_value(&self) -> Error {
-        let message = format!("line {}: the key has a value already", self.line);
-        Error::new(ErrorKind::Operation, message)
-            .help("write `--replace` to write it again, or `clear` first")
+        let message = format!("line {}: the key has another value already", self.line);
+        Error::new(ErrorKind::Config, message).help("write `--replace` to write it again, or `clear` first")
     }
 }
 
