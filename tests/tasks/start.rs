@@ -43,6 +43,23 @@ fn folder() -> Scene {
     scene
 }
 
+#[derive(DbRegistry)]
+#[registry(toml = r#"
+[mysql.main]
+host = "127.0.0.1"
+username = "root"
+db = "shop"
+start = "optional"
+"#)]
+struct Optional;
+
+fn optional(server: &MySqlServer, scene: &Scene) -> dbreg::Builder<OptionalRegistry> {
+    Optional::builder()
+        .variable("DBREG_MYSQL__MAIN__PORT", server.port())
+        .migrations(scene.path("migrations"))
+        .migrate(true)
+}
+
 fn builder(server: &MySqlServer, scene: &Scene) -> dbreg::Builder<AppRegistry> {
     App::builder()
         .variable("DBREG_MYSQL__MAIN__PORT", server.port())
@@ -191,6 +208,18 @@ async fn a_migration_has_its_own_limit_and_takes_nothing_from_the_start() {
     assert!(told.contains("not migrated: not done within 200ms"), "{told}");
     assert!(told.contains("the limit is `migration_deadline`"), "{told}");
     assert_eq!(error.exit_code(), 69);
+    // One that the start could do without is not opened either: it was there, and may be half migrated.
+    let alone = Scene::sqlite();
+    alone.migration("mysql.main", "1_a.sql", "create table a (id integer primary key)");
+    let error = optional(&server, &alone)
+        .migration_deadline(Duration::from_millis(200))
+        .connect()
+        .await
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("not migrated: not done within 200ms"),
+        "{error}"
+    );
 
     let deadline = Duration::from_secs(2);
     let mut start = pin!(builder(&server, &scene).deadline(deadline).connect());

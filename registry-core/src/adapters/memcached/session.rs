@@ -16,8 +16,9 @@ use tokio::time::Instant;
 /// wait for the last.
 const BATCH: (usize, usize) = (8, 64);
 
-/// How long after its last answer a glance takes a session for sound.
-const FRESH: Duration = Duration::from_micros(100);
+/// How long after its last answer a glance takes a session for sound: less than a packet takes, so that next to nothing can
+/// have come since, and more than a task needs for its next call.
+const FRESH: Duration = Duration::from_micros(5);
 
 /// How sessions with a host are made, and how long they are kept.
 #[derive(Clone)]
@@ -142,5 +143,52 @@ impl Session {
             limit.is_some_and(|limit| now.saturating_duration_since(since) >= limit)
         };
         past(terms.max_lifetime, self.born) || past(terms.idle_timeout, self.rested)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::AsyncWriteExt as _;
+    use tokio::net::TcpListener;
+
+    #[tokio::test]
+    async fn a_glance_is_followed_by_a_close_look() {
+        let loaded = registry_config::load("[memcached.cache]\nhost = \"h\"\n", "databases.toml");
+        let shape = &loaded.shape.connections[0];
+        let settings = registry_config::resolve(shape, None, &[]).unwrap();
+        let terms = Terms {
+            base: Base::new(shape, &settings),
+            max: 1,
+            min: 0,
+            acquire_timeout: Duration::from_secs(1),
+            idle_timeout: None,
+            max_lifetime: Some(Duration::from_secs(60)),
+            max_value: 1,
+            hosts: 1,
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = HostAddress {
+            host: "127.0.0.1".to_owned(),
+            port: listener.local_addr().unwrap().port(),
+        };
+        let (session, peer) = tokio::join!(Session::connect(&terms, &address, None), listener.accept());
+        let (mut session, (mut peer, _)) = (session.unwrap(), peer.unwrap());
+        let now = Instant::now();
+        assert!(session.is_sound(&terms, now, Look::Glance));
+
+        // Something that nobody asked for has come.
+        peer.write_all(b"END\r\n").await.unwrap();
+        session.stream.readable().await.unwrap();
+        assert!(
+            !session.is_sound(&terms, now, Look::Glance),
+            "it has not answered yet"
+        );
+        session.served(now);
+        assert!(!session.is_sound(&terms, now, Look::Close));
+        assert!(session.is_sound(&terms, now, Look::Glance));
+        assert!(!session.is_sound(&terms, now, Look::Glance), "two in a row");
+        assert!(!session.is_sound(&terms, now + FRESH, Look::Glance));
+        assert!(!session.is_sound(&terms, now + Duration::from_secs(60), Look::Glance));
     }
 }
