@@ -12,7 +12,7 @@ use super::lease::{Lease, Refusal};
 use super::place::Place;
 use super::queue::{Job, Next, QUEUE_LIMIT, Queue, Waiting};
 use super::runner::Start;
-use super::session::{Look, Session, Terms};
+use super::session::{Session, Terms};
 use super::vitality::Vitality;
 use super::write::Write;
 use super::{runner, wire};
@@ -118,7 +118,7 @@ impl Host {
     /// The value of a key.
     pub(super) async fn get(self: &Arc<Self>, key: &str) -> Result<Option<Vec<u8>>, Error> {
         let since = Instant::now();
-        if let Some(lease) = self.take_alone(Look::Glance)? {
+        if let Some(lease) = self.take_alone()? {
             // In a box, as every way that a gathered call does not take: what a future may hold it is moved with.
             let deadline = since + self.terms.base.timeout();
             let answer = lease.speak(deadline, async |stream| wire::get(stream, key).await);
@@ -139,7 +139,7 @@ impl Host {
         let since = Instant::now();
         let lease = match keys.len() {
             COMPANY..=KEYS_PER_COMMAND => Some(Box::pin(self.lease()).await?),
-            0..COMPANY => self.take_idle(Look::Close)?,
+            0..COMPANY => self.take_idle()?,
             _ => None,
         };
         if let Some(lease) = lease {
@@ -172,7 +172,7 @@ impl Host {
         let lease = if large {
             Some(Box::pin(self.lease()).await?)
         } else {
-            self.take_alone(Look::Close)?
+            self.take_alone()?
         };
         let Some(lease) = lease else {
             let write = write.packed();
@@ -186,7 +186,7 @@ impl Host {
 
     /// A session for the caller's own use.
     pub(super) async fn lease(self: &Arc<Self>) -> Result<Lease, Error> {
-        match self.take_idle(Look::Close)? {
+        match self.take_idle()? {
             Some(lease) => Ok(lease),
             None => self.wait(Instant::now(), |reply| Job::Lease { reply }).await,
         }
@@ -198,18 +198,18 @@ impl Host {
     }
 
     /// A session at rest for one small call; none where so many are at work that others will come along.
-    fn take_alone(self: &Arc<Self>, look: Look) -> Result<Option<Lease>, Error> {
+    fn take_alone(self: &Arc<Self>) -> Result<Option<Lease>, Error> {
         if self.terms.is_crowded() {
             Ok(None)
         } else {
-            self.take_idle(look)
+            self.take_idle()
         }
     }
 
     /// A session at rest, when nobody else waits.
-    fn take_idle(self: &Arc<Self>, look: Look) -> Result<Option<Lease>, Error> {
+    fn take_idle(self: &Arc<Self>) -> Result<Option<Lease>, Error> {
         loop {
-            let mut session = {
+            let session = {
                 let mut queue = self.queue();
                 if queue.closed {
                     return Err(self.terms.base.closed_error());
@@ -222,7 +222,7 @@ impl Host {
                     None => return Ok(None),
                 }
             };
-            if session.is_sound(&self.terms, Instant::now(), look) {
+            if session.is_sound(&self.terms, Instant::now()) {
                 return Ok(Some(Lease::new(self, session)));
             }
         }
@@ -325,7 +325,7 @@ impl Host {
     }
 
     /// Gives back a session that is in step: to those who wait, or to rest.
-    pub(super) fn give_back(self: &Arc<Self>, mut session: Session) {
+    pub(super) fn give_back(self: &Arc<Self>, session: Session) {
         let mut queue = self.queue();
         if queue.closed {
             return;
@@ -334,7 +334,7 @@ impl Host {
             return queue.rest(session, &self.terms);
         }
         // From hand to hand, where the next wants it for itself: a runner between them would be one more turn.
-        let sound = session.is_sound(&self.terms, Instant::now(), Look::Close);
+        let sound = session.is_sound(&self.terms, Instant::now());
         let Some(heir) = sound.then(|| queue.take_lease()).flatten() else {
             return runner::start(self, Start::With(session));
         };

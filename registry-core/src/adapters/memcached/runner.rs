@@ -6,7 +6,7 @@ use super::host::Host;
 use super::lease::Lease;
 use super::place::Place;
 use super::queue::Next;
-use super::session::{Look, Session};
+use super::session::Session;
 use crate::error::Error;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -45,20 +45,14 @@ async fn run(host: Arc<Host>, start: Start) {
         tokio::task::yield_now().await;
     }
     while let Some(begin) = start.take() {
-        let at_hand = match begin {
+        let session = match begin {
             // Once more after every batch: bytes that nobody asked for may have come meanwhile.
-            Start::With(mut session) => {
-                if session.is_sound(host.terms(), Instant::now(), Look::Close) {
-                    Ok(session)
-                } else {
-                    Err(session.into_place())
-                }
-            }
-            Start::In(place) => Err(Some(place)),
-        };
-        let session = match at_hand {
-            Ok(session) => session,
-            Err(place) => match open(&host, place).await {
+            Start::With(session) if session.is_sound(host.terms(), Instant::now()) => session,
+            Start::With(session) => match open(&host, session.into_place()).await {
+                Some(session) => session,
+                None => return,
+            },
+            Start::In(place) => match open(&host, Some(place)).await {
                 Some(session) => session,
                 None => return,
             },

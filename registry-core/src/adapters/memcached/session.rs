@@ -16,10 +16,6 @@ use tokio::time::Instant;
 /// wait for the last.
 const BATCH: (usize, usize) = (8, 64);
 
-/// How long after its last answer a glance takes a session for sound: less than a packet takes, so that next to nothing can
-/// have come since, and more than a task needs for its next call.
-const FRESH: Duration = Duration::from_micros(5);
-
 /// How sessions with a host are made, and how long they are kept.
 #[derive(Clone)]
 pub(super) struct Terms {
@@ -55,24 +51,11 @@ impl Terms {
     }
 }
 
-/// How a session is looked at before it is used.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Look {
-    /// The system is asked: bytes that nobody asked for would be taken for the answer.
-    Close,
-    /// The same, but not where it answered a moment ago, unless the look before was one of these. For a `get`, whose answer
-    /// names its key: what is overlooked costs one call, a miss or an error, and the next look finds it. The question
-    /// costs a twenty-fifth of such a call.
-    Glance,
-}
-
 /// A session. It is in step: everything that was sent on it was answered, or it is not used again.
 pub(super) struct Session {
     pub(super) stream: Stream,
     /// Whether it has answered anything: one that has may be closed by the server without our knowing.
     pub(super) used: bool,
-    /// Whether the last look was but a glance.
-    glanced: bool,
     born: Instant,
     /// When it was last of use.
     rested: Instant,
@@ -103,7 +86,6 @@ impl Session {
         Ok(Self {
             stream,
             used: false,
-            glanced: false,
             born: now,
             rested: now,
             place,
@@ -128,13 +110,8 @@ impl Session {
     }
 
     /// Whether it may go on: not past its time, and neither closed by the server nor out of step.
-    pub(super) fn is_sound(&mut self, terms: &Terms, now: Instant, look: Look) -> bool {
-        if self.is_past(terms, now) {
-            return false;
-        }
-        let is_fresh = self.used && now.saturating_duration_since(self.rested) < FRESH;
-        self.glanced = look == Look::Glance && is_fresh && !self.glanced;
-        self.glanced || self.stream.is_alive()
+    pub(super) fn is_sound(&self, terms: &Terms, now: Instant) -> bool {
+        !self.is_past(terms, now) && self.stream.is_alive()
     }
 
     /// Whether it has been open, or at rest, for longer than it may.
@@ -143,52 +120,5 @@ impl Session {
             limit.is_some_and(|limit| now.saturating_duration_since(since) >= limit)
         };
         past(terms.max_lifetime, self.born) || past(terms.idle_timeout, self.rested)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use tokio::io::AsyncWriteExt as _;
-    use tokio::net::TcpListener;
-
-    #[tokio::test]
-    async fn a_glance_is_followed_by_a_close_look() {
-        let loaded = registry_config::load("[memcached.cache]\nhost = \"h\"\n", "databases.toml");
-        let shape = &loaded.shape.connections[0];
-        let settings = registry_config::resolve(shape, None, &[]).unwrap();
-        let terms = Terms {
-            base: Base::new(shape, &settings),
-            max: 1,
-            min: 0,
-            acquire_timeout: Duration::from_secs(1),
-            idle_timeout: None,
-            max_lifetime: Some(Duration::from_secs(60)),
-            max_value: 1,
-            hosts: 1,
-        };
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = HostAddress {
-            host: "127.0.0.1".to_owned(),
-            port: listener.local_addr().unwrap().port(),
-        };
-        let (session, peer) = tokio::join!(Session::connect(&terms, &address, None), listener.accept());
-        let (mut session, (mut peer, _)) = (session.unwrap(), peer.unwrap());
-        let now = Instant::now();
-        assert!(session.is_sound(&terms, now, Look::Glance));
-
-        // Something that nobody asked for has come.
-        peer.write_all(b"END\r\n").await.unwrap();
-        session.stream.readable().await.unwrap();
-        assert!(
-            !session.is_sound(&terms, now, Look::Glance),
-            "it has not answered yet"
-        );
-        session.served(now);
-        assert!(!session.is_sound(&terms, now, Look::Close));
-        assert!(session.is_sound(&terms, now, Look::Glance));
-        assert!(!session.is_sound(&terms, now, Look::Glance), "two in a row");
-        assert!(!session.is_sound(&terms, now + FRESH, Look::Glance));
-        assert!(!session.is_sound(&terms, now + Duration::from_secs(60), Look::Glance));
     }
 }

@@ -85,11 +85,6 @@ impl Stream {
         self.values = values;
     }
 
-    #[cfg(test)]
-    pub(super) async fn readable(&self) -> io::Result<()> {
-        self.tcp.readable().await
-    }
-
     /// How many bytes of values have come on this session, and how many values.
     pub(super) fn received(&self) -> (usize, usize) {
         self.received
