@@ -1,6 +1,6 @@
 //! Migrations through sqlx: its table, its checksums, its lock, its way to apply and to revert one.
 
-use super::dialect::{Dialect, MIGRATIONS, tables};
+use super::dialect::{Dialect, MIGRATIONS, Own};
 use super::session::Session;
 use crate::error::Error;
 use crate::kind::ErrorKind;
@@ -77,14 +77,11 @@ async fn recorded(
     session: &mut dyn Session,
 ) -> Result<BTreeMap<i64, Recorded>, Error> {
     let mut found = BTreeMap::new();
-    let table = dialect.own(session, MIGRATIONS).await?;
-    if !tables(dialect, session)
-        .await?
-        .iter()
-        .any(|one| one == MIGRATIONS)
-    {
+    let own = dialect.own(session, MIGRATIONS).await?;
+    if !own.is_there {
         return Ok(found);
     }
+    let table = own.sql;
     let columns = ["version", "description", "installed_on", "success"].map(|column| dialect.as_text(column));
     let sql = format!("select {} from {table} order by version", columns.join(", "));
     let rows = session.rows(sql, Vec::new()).await?;
@@ -136,8 +133,9 @@ async fn apply_pending(
     to: MigrateTo,
     tell: Tell<'_>,
 ) -> Result<Done, Error> {
-    let table = dialect.own(session, MIGRATIONS).await?;
-    let applied = checked(session, &table, migrations).await?;
+    let own = dialect.own(session, MIGRATIONS).await?;
+    let applied = checked(session, &own, migrations).await?;
+    let table = own.sql;
     let last = applied.last().copied().unwrap_or(0);
     let target = match to {
         MigrateTo::Version(version) => version,
@@ -181,8 +179,9 @@ async fn revert_applied(
     to: MigrateTo,
     tell: Tell<'_>,
 ) -> Result<Done, Error> {
-    let table = dialect.own(session, MIGRATIONS).await?;
-    let applied = checked(session, &table, migrations).await?;
+    let own = dialect.own(session, MIGRATIONS).await?;
+    let applied = checked(session, &own, migrations).await?;
+    let table = own.sql;
     let target = match to {
         MigrateTo::RevertTo(0) => 0,
         MigrateTo::RevertTo(version) | MigrateTo::Version(version) => {
@@ -228,10 +227,13 @@ async fn revert_applied(
 }
 
 /// The versions that are applied, ascending, after a look whether they are those of the folder.
-async fn checked(session: &mut dyn Session, table: &str, migrations: &Migrations) -> Result<Vec<i64>, Error> {
+async fn checked(session: &mut dyn Session, own: &Own, migrations: &Migrations) -> Result<Vec<i64>, Error> {
     let migrator = session.migrator();
+    let table = own.sql.as_str();
     let read = async {
-        migrator.ensure_migrations_table(table).await?;
+        if !own.is_there {
+            migrator.ensure_migrations_table(table).await?;
+        }
         if let Some(version) = migrator.dirty_version(table).await? {
             return Err(MigrateError::Dirty(version));
         }

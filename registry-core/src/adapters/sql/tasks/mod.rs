@@ -13,6 +13,8 @@ mod time;
 pub(crate) use dialect::Column;
 #[cfg(any(feature = "mysql", feature = "sqlite"))]
 pub(crate) use dialect::only_mark;
+#[cfg(feature = "postgres")]
+pub(crate) use dialect::Own;
 pub(crate) use dialect::{Dialect, KEPT_BY_CLEAR};
 #[cfg(any(feature = "mysql", feature = "sqlite"))]
 pub(crate) use session::bind_values;

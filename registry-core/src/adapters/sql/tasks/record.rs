@@ -51,13 +51,17 @@ pub(super) struct FilledRow {
 impl<'a> Records<'a> {
     /// The table, which is made where it is missing. Not within a transaction: MySQL would commit it.
     pub(super) async fn open(dialect: &'a dyn Dialect, session: &mut dyn Session) -> Result<Self, Error> {
-        let (table, text) = (dialect.own(session, FIXTURES).await?, dialect.long_text());
-        let sql = format!(
-            "create table if not exists {table} (file varchar(400) not null primary key, \
-             checksum varchar(64) not null, filled_at varchar(40) not null, filled_rows {text} not null){}",
-            dialect.table_options()
-        );
-        session.script(sql).await?;
+        let own = dialect.own(session, FIXTURES).await?;
+        if !own.is_there {
+            let (table, text) = (&own.sql, dialect.long_text());
+            let sql = format!(
+                "create table if not exists {table} (file varchar(400) not null primary key, \
+                 checksum varchar(64) not null, filled_at varchar(40) not null, filled_rows {text} not null){}",
+                dialect.table_options()
+            );
+            session.script(sql).await?;
+        }
+        let table = own.sql;
         Ok(Self { dialect, table })
     }
 
