@@ -83,7 +83,11 @@ pub(super) fn own<'a>(
         let row = rows.pop().unwrap_or_default();
         let [found, place, elsewhere, path] = <[Option<String>; 4]>::try_from(row).unwrap_or_default();
         match (found, elsewhere) {
-            (Some(sql), _) => Ok(Own { sql, is_there: true }),
+            (Some(sql), _) => Ok(Own {
+                told: sql.clone(),
+                sql,
+                is_there: true,
+            }),
             // Its mark is looked for everywhere, and a second one does not take anything from the first.
             (None, Some(schema)) if table != METADATA => {
                 let path = path.unwrap_or_default();
@@ -97,10 +101,14 @@ pub(super) fn own<'a>(
                 Err(Error::new(ErrorKind::Config, message).help(help))
             }
             // Without any schema, the server says so.
-            (None, _) => Ok(Own {
-                sql: place.unwrap_or_else(|| table.to_owned()),
-                is_there: false,
-            }),
+            (None, _) => {
+                let sql = place.unwrap_or_else(|| table.to_owned());
+                Ok(Own {
+                    told: sql.clone(),
+                    sql,
+                    is_there: false,
+                })
+            }
         }
     })
 }

@@ -51,15 +51,22 @@ pub(crate) trait Dialect: fmt::Debug + Send + Sync + 'static {
         table: &'static str,
     ) -> BoxFuture<'a, Result<Own, Error>> {
         Box::pin(async move {
-            let is_there = names(session, self.tables())
-                .await?
-                .iter()
-                .any(|name| name == table);
             Ok(Own {
                 sql: table.to_owned(),
-                is_there,
+                told: table.to_owned(),
+                is_there: is_listed(session, self.tables(), table).await?,
             })
         })
+    }
+
+    /// What brings a session back into the database, where a script may have led it into another.
+    fn enter(&self) -> Result<Option<String>, Error> {
+        Ok(None)
+    }
+
+    /// Refuses a script of fixtures that cannot be run and recorded in one transaction.
+    fn check_script(&self, _script: &str) -> Result<(), Error> {
+        Ok(())
     }
 
     /// Whether a table that [`tables`](Self::tables) does not name is not there, and not hidden from this account.
@@ -167,6 +174,8 @@ pub(crate) struct Column {
 pub(crate) struct Own {
     /// Its name as SQL. Whatever becomes of the session, it leads there.
     pub(crate) sql: String,
+    /// Its name for a person, who is in the database.
+    pub(crate) told: String,
     /// Whether it is there. Then it is not made: PostgreSQL asks for the right to before it looks whether there is anything
     /// to make.
     pub(crate) is_there: bool,
@@ -189,6 +198,15 @@ pub(crate) fn is_own(table: &str) -> bool {
 /// The names of the tables.
 pub(crate) async fn tables(dialect: &dyn Dialect, session: &mut dyn Session) -> Result<Vec<String>, Error> {
     names(session, dialect.tables()).await
+}
+
+/// Whether a query for the names of tables names this one.
+pub(crate) async fn is_listed(
+    session: &mut dyn Session,
+    tables: &'static str,
+    table: &str,
+) -> Result<bool, Error> {
+    Ok(names(session, tables).await?.iter().any(|name| name == table))
 }
 
 async fn names(session: &mut dyn Session, sql: &'static str) -> Result<Vec<String>, Error> {

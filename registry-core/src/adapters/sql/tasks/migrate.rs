@@ -81,12 +81,12 @@ async fn recorded(
     if !own.is_there {
         return Ok(found);
     }
-    let table = own.sql;
+    let table = &own.sql;
     let columns = ["version", "description", "installed_on", "success"].map(|column| dialect.as_text(column));
     let sql = format!("select {} from {table} order by version", columns.join(", "));
     let rows = session.rows(sql, Vec::new()).await?;
-    let applied = session.migrator().list_applied_migrations(&table).await;
-    let applied = applied.map_err(|error| explained(error, &table, None))?;
+    let applied = session.migrator().list_applied_migrations(table).await;
+    let applied = applied.map_err(|error| explained(error, &own.told, None))?;
     for row in rows {
         let Ok([Some(version), name, at, success]) = <[Option<String>; 4]>::try_from(row) else {
             continue;
@@ -135,7 +135,6 @@ async fn apply_pending(
 ) -> Result<Done, Error> {
     let own = dialect.own(session, MIGRATIONS).await?;
     let applied = checked(session, &own, migrations).await?;
-    let table = own.sql;
     let last = applied.last().copied().unwrap_or(0);
     let target = match to {
         MigrateTo::Version(version) => version,
@@ -154,8 +153,9 @@ async fn apply_pending(
             continue;
         }
         may_begin(migration)?;
-        let result = session.migrator().apply(&table, &up(migration)).await;
-        result.map_err(|error| explained(error, &table, Some(&migration.up)))?;
+        let result = session.migrator().apply(&own.sql, &up(migration)).await;
+        result.map_err(|error| explained(error, &own.told, Some(&migration.up)))?;
+        enter(dialect, session).await?;
         tell(format!("applied {}", migration.label()));
         count += 1;
     }
@@ -181,7 +181,6 @@ async fn revert_applied(
 ) -> Result<Done, Error> {
     let own = dialect.own(session, MIGRATIONS).await?;
     let applied = checked(session, &own, migrations).await?;
-    let table = own.sql;
     let target = match to {
         MigrateTo::RevertTo(0) => 0,
         MigrateTo::RevertTo(version) | MigrateTo::Version(version) => {
@@ -214,8 +213,9 @@ async fn revert_applied(
     for migration in doomed {
         let Some(script) = &migration.down else { continue };
         let down = as_sqlx(migration, script, MigrationType::ReversibleDown);
-        let result = session.migrator().revert(&table, &down).await;
-        result.map_err(|error| explained(error, &table, Some(script)))?;
+        let result = session.migrator().revert(&own.sql, &down).await;
+        result.map_err(|error| explained(error, &own.told, Some(script)))?;
+        enter(dialect, session).await?;
         tell(format!("reverted {}", migration.label()));
         count += 1;
     }
@@ -224,6 +224,14 @@ async fn revert_applied(
         1 => Done::changed(format!("reverted 1 migration, at version {target}")),
         many => Done::changed(format!("reverted {many} migrations, at version {target}")),
     })
+}
+
+/// What follows a migration begins where it began.
+async fn enter(dialect: &dyn Dialect, session: &mut dyn Session) -> Result<(), Error> {
+    match dialect.enter()? {
+        Some(sql) => session.script(sql).await,
+        None => Ok(()),
+    }
 }
 
 /// The versions that are applied, ascending, after a look whether they are those of the folder.
@@ -245,15 +253,19 @@ async fn checked(session: &mut dyn Session, own: &Own, migrations: &Migrations) 
     };
     let applied = read.await.map_err(|error| {
         let script = half(&error);
-        explained(error, table, script)
+        explained(error, &own.told, script)
     })?;
     for one in &applied {
         let Some(migration) = migrations.get(one.version) else {
-            return Err(explained(MigrateError::VersionMissing(one.version), table, None));
+            return Err(explained(
+                MigrateError::VersionMissing(one.version),
+                &own.told,
+                None,
+            ));
         };
         if up(migration).checksum != one.checksum {
             let error = MigrateError::VersionMismatch(one.version);
-            return Err(explained(error, table, Some(&migration.up)));
+            return Err(explained(error, &own.told, Some(&migration.up)));
         }
     }
     let mut versions: Vec<i64> = applied.iter().map(|one| one.version).collect();
