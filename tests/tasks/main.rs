@@ -7,5 +7,6 @@ mod mysql;
 mod partial;
 mod protection;
 mod scene;
+mod scripts;
 mod sqlite;
 mod start;

@@ -230,55 +230,6 @@ async fn a_server_that_comes_late_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_script_that_ended_its_transaction_and_broke_off_is_not_run_again() {
-    let server = registry_dev::mysql().await.unwrap();
-    let mut session = root(&server).await;
-    let scene = Scene::mysql(&server, "shop");
-    scene.migration("mysql.main", "1_a.sql", "create table a (id int)");
-    scene.run(Verb::Create).await;
-    scene.run(Verb::Migrate).await;
-    // Without a change of structure all of it is rolled back, and it can be mended.
-    let broken = "insert into a values (1); insert into missing values (1)";
-    scene.fixture("mysql.main", "10-a.sql", broken);
-    let told = scene.fail(Verb::Fill).await;
-    assert!(told.contains("missing") && !told.contains("broke off"), "{told}");
-    assert_eq!(number(&mut session, "select count(*) from shop.a").await, 0);
-    assert_eq!(
-        number(&mut session, "select count(*) from shop._dbreg_fixtures").await,
-        0
-    );
-    let broken = "insert into a values (1); create table b (id int); insert into a values (2); \
-        insert into missing values (1)";
-    scene.fixture("mysql.main", "10-a.sql", broken);
-    let told = scene.fail(Verb::Fill).await;
-    assert!(told.contains("missing") && told.contains("broke off"), "{told}");
-    let mended = "insert into a values (1); create table if not exists b (id int); insert into a values (2)";
-    scene.fixture("mysql.main", "10-a.sql", mended);
-    scene.fixture("mysql.main", "20-a.toml", "[[a]]\nid = 3\n");
-    for replace in [false, true] {
-        let tasks = scene.builder().replace(replace).build().unwrap();
-        let told = bad(&run(&tasks, Verb::Fill).await);
-        assert!(
-            told.contains("it was begun") && told.contains("broke off"),
-            "{told}"
-        );
-        let by_hand = "`delete from _dbreg_fixtures where file = 'mysql.main/10-a.sql'`";
-        assert!(told.contains("`refill`") && told.contains(by_hand), "{told}");
-        assert_eq!(number(&mut session, "select count(*) from shop.a").await, 2);
-    }
-    // As it says: undone by hand.
-    execute(
-        &mut session,
-        "delete from shop.a; delete from shop._dbreg_fixtures where file = 'mysql.main/10-a.sql'",
-    )
-    .await;
-    scene.run(Verb::Fill).await;
-    assert_eq!(number(&mut session, "select count(*) from shop.a").await, 3);
-    scene.run(Verb::Refill).await;
-    assert_eq!(number(&mut session, "select count(*) from shop.a").await, 3);
-}
-
-#[tokio::test]
 async fn clear_and_purge_wait_for_who_migrates_or_fills() {
     let server = registry_dev::mysql().await.unwrap();
     let mut session = root(&server).await;

@@ -3,7 +3,7 @@
 use super::election::{elect, explain};
 use super::way::{self, HostWay, Way};
 use crate::adapters::sql::tasks::{
-    Dialect, KEPT_BY_CLEAR, Session, SqlSteps, bind_values, counted, only_mark, sql_session,
+    Dialect, KEPT_BY_CLEAR, Own, Session, SqlSteps, bind_values, counted, is_listed, only_mark, sql_session,
 };
 use crate::error::Error;
 use crate::kind::ErrorKind;
@@ -14,6 +14,8 @@ use registry_config::Settings;
 use sqlx::mysql::MySqlConnection;
 use sqlx::{ConnectOptions as _, Connection as _, Row as _};
 use std::time::Duration;
+
+mod script;
 
 /// What no verb touches, whatever the file says: the server's own.
 const SYSTEM: [&str; 4] = ["mysql", "information_schema", "performance_schema", "sys"];
@@ -355,6 +357,35 @@ impl Dialect for MySqlTasks {
                 Err(error) => Err(error),
             }
         })
+    }
+
+    /// With the database: a script may lead its session into another.
+    fn own<'a>(
+        &'a self,
+        session: &'a mut dyn Session,
+        table: &'static str,
+    ) -> BoxFuture<'a, Result<Own, Error>> {
+        Box::pin(async move {
+            Ok(Own {
+                sql: format!("{}.{table}", self.quoted(&self.db)?),
+                told: table.to_owned(),
+                is_there: is_listed(session, self.tables(), table).await?,
+            })
+        })
+    }
+
+    fn enter(&self) -> Result<Option<String>, Error> {
+        Ok(Some(format!("use {}", self.quoted(&self.db)?)))
+    }
+
+    fn check_script(&self, script: &str) -> Result<(), Error> {
+        let Some(found) = script::opens_transaction(script) else {
+            return Ok(());
+        };
+        // It would commit the record that says that the script began, and what fails afterwards could not be mended.
+        let message = format!("expected statements alone, found `{found}`");
+        let help = "leave out `begin` and `commit`: a file is one transaction already";
+        Err(Error::new(ErrorKind::Config, message).help(help))
     }
 
     fn marks<'a>(&'a self, session: &'a mut dyn Session) -> BoxFuture<'a, Result<Vec<String>, Error>> {

@@ -3,7 +3,7 @@
 use super::way::{Way, way};
 use crate::adapters::sql::explain;
 use crate::adapters::sql::tasks::{
-    Column, Dialect, KEPT_BY_CLEAR, Session, SqlSteps, counted, in_utc, sql_session,
+    Column, Dialect, KEPT_BY_CLEAR, Own, Session, SqlSteps, counted, in_utc, sql_session,
 };
 use crate::error::Error;
 use crate::kind::ErrorKind;
@@ -351,7 +351,7 @@ impl Dialect for PostgresTasks {
         &'a self,
         session: &'a mut dyn Session,
         table: &'static str,
-    ) -> BoxFuture<'a, Result<String, Error>> {
+    ) -> BoxFuture<'a, Result<Own, Error>> {
         sql::own(session, table)
     }
 

@@ -1,7 +1,7 @@
 //! What the server is asked about what it holds. Each query of things gives kind, name, and the name with its schema as SQL. What
 //! belongs to an extension is the extension's.
 
-use crate::adapters::sql::tasks::Session;
+use crate::adapters::sql::tasks::{Own, Session};
 use crate::error::Error;
 use crate::kind::ErrorKind;
 use crate::tasks::{METADATA, Value};
@@ -56,12 +56,15 @@ pub(super) const TABLES: &str = "\
     where c.relkind in ('r', 'p', 'f') and n.nspname = any(current_schemas(false)) and pg_table_is_visible(c.oid) \
     order by 1";
 
-/// A table of our own by its name: where it is found without its schema, where it would be made, and the other schemas in
-/// which this role has one. A migration may make a schema of the role's name, or give the role another search path: what
-/// was recorded stays where it is, and is not made anew.
+/// A table of our own by its name: where it is found, where it would be made, and the other schemas in which this role has
+/// one. A migration may make a schema of the role's name, or give the role another search path: what was recorded stays
+/// where it is, and is not made anew. But a table beside the schema in which new things are made counts only when this very
+/// role owns it: one that merely can be seen or written is another application's, and a superuser can write to all.
 const OWN: &str = "\
     select (select format('%I.%I', n.nspname, c.relname) from pg_class c join pg_namespace n on n.oid = c.relnamespace \
-            where c.oid = to_regclass(quote_ident($1))), \
+            where c.relkind in ('r', 'p', 'v', 'f') and c.relname = $1 and n.nspname = any(current_schemas(false)) \
+                and (n.nspname = current_schema() or pg_get_userbyid(c.relowner) = current_user) \
+            order by array_position(current_schemas(false), n.nspname) limit 1), \
         case when current_schema() is not null then format('%I.%I', current_schema(), $1) end, \
         (select string_agg(quote_ident(n.nspname), ', ' order by n.nspname) \
             from pg_class c join pg_namespace n on n.oid = c.relnamespace \
@@ -73,14 +76,18 @@ const OWN: &str = "\
 pub(super) fn own<'a>(
     session: &'a mut dyn Session,
     table: &'static str,
-) -> BoxFuture<'a, Result<String, Error>> {
+) -> BoxFuture<'a, Result<Own, Error>> {
     Box::pin(async move {
         let name = Value::Text(table.to_owned());
         let mut rows = session.rows(OWN.to_owned(), vec![name]).await?;
         let row = rows.pop().unwrap_or_default();
         let [found, place, elsewhere, path] = <[Option<String>; 4]>::try_from(row).unwrap_or_default();
         match (found, elsewhere) {
-            (Some(found), _) => Ok(found),
+            (Some(sql), _) => Ok(Own {
+                told: sql.clone(),
+                sql,
+                is_there: true,
+            }),
             // Its mark is looked for everywhere, and a second one does not take anything from the first.
             (None, Some(schema)) if table != METADATA => {
                 let path = path.unwrap_or_default();
@@ -94,7 +101,14 @@ pub(super) fn own<'a>(
                 Err(Error::new(ErrorKind::Config, message).help(help))
             }
             // Without any schema, the server says so.
-            (None, _) => Ok(place.unwrap_or_else(|| table.to_owned())),
+            (None, _) => {
+                let sql = place.unwrap_or_else(|| table.to_owned());
+                Ok(Own {
+                    told: sql.clone(),
+                    sql,
+                    is_there: false,
+                })
+            }
         }
     })
 }

@@ -112,3 +112,63 @@ async fn records_that_the_search_path_does_not_lead_to_are_not_made_anew() {
         "t\n"
     );
 }
+
+/// A role with a schema of its own, beside the application of another, whose records the search path leads to.
+async fn beside_another() -> Place {
+    let place = Place::new().await;
+    place.succeeds(Verb::Create).await;
+    place
+        .sql("create schema shop authorization shop; create role blog; \
+            create table public._sqlx_migrations (version bigint primary key, description text not null, \
+                installed_on timestamptz not null default now(), success boolean not null, checksum bytea not null, \
+                execution_time bigint not null); \
+            insert into public._sqlx_migrations values (1, 'posts', now(), true, '\\x00', 1); \
+            alter table public._sqlx_migrations owner to blog")
+        .await;
+    place
+}
+
+#[tokio::test]
+async fn the_records_of_another_role_are_not_those_of_this_one() {
+    let place = beside_another().await;
+    let status = &place.tasks().migration_status().await[0];
+    assert!(format!("{status:?}").contains("Pending"), "{status:?}");
+    let theirs = "select version, description from public._sqlx_migrations";
+    place.succeeds(Verb::Build).await;
+    place.succeeds(Verb::Migrate).await;
+    assert_eq!(
+        place.sql(OWN).await,
+        "public\t_sqlx_migrations\nshop\t_dbreg_fixtures\nshop\t_dbreg_metadata\nshop\t_sqlx_migrations\n"
+    );
+    assert_eq!(place.sql(theirs).await, "1\tposts\n");
+
+    // Nor are they when it may do everything.
+    let place = beside_another().await;
+    place.sql("alter role shop superuser").await;
+    place.succeeds(Verb::Build).await;
+    assert_eq!(
+        place.sql("select count(*) from shop._sqlx_migrations").await,
+        "1\n"
+    );
+    assert_eq!(place.sql(theirs).await, "1\tposts\n");
+}
+
+#[tokio::test]
+async fn who_may_make_no_table_any_more_migrates_and_fills_with_those_that_are_there() {
+    let place = Place::new().await;
+    place.succeeds(Verb::Build).await;
+    place
+        .sql("revoke create on schema public from public, shop; alter schema public owner to postgres")
+        .await;
+    assert_eq!(
+        place
+            .sql("select has_schema_privilege('shop', 'public', 'create')")
+            .await,
+        "f\n"
+    );
+    migration(&place, 2, "insert into numbered (n) values (7)");
+    place.succeeds(Verb::Migrate).await;
+    place.file("fixtures/postgres.main/20-new.toml", "[[numbered]]\nn = 9\n");
+    place.succeeds(Verb::Fill).await;
+    assert_eq!(place.sql(STATE).await, "2\t4\n");
+}

@@ -44,13 +44,29 @@ pub(crate) trait Dialect: fmt::Debug + Send + Sync + 'static {
     /// A query for the names of all tables.
     fn tables(&self) -> &'static str;
 
-    /// A table of our own as SQL: where it is, or where it is to be made. Whatever becomes of the session, it leads there.
+    /// A table of our own: where it is, or where it is to be made.
     fn own<'a>(
         &'a self,
-        _session: &'a mut dyn Session,
+        session: &'a mut dyn Session,
         table: &'static str,
-    ) -> BoxFuture<'a, Result<String, Error>> {
-        Box::pin(async move { Ok(table.to_owned()) })
+    ) -> BoxFuture<'a, Result<Own, Error>> {
+        Box::pin(async move {
+            Ok(Own {
+                sql: table.to_owned(),
+                told: table.to_owned(),
+                is_there: is_listed(session, self.tables(), table).await?,
+            })
+        })
+    }
+
+    /// What brings a session back into the database, where a script may have led it into another.
+    fn enter(&self) -> Result<Option<String>, Error> {
+        Ok(None)
+    }
+
+    /// Refuses a script of fixtures that cannot be run and recorded in one transaction.
+    fn check_script(&self, _script: &str) -> Result<(), Error> {
+        Ok(())
     }
 
     /// Whether a table that [`tables`](Self::tables) does not name is not there, and not hidden from this account.
@@ -153,6 +169,18 @@ pub(crate) struct Column {
     pub(crate) computed: bool,
 }
 
+/// A table of our own.
+#[derive(Clone, Debug)]
+pub(crate) struct Own {
+    /// Its name as SQL. Whatever becomes of the session, it leads there.
+    pub(crate) sql: String,
+    /// Its name for a person, who is in the database.
+    pub(crate) told: String,
+    /// Whether it is there. Then it is not made: PostgreSQL asks for the right to before it looks whether there is anything
+    /// to make.
+    pub(crate) is_there: bool,
+}
+
 /// sqlx's record of migrations.
 pub(crate) const MIGRATIONS: &str = "_sqlx_migrations";
 
@@ -169,7 +197,20 @@ pub(crate) fn is_own(table: &str) -> bool {
 
 /// The names of the tables.
 pub(crate) async fn tables(dialect: &dyn Dialect, session: &mut dyn Session) -> Result<Vec<String>, Error> {
-    let rows = session.rows(dialect.tables().to_owned(), Vec::new()).await?;
+    names(session, dialect.tables()).await
+}
+
+/// Whether a query for the names of tables names this one.
+pub(crate) async fn is_listed(
+    session: &mut dyn Session,
+    tables: &'static str,
+    table: &str,
+) -> Result<bool, Error> {
+    Ok(names(session, tables).await?.iter().any(|name| name == table))
+}
+
+async fn names(session: &mut dyn Session, sql: &'static str) -> Result<Vec<String>, Error> {
+    let rows = session.rows(sql.to_owned(), Vec::new()).await?;
     Ok(rows
         .into_iter()
         .filter_map(|mut row| row.swap_remove(0))

@@ -80,6 +80,8 @@ async fn fill_in(
         Content::Sql(_) if unchanged => return Ok(Filled::Already { at, changed: false }),
         Content::Sql(_) if !is_new => return Err(cannot_replace_script()),
         Content::Sql(text) => {
+            // Before the record says that it began: what cannot be begun is as it was.
+            dialect.check_script(text)?;
             let begun = Extent::Begun;
             records.write(session, name, &fixture.checksum, &begun).await?;
             session.script(text.clone()).await.map_err(refused)?;

@@ -80,13 +80,17 @@ pub(super) async fn write(dialect: &dyn Dialect, mark: &Mark) -> Result<(), Erro
 }
 
 async fn write_in(dialect: &dyn Dialect, session: &mut dyn Session, mark: &Mark) -> Result<(), Error> {
-    let table = dialect.own(session, METADATA).await?;
+    let own = dialect.own(session, METADATA).await?;
+    let table = &own.sql;
     let (name, value) = (dialect.quoted("name")?, dialect.quoted("value")?);
-    let create = format!(
-        "create table if not exists {table} ({name} varchar(100) not null primary key, {value} varchar(255) not null){}",
-        dialect.table_options()
-    );
-    session.script(create).await?;
+    if !own.is_there {
+        let create = format!(
+            "create table if not exists {table} ({name} varchar(100) not null primary key, \
+             {value} varchar(255) not null){}",
+            dialect.table_options()
+        );
+        session.script(create).await?;
+    }
     session.script(dialect.begin().to_owned()).await?;
     let protected = if mark.protected { "yes" } else { "no" };
     for (key, text) in [(ENVIRONMENT, mark.environment.as_str()), (PROTECTED, protected)] {

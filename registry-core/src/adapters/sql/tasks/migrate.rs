@@ -1,6 +1,6 @@
 //! Migrations through sqlx: its table, its checksums, its lock, its way to apply and to revert one.
 
-use super::dialect::{Dialect, MIGRATIONS, tables};
+use super::dialect::{Dialect, MIGRATIONS, Own};
 use super::session::Session;
 use crate::error::Error;
 use crate::kind::ErrorKind;
@@ -77,19 +77,16 @@ async fn recorded(
     session: &mut dyn Session,
 ) -> Result<BTreeMap<i64, Recorded>, Error> {
     let mut found = BTreeMap::new();
-    let table = dialect.own(session, MIGRATIONS).await?;
-    if !tables(dialect, session)
-        .await?
-        .iter()
-        .any(|one| one == MIGRATIONS)
-    {
+    let own = dialect.own(session, MIGRATIONS).await?;
+    if !own.is_there {
         return Ok(found);
     }
+    let table = &own.sql;
     let columns = ["version", "description", "installed_on", "success"].map(|column| dialect.as_text(column));
     let sql = format!("select {} from {table} order by version", columns.join(", "));
     let rows = session.rows(sql, Vec::new()).await?;
-    let applied = session.migrator().list_applied_migrations(&table).await;
-    let applied = applied.map_err(|error| explained(error, &table, None))?;
+    let applied = session.migrator().list_applied_migrations(table).await;
+    let applied = applied.map_err(|error| explained(error, &own.told, None))?;
     for row in rows {
         let Ok([Some(version), name, at, success]) = <[Option<String>; 4]>::try_from(row) else {
             continue;
@@ -136,8 +133,8 @@ async fn apply_pending(
     to: MigrateTo,
     tell: Tell<'_>,
 ) -> Result<Done, Error> {
-    let table = dialect.own(session, MIGRATIONS).await?;
-    let applied = checked(session, &table, migrations).await?;
+    let own = dialect.own(session, MIGRATIONS).await?;
+    let applied = checked(session, &own, migrations).await?;
     let last = applied.last().copied().unwrap_or(0);
     let target = match to {
         MigrateTo::Version(version) => version,
@@ -156,8 +153,9 @@ async fn apply_pending(
             continue;
         }
         may_begin(migration)?;
-        let result = session.migrator().apply(&table, &up(migration)).await;
-        result.map_err(|error| explained(error, &table, Some(&migration.up)))?;
+        let result = session.migrator().apply(&own.sql, &up(migration)).await;
+        result.map_err(|error| explained(error, &own.told, Some(&migration.up)))?;
+        enter(dialect, session).await?;
         tell(format!("applied {}", migration.label()));
         count += 1;
     }
@@ -181,8 +179,8 @@ async fn revert_applied(
     to: MigrateTo,
     tell: Tell<'_>,
 ) -> Result<Done, Error> {
-    let table = dialect.own(session, MIGRATIONS).await?;
-    let applied = checked(session, &table, migrations).await?;
+    let own = dialect.own(session, MIGRATIONS).await?;
+    let applied = checked(session, &own, migrations).await?;
     let target = match to {
         MigrateTo::RevertTo(0) => 0,
         MigrateTo::RevertTo(version) | MigrateTo::Version(version) => {
@@ -215,8 +213,9 @@ async fn revert_applied(
     for migration in doomed {
         let Some(script) = &migration.down else { continue };
         let down = as_sqlx(migration, script, MigrationType::ReversibleDown);
-        let result = session.migrator().revert(&table, &down).await;
-        result.map_err(|error| explained(error, &table, Some(script)))?;
+        let result = session.migrator().revert(&own.sql, &down).await;
+        result.map_err(|error| explained(error, &own.told, Some(script)))?;
+        enter(dialect, session).await?;
         tell(format!("reverted {}", migration.label()));
         count += 1;
     }
@@ -227,11 +226,22 @@ async fn revert_applied(
     })
 }
 
+/// What follows a migration begins where it began.
+async fn enter(dialect: &dyn Dialect, session: &mut dyn Session) -> Result<(), Error> {
+    match dialect.enter()? {
+        Some(sql) => session.script(sql).await,
+        None => Ok(()),
+    }
+}
+
 /// The versions that are applied, ascending, after a look whether they are those of the folder.
-async fn checked(session: &mut dyn Session, table: &str, migrations: &Migrations) -> Result<Vec<i64>, Error> {
+async fn checked(session: &mut dyn Session, own: &Own, migrations: &Migrations) -> Result<Vec<i64>, Error> {
     let migrator = session.migrator();
+    let table = own.sql.as_str();
     let read = async {
-        migrator.ensure_migrations_table(table).await?;
+        if !own.is_there {
+            migrator.ensure_migrations_table(table).await?;
+        }
         if let Some(version) = migrator.dirty_version(table).await? {
             return Err(MigrateError::Dirty(version));
         }
@@ -243,15 +253,19 @@ async fn checked(session: &mut dyn Session, table: &str, migrations: &Migrations
     };
     let applied = read.await.map_err(|error| {
         let script = half(&error);
-        explained(error, table, script)
+        explained(error, &own.told, script)
     })?;
     for one in &applied {
         let Some(migration) = migrations.get(one.version) else {
-            return Err(explained(MigrateError::VersionMissing(one.version), table, None));
+            return Err(explained(
+                MigrateError::VersionMissing(one.version),
+                &own.told,
+                None,
+            ));
         };
         if up(migration).checksum != one.checksum {
             let error = MigrateError::VersionMismatch(one.version);
-            return Err(explained(error, table, Some(&migration.up)));
+            return Err(explained(error, &own.told, Some(&migration.up)));
         }
     }
     let mut versions: Vec<i64> = applied.iter().map(|one| one.version).collect();

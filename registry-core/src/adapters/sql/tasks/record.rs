@@ -17,6 +17,8 @@ pub(super) struct Records<'a> {
     dialect: &'a dyn Dialect,
     /// As SQL.
     table: String,
+    /// For a person.
+    told: String,
 }
 
 /// What was filled from one file.
@@ -51,14 +53,18 @@ pub(super) struct FilledRow {
 impl<'a> Records<'a> {
     /// The table, which is made where it is missing. Not within a transaction: MySQL would commit it.
     pub(super) async fn open(dialect: &'a dyn Dialect, session: &mut dyn Session) -> Result<Self, Error> {
-        let (table, text) = (dialect.own(session, FIXTURES).await?, dialect.long_text());
-        let sql = format!(
-            "create table if not exists {table} (file varchar(400) not null primary key, \
-             checksum varchar(64) not null, filled_at varchar(40) not null, filled_rows {text} not null){}",
-            dialect.table_options()
-        );
-        session.script(sql).await?;
-        Ok(Self { dialect, table })
+        let own = dialect.own(session, FIXTURES).await?;
+        if !own.is_there {
+            let (table, text) = (&own.sql, dialect.long_text());
+            let sql = format!(
+                "create table if not exists {table} (file varchar(400) not null primary key, \
+                 checksum varchar(64) not null, filled_at varchar(40) not null, filled_rows {text} not null){}",
+                dialect.table_options()
+            );
+            session.script(sql).await?;
+        }
+        let (table, told) = (own.sql, own.told);
+        Ok(Self { dialect, table, told })
     }
 
     /// The record of a file.
@@ -98,7 +104,8 @@ impl<'a> Records<'a> {
         Ok(found)
     }
 
-    /// Writes the record of a file, in place of the one that is there.
+    /// Writes the record of a file, in place of the one that is there: at no moment is there none, for a script may have
+    /// ended the transaction.
     pub(super) async fn write(
         &self,
         session: &mut dyn Session,
@@ -107,25 +114,22 @@ impl<'a> Records<'a> {
         extent: &Extent,
     ) -> Result<(), Error> {
         let (table, dialect) = (&self.table, self.dialect);
-        let file = Value::Text(name.to_owned());
-        let delete = format!(
-            "delete from {table} where file = {}",
-            dialect.placeholder(1, None)
-        );
-        session.run(delete, vec![file.clone()]).await?;
-        let places: Vec<_> = (1..=4).map(|nth| dialect.placeholder(nth, None)).collect();
-        let insert = format!(
-            "insert into {table} (file, checksum, filled_at, filled_rows) values ({})",
-            places.join(", ")
-        );
+        let [first, second, third, fourth] = [1, 2, 3, 4].map(|nth| dialect.placeholder(nth, None));
         let rows = match extent {
             Extent::Whole(rows) => Json::Array(rows.iter().map(row_as_json).collect()),
             Extent::Begun => json!(BEGUN),
         };
-        let texts = [checksum.to_owned(), now(), rows.to_string()].map(Value::Text);
-        session
-            .run(insert, [file].into_iter().chain(texts).collect())
-            .await?;
+        let values = [checksum.to_owned(), now(), rows.to_string(), name.to_owned()].map(Value::Text);
+        let update = format!(
+            "update {table} set checksum = {first}, filled_at = {second}, filled_rows = {third} where file = {fourth}"
+        );
+        if session.run(update, values.to_vec()).await?.rows == 0 {
+            let insert = format!(
+                "insert into {table} (checksum, filled_at, filled_rows, file) \
+                 values ({first}, {second}, {third}, {fourth})"
+            );
+            session.run(insert, values.to_vec()).await?;
+        }
         Ok(())
     }
 
@@ -135,10 +139,10 @@ impl<'a> Records<'a> {
             "it was begun {at} and broke off after a statement that ends its transaction: what came before stays, \
              of the rest nobody knows"
         );
-        let (table, file) = (&self.table, name.replace('\'', "''"));
+        let (table, file) = (&self.told, name.replace('\'', "''"));
         let help = format!(
-            "write `refill`, which clears everything first; or undo what it did, and then \
-             `delete from {table} where file = '{file}'`"
+            "write `rebuild`, which makes the database anew, or, where the script changes no structure, `refill`, which \
+             clears everything first; or undo what it did, and then `delete from {table} where file = '{file}'`"
         );
         Error::new(ErrorKind::Config, message).help(help)
     }
