@@ -2,15 +2,22 @@
 
 use crate::scene::{Scene, bad, execute, number, root, run, text};
 use dbreg::tasks::Verb;
+use registry_dev::MySqlServer;
+
+/// A database with an empty table `a`.
+async fn with_table(server: &MySqlServer) -> Scene {
+    let scene = Scene::mysql(server, "shop");
+    scene.migration("mysql.main", "1_a.sql", "create table a (id int)");
+    scene.run(Verb::Create).await;
+    scene.run(Verb::Migrate).await;
+    scene
+}
 
 #[tokio::test]
 async fn a_script_that_ended_its_transaction_and_broke_off_is_not_run_again() {
     let server = registry_dev::mysql().await.unwrap();
     let mut session = root(&server).await;
-    let scene = Scene::mysql(&server, "shop");
-    scene.migration("mysql.main", "1_a.sql", "create table a (id int)");
-    scene.run(Verb::Create).await;
-    scene.run(Verb::Migrate).await;
+    let scene = with_table(&server).await;
     // Without a change of structure all of it is rolled back, and it can be mended.
     let broken = "insert into a values (1); insert into missing values (1)";
     scene.fixture("mysql.main", "10-a.sql", broken);
@@ -74,10 +81,7 @@ async fn a_script_that_ended_its_transaction_and_broke_off_is_not_run_again() {
 async fn a_script_with_a_transaction_of_its_own_is_refused_before_it_begins() {
     let server = registry_dev::mysql().await.unwrap();
     let mut session = root(&server).await;
-    let scene = Scene::mysql(&server, "shop");
-    scene.migration("mysql.main", "1_a.sql", "create table a (id int)");
-    scene.run(Verb::Create).await;
-    scene.run(Verb::Migrate).await;
+    let scene = with_table(&server).await;
     for (opening, word) in [
         ("start transaction", "start transaction"),
         (

@@ -3,7 +3,7 @@
 use super::election::{elect, explain};
 use super::way::{self, HostWay, Way};
 use crate::adapters::sql::tasks::{
-    Dialect, KEPT_BY_CLEAR, Own, Session, SqlSteps, bind_values, counted, is_listed, only_mark, sql_session,
+    Dialect, KEPT_BY_CLEAR, Session, SqlSteps, bind_values, counted, only_mark, sql_session,
 };
 use crate::error::Error;
 use crate::kind::ErrorKind;
@@ -359,19 +359,8 @@ impl Dialect for MySqlTasks {
         })
     }
 
-    /// With the database: a script may lead its session into another.
-    fn own<'a>(
-        &'a self,
-        session: &'a mut dyn Session,
-        table: &'static str,
-    ) -> BoxFuture<'a, Result<Own, Error>> {
-        Box::pin(async move {
-            Ok(Own {
-                sql: format!("{}.{table}", self.quoted(&self.db)?),
-                told: table.to_owned(),
-                is_there: is_listed(session, self.tables(), table).await?,
-            })
-        })
+    fn own_name(&self, table: &str) -> Result<String, Error> {
+        Ok(format!("{}.{table}", self.quoted(&self.db)?))
     }
 
     fn enter(&self) -> Result<Option<String>, Error> {

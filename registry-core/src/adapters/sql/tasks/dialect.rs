@@ -44,6 +44,11 @@ pub(crate) trait Dialect: fmt::Debug + Send + Sync + 'static {
     /// A query for the names of all tables.
     fn tables(&self) -> &'static str;
 
+    /// The name of a table of our own as SQL. With the database, where a script may lead its session into another.
+    fn own_name(&self, table: &str) -> Result<String, Error> {
+        Ok(table.to_owned())
+    }
+
     /// A table of our own: where it is, or where it is to be made.
     fn own<'a>(
         &'a self,
@@ -52,7 +57,7 @@ pub(crate) trait Dialect: fmt::Debug + Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<Own, Error>> {
         Box::pin(async move {
             Ok(Own {
-                sql: table.to_owned(),
+                sql: self.own_name(table)?,
                 told: table.to_owned(),
                 is_there: is_listed(session, self.tables(), table).await?,
             })

@@ -11,10 +11,8 @@ mod time;
 
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) use dialect::Column;
-#[cfg(any(feature = "mysql", feature = "postgres"))]
+#[cfg(feature = "postgres")]
 pub(crate) use dialect::Own;
-#[cfg(feature = "mysql")]
-pub(crate) use dialect::is_listed;
 #[cfg(any(feature = "mysql", feature = "sqlite"))]
 pub(crate) use dialect::only_mark;
 pub(crate) use dialect::{Dialect, KEPT_BY_CLEAR};

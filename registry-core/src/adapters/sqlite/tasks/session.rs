@@ -166,6 +166,10 @@ mod tests {
     use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
     use std::str::FromStr as _;
 
+    fn in_file(path: &Path) -> SqliteConnectOptions {
+        SqliteConnectOptions::new().filename(path).create_if_missing(true)
+    }
+
     /// A pool of one session, in which there is a table.
     async fn pool(options: SqliteConnectOptions) -> SqlitePool {
         let pool = SqlitePoolOptions::new()
@@ -189,11 +193,8 @@ mod tests {
     async fn a_session_that_is_given_up_leaves_nothing_open_in_the_pool() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("app.db");
-        let of_file = SqliteConnectOptions::new()
-            .filename(&path)
-            .create_if_missing(true);
         let in_memory = SqliteConnectOptions::from_str("sqlite::memory:").unwrap();
-        for (options, is_in_memory) in [(of_file, false), (in_memory, true)] {
+        for (options, is_in_memory) in [(in_file(&path), false), (in_memory, true)] {
             let pool = pool(options).await;
             for orderly in [false, true] {
                 let lent = Lent::new(pool.acquire().await.unwrap(), is_in_memory);
@@ -222,12 +223,7 @@ mod tests {
     async fn a_mark_that_cannot_be_written_is_rolled_back() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("app.db");
-        let pool = pool(
-            SqliteConnectOptions::new()
-                .filename(&path)
-                .create_if_missing(true),
-        )
-        .await;
+        let pool = pool(in_file(&path)).await;
         // The first of its rows is taken, the second is not.
         let metadata = "create table _dbreg_metadata (name varchar(100) not null primary key, \
             value varchar(255) not null check (value <> 'yes'))";
@@ -254,12 +250,7 @@ mod tests {
     async fn a_mark_that_is_dropped_at_any_moment_leaves_nothing_open_in_the_pool() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("app.db");
-        let pool = pool(
-            SqliteConnectOptions::new()
-                .filename(&path)
-                .create_if_missing(true),
-        )
-        .await;
+        let pool = pool(in_file(&path)).await;
         let steps = SqliteTasks::on(path.to_str().unwrap(), pool.clone());
         let mark = Mark {
             environment: "default".to_owned(),
