@@ -10,6 +10,7 @@ use crate::health::{Condition, Health};
 use crate::kind::ErrorKind;
 use crate::status::{Sessions, State, Status};
 use crate::turns::{Turn, Turns};
+use futures_util::future::BoxFuture;
 use registry_config::{ConnectionShape, Settings};
 use std::future::Future;
 use std::pin::pin;
@@ -219,21 +220,23 @@ impl Base {
         if self.health.is(State::Ready) {
             return Ok(());
         }
-        // In a box: every call is moved with what it may hold.
-        Box::pin(self.settled()).await
+        self.settled().await
     }
 
-    async fn settled(&self) -> Result<(), Error> {
-        if self.health.is(State::Waiting) {
-            self.health.set(&self.label, State::Connecting, None);
-            self.health.keep();
-        }
-        let condition = self.health.settled().await;
-        match (condition.state, condition.cause) {
-            (State::Ready, _) => Ok(()),
-            (State::Degraded, Some(cause)) => Err(cause.again()),
-            _ => Err(self.closed_error()),
-        }
+    /// In a box: every call is moved with what it may hold.
+    fn settled(&self) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async move {
+            if self.health.is(State::Waiting) {
+                self.health.set(&self.label, State::Connecting, None);
+                self.health.keep();
+            }
+            let condition = self.health.settled().await;
+            match (condition.state, condition.cause) {
+                (State::Ready, _) => Ok(()),
+                (State::Degraded, Some(cause)) => Err(cause.again()),
+                _ => Err(self.closed_error()),
+            }
+        })
     }
 
     /// A call failed or waits in a way that the loss of its server could explain.

@@ -160,31 +160,38 @@ where
     connection.base().run("process", work).await
 }
 
-pub(crate) async fn ping(connection: &dyn Connection) -> Result<Duration, Error> {
-    let work = async {
-        connection.base().usable().await?;
-        let start = Instant::now();
-        connection.probe().await?;
-        Ok(start.elapsed())
-    };
-    connection.base().run("ping", work).await
+// In boxes, here and wherever what is called seldom waits for something: the code of a future that is none is compiled
+// with every crate that waits for it, and again at each of its edits.
+
+pub(crate) fn ping(connection: &dyn Connection) -> BoxFuture<'_, Result<Duration, Error>> {
+    Box::pin(async move {
+        let work = async {
+            connection.base().usable().await?;
+            let start = Instant::now();
+            connection.probe().await?;
+            Ok(start.elapsed())
+        };
+        connection.base().run("ping", work).await
+    })
 }
 
 /// Reads the references again and proves what they say; of several hosts the first is tried first again.
-pub(crate) async fn reload(connection: &dyn Connection) -> Result<(), Error> {
-    let base = connection.base();
-    let work = async {
-        let moved = connection.prefer_first_host();
-        if (connection.refresh()? || moved) && !base.health().is(State::Waiting) {
-            crate::attempt::open(connection).await?;
-        }
-        Ok(())
-    };
-    base.run("reload", work).await
+pub(crate) fn reload(connection: &dyn Connection) -> BoxFuture<'_, Result<(), Error>> {
+    Box::pin(async move {
+        let base = connection.base();
+        let work = async {
+            let moved = connection.prefer_first_host();
+            if (connection.refresh()? || moved) && !base.health().is(State::Waiting) {
+                crate::attempt::open(connection).await?;
+            }
+            Ok(())
+        };
+        base.run("reload", work).await
+    })
 }
 
-pub(crate) async fn close(connection: &dyn Connection) -> Result<(), Error> {
-    connection.base().close(connection.shutdown()).await
+pub(crate) fn close(connection: &dyn Connection) -> BoxFuture<'_, Result<(), Error>> {
+    Box::pin(connection.base().close(connection.shutdown()))
 }
 
 /// The method set that is the same on every handle, written once. `$client` is what `process` and `instance` give. With

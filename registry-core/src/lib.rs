@@ -9,6 +9,7 @@ mod at;
 mod attempt;
 mod backoff;
 mod base;
+mod builder;
 #[cfg(any(
     feature = "mysql",
     feature = "mongodb",
@@ -83,6 +84,7 @@ pub use adapters::sqlite::Sqlite;
 pub use at::{At, Optional};
 pub use backoff::Backoff;
 pub use base::{CLOSE_DEADLINE, StartPolicy};
+pub use builder::Builder;
 pub use connection::{AnyConnection, Instance};
 pub use error::Error;
 pub use error_log::{ERROR_LOG_CAPACITY, ErrorRecord, Errors};
@@ -90,7 +92,7 @@ pub use kind::{EXIT_CONFIG, EXIT_OK, EXIT_UNAVAILABLE, ErrorKind};
 pub use model::ModelOf;
 pub use registry::{Backend, Registry};
 pub use report::{Outcome, Report, ReportRow, StartError};
-pub use startup::{Builder, START_DEADLINE};
+pub use startup::START_DEADLINE;
 pub use status::{Sessions, State, StateChange, Status};
 #[cfg(all(feature = "supervise", unix))]
 pub use supervise::{Readiness, Supervise, Worker, master_names, master_status, supervise};
@@ -98,9 +100,11 @@ pub use turns::STARTUP_CONCURRENCY;
 pub use watch::{WATCH_CAPACITY, Watch};
 
 #[doc(hidden)]
+pub use builder::Root;
+#[doc(hidden)]
 pub use inspection::{Inspection, Place, reference_length};
 #[doc(hidden)]
-pub use startup::{Opening, Root};
+pub use startup::Opening;
 #[doc(hidden)]
 pub use values::Given;
 

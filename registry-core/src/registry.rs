@@ -7,6 +7,7 @@ use crate::names::{Names, Numbers};
 use crate::report::Report;
 use crate::status::StateChange;
 use crate::watch::{WATCH_CAPACITY, Watch};
+use futures_util::future::BoxFuture;
 use std::fmt;
 use std::sync::Arc;
 use tokio::sync::broadcast;
@@ -102,13 +103,7 @@ impl Registry {
     /// # Errors
     /// The first connection whose files cannot be read, or that does not open with what they say.
     pub async fn reload(&self) -> Result<(), Error> {
-        let reloads = self
-            .0
-            .connections
-            .iter()
-            .map(|connection| connection::reload(&**connection));
-        let results = futures_util::future::join_all(reloads).await;
-        results.into_iter().collect()
+        reload_all(&self.0.connections).await
     }
 
     /// Reads secrets again at USR1, as long as the registry lives; false when the signal is not to be had.
@@ -143,21 +138,31 @@ impl Registry {
     }
 }
 
-pub(crate) async fn close_all(connections: &[Arc<dyn Connection>]) -> Result<(), Error> {
-    let closing = connections.iter().map(|c| connection::close(&**c));
-    let results = futures_util::future::join_all(closing).await;
-    let mut failed: Vec<Error> = results.into_iter().filter_map(Result::err).collect();
-    match failed.len() {
-        0 => Ok(()),
-        1 => Err(failed.remove(0)),
-        _ => {
-            let words: Vec<_> = failed
-                .iter()
-                .map(|e| format!("{}: {}", e.connection(), e.message()))
-                .collect();
-            Err(Error::new(ErrorKind::Timeout, words.join("; ")).during("close"))
+fn reload_all(connections: &[Arc<dyn Connection>]) -> BoxFuture<'_, Result<(), Error>> {
+    Box::pin(async move {
+        let reloads = connections.iter().map(|c| connection::reload(&**c));
+        let results = futures_util::future::join_all(reloads).await;
+        results.into_iter().collect()
+    })
+}
+
+pub(crate) fn close_all(connections: &[Arc<dyn Connection>]) -> BoxFuture<'_, Result<(), Error>> {
+    Box::pin(async move {
+        let closing = connections.iter().map(|c| connection::close(&**c));
+        let results = futures_util::future::join_all(closing).await;
+        let mut failed: Vec<Error> = results.into_iter().filter_map(Result::err).collect();
+        match failed.len() {
+            0 => Ok(()),
+            1 => Err(failed.remove(0)),
+            _ => {
+                let words: Vec<_> = failed
+                    .iter()
+                    .map(|e| format!("{}: {}", e.connection(), e.message()))
+                    .collect();
+                Err(Error::new(ErrorKind::Timeout, words.join("; ")).during("close"))
+            }
         }
-    }
+    })
 }
 
 impl Backend<'_> {

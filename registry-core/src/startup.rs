@@ -9,13 +9,14 @@ use crate::kind::ErrorKind;
 use crate::registry::{Registry, close_all};
 use crate::report::{Outcome, Report, ReportRow, StartError};
 use crate::status::State;
+#[cfg(all(feature = "supervise", unix))]
+use crate::supervise::link::{self, Link};
 use crate::turns::{STARTUP_CONCURRENCY, Turns};
 use crate::values::{self, Given, Values};
+use futures_util::future::BoxFuture;
 use registry_config::{Settings, Shape};
 use std::collections::HashMap;
-use std::fmt;
-use std::io::Write as _;
-use std::marker::PhantomData;
+#[cfg(feature = "tasks")]
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,23 +27,6 @@ pub const START_DEADLINE: Duration = Duration::from_secs(30);
 
 /// How long a start waits for optional connections when everything required is open sooner.
 const OPTIONAL_GRACE: Duration = Duration::from_millis(250);
-
-/// What the derive generates for `AppRegistry`. Implemented by generated code only.
-#[doc(hidden)]
-pub trait Root: Clone + Sized {
-    /// The struct with one field per backend.
-    type Fields;
-    /// The prefix of variables.
-    const ENV: &'static str;
-    /// The compiled-in model of the file.
-    fn shape() -> &'static Shape;
-    /// Builds every handle. No I/O.
-    fn build(opening: &mut Opening) -> Self::Fields;
-    /// Puts the parts together.
-    fn assemble(fields: Self::Fields, registry: Registry) -> Self;
-    /// The dynamic side.
-    fn registry(&self) -> &Registry;
-}
 
 /// Hands out typed handles and keeps an erased clone of each, for the one loop that opens them.
 #[doc(hidden)]
@@ -99,37 +83,21 @@ hand_out! {
     "postgres" postgres Postgres;
 }
 
-/// How an application starts: `App::builder().profile("production").connect().await?`.
+/// What a builder was told.
 #[derive(Clone)]
-#[must_use = "nothing happens until `connect`"]
-pub struct Builder<R> {
-    given: Given,
-    deadline: Duration,
-    concurrency: Option<usize>,
+pub(crate) struct Options {
+    pub(crate) given: Given,
+    pub(crate) deadline: Duration,
+    pub(crate) concurrency: Option<usize>,
     #[cfg(feature = "tasks")]
-    migrate: bool,
+    pub(crate) migrate: bool,
     #[cfg(feature = "tasks")]
-    migrations: PathBuf,
+    pub(crate) migrations: PathBuf,
     #[cfg(feature = "tasks")]
-    migration_deadline: Duration,
-    root: PhantomData<fn() -> R>,
+    pub(crate) migration_deadline: Duration,
 }
 
-impl<R> fmt::Debug for Builder<R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The names alone: a value may be a password.
-        let variables: Vec<_> = self.given.variables.iter().map(|(name, _)| name).collect();
-        f.debug_struct("Builder")
-            .field("profile", &self.given.profile)
-            .field("config_file", &self.given.config_file)
-            .field("variables", &variables)
-            .field("deadline", &self.deadline)
-            .field("startup_concurrency", &self.concurrency)
-            .finish_non_exhaustive()
-    }
-}
-
-impl<R> Default for Builder<R> {
+impl Default for Options {
     fn default() -> Self {
         Self {
             given: Given::default(),
@@ -141,193 +109,131 @@ impl<R> Default for Builder<R> {
             migrations: PathBuf::from(crate::tasks::at_start::FOLDER),
             #[cfg(feature = "tasks")]
             migration_deadline: crate::tasks::STEP_DEADLINE,
-            root: PhantomData,
         }
     }
 }
 
-impl<R: Root> Builder<R> {
-    /// A start with the defaults. Called by generated code.
-    #[doc(hidden)]
-    pub fn new() -> Self {
-        Self::default()
-    }
+/// A start whose values are read. The handles are asked of its `opening`; then it is run.
+pub(crate) struct Start {
+    pub(crate) opening: Opening,
+    options: Options,
+    values: Values<'static>,
+    report: Report,
+    began: Instant,
+    #[cfg(all(feature = "supervise", unix))]
+    link: Option<Link>,
+}
 
-    /// The profile to lay over the base. Default: the variable `DBREG_PROFILE`, else none.
-    pub fn profile(mut self, name: impl Into<String>) -> Self {
-        self.given.profile = Some(name.into());
-        self
-    }
-
-    /// A file with `[backend.connection]` tables, whose values are laid over those that are compiled in and those of the
-    /// profile; variables win over it. It changes values of connections that exist: another table, an unknown connection
-    /// or key, and `start = "optional"` stop the start, each with its place. It is read once, here; 4 MiB at most, and
-    /// relative to the working directory. Default: the file that the variable `DBREG_CONFIG` names, else none.
-    pub fn config_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.given.config_file = Some(path.into());
-        self
-    }
-
-    /// A variable as if the environment had it; it wins over the environment. For tests, whose servers have ports of
-    /// their own: `App::builder().variable("DBREG_MYSQL__MAIN__PORT", port)`.
-    pub fn variable(mut self, name: impl Into<String>, value: impl ToString) -> Self {
-        self.given.variables.push((name.into(), value.to_string()));
-        self
-    }
-
-    /// How long the start may take in all, but for its migrations. Default: [`START_DEADLINE`], 30 s. Each connection has
-    /// its own `connect_timeout` within it.
-    pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.deadline = deadline;
-        self
-    }
-
-    /// How many connections open at the same time, 1 at least: for files with more of them than a server, or the limit
-    /// of open files, takes at once. Those beyond it wait for their turn, in the order of the report; the
-    /// `connect_timeout` of each begins with its turn, and the deadline of the whole start holds. Connections that come
-    /// back after an outage take turns too. Default: the variable `DBREG_STARTUP_CONCURRENCY`, else
-    /// [`STARTUP_CONCURRENCY`], 64.
-    pub fn startup_concurrency(mut self, at_once: usize) -> Self {
-        self.concurrency = Some(at_once);
-        self
-    }
-
-    /// Whether the start migrates before it opens anything: every connection that has a folder
-    /// `migrations/<backend>.<connection>` and not `tasks = false`, all at once. What fails stands in the report, and its
-    /// connection is not opened. Default: no.
-    ///
-    /// Several workers may start at once: one migrates, the others wait for it. The database must exist. A connection that
-    /// is optional or lazy, and away, does not stop the start; it is migrated by the next one that finds it.
-    #[cfg(feature = "tasks")]
-    pub fn migrate(mut self, migrate: bool) -> Self {
-        self.migrate = migrate;
-        self
-    }
-
-    /// How long the migrations of one connection may take, waiting for another process that migrates included. Default:
-    /// 1 h, as for the verb. The deadline of the start begins when they are done; a master waits as long.
-    #[cfg(feature = "tasks")]
-    pub fn migration_deadline(mut self, deadline: Duration) -> Self {
-        self.migration_deadline = deadline;
-        self
-    }
-
-    /// The folder of migrations, relative to the working directory. Default: `migrations`. That it is missing stops a
-    /// start that migrates.
-    #[cfg(feature = "tasks")]
-    pub fn migrations(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.migrations = folder.into();
-        self
-    }
-
-    /// Opens every connection at once. All are tried, whatever becomes of the others; when a required one is not to be
-    /// had, those that were opened are closed again.
+impl Start {
+    /// Reads the values.
     ///
     /// # Errors
-    /// The report of every connection.
-    ///
-    /// # Panics
-    /// Outside of a tokio runtime, as the drivers do.
-    ///
-    /// # Cancellation
-    /// Dropping the future drops what was opened so far.
-    pub async fn connect(self) -> Result<R, StartError> {
-        let started = Instant::now();
+    /// What is wrong with them.
+    pub(crate) fn new(mut options: Options, shape: &'static Shape, prefix: &str) -> Result<Self, StartError> {
+        let began = Instant::now();
         #[cfg(all(feature = "supervise", unix))]
-        let link = crate::supervise::link::link().inspect(crate::supervise::link::Link::watch_master);
-        let shape = R::shape();
-        let values = values::read(shape, R::ENV, self.given);
-        let mut report = Report {
+        let link = link::link().inspect(Link::watch_master);
+        let values = values::read(shape, prefix, std::mem::take(&mut options.given));
+        let report = Report {
             connections: Vec::new(),
             problems: values.problems.clone(),
             elapsed: Duration::ZERO,
             values: values.summary.clone(),
         };
-        let failed = |report: Report| {
+        let mut start = Self {
+            opening: Opening {
+                prepared: Vec::new(),
+                connections: Vec::new(),
+            },
+            options,
+            values,
+            report,
+            began,
             #[cfg(all(feature = "supervise", unix))]
-            if let Some(link) = &link {
-                link.failed(&report.causes(), &report.unreachable_hosts());
-            }
-            Err(StartError::new(report))
+            link,
         };
-        if report.is_failure() {
-            return failed(report);
+        if start.report.is_failure() {
+            return Err(start.failed());
         }
-        let by_variable = values.startup_concurrency;
-        let turns = Turns::new(self.concurrency.or(by_variable).unwrap_or(STARTUP_CONCURRENCY));
-        let mut opening = Opening {
-            prepared: prepare(&values, &turns),
-            connections: Vec::new(),
-        };
-        let fields = R::build(&mut opening);
-        let Opening {
-            prepared,
-            connections,
-        } = opening;
-
-        #[cfg(not(feature = "tasks"))]
-        let unmigrated = Unmigrated::new();
-        #[cfg(feature = "tasks")]
-        let unmigrated = if self.migrate {
-            let within = self.migration_deadline;
-            match crate::tasks::at_start::migrate(&values, &connections, &self.migrations, within).await {
-                Ok(unmigrated) => unmigrated,
-                Err(problems) => {
-                    report.problems = problems;
-                    report.elapsed = started.elapsed();
-                    let _ = close_all(&connections).await;
-                    return failed(report);
-                }
-            }
-        } else {
-            Unmigrated::new()
-        };
-        #[cfg(all(feature = "tasks", feature = "supervise", unix))]
-        if let Some(link) = link.as_ref().filter(|_| self.migrate) {
-            link.needs(self.deadline);
-        }
-        // From here on: migrations have a limit of their own.
-        let deadline = tokio::time::Instant::now() + self.deadline;
-        report.connections = open_all(&connections, &prepared, &unmigrated, &shape.file, deadline).await;
-        report.elapsed = started.elapsed();
-
-        if report.is_failure() {
-            // The start's own error is the one to report; what could not be closed in time ends with the process.
-            let _ = close_all(&connections).await;
-            if tells_report() {
-                tracing::error!("{report}");
-            }
-            return failed(report);
-        }
-        tracing::info!("{report}");
-        let registry = Registry::new(connections, report);
-        #[cfg(all(feature = "supervise", unix))]
-        if let Some(link) = link {
-            link.ready(registry.reload_on_signal());
-        }
-        Ok(R::assemble(fields, registry))
+        let by_variable = start.values.startup_concurrency;
+        let at_once = start.options.concurrency.or(by_variable);
+        let turns = Turns::new(at_once.unwrap_or(STARTUP_CONCURRENCY));
+        start.opening.prepared = prepare(&start.values, &turns);
+        Ok(start)
     }
 
-    /// [`connect`](Self::connect), for `main` only: when the start fails, prints the report on standard error and ends
-    /// the process with [`StartError::exit_code`]. Under a master it is printed at the 1st, 2nd, 4th attempt, and so on.
-    pub async fn connect_or_exit(self) -> R {
-        match self.connect().await {
-            Ok(registry) => registry,
-            Err(error) => {
+    /// Migrates where that was asked for, and opens every connection that was handed out, all at once.
+    ///
+    /// In a box, as all that a start waits for: the code of a future that is none is compiled with everyone who waits for
+    /// it, and again at each of his edits.
+    pub(crate) fn run(mut self) -> BoxFuture<'static, Result<Registry, StartError>> {
+        Box::pin(async move {
+            let connections = std::mem::take(&mut self.opening.connections);
+            let Some(unmigrated) = self.migrate(&connections).await else {
+                self.report.elapsed = self.began.elapsed();
+                let _ = close_all(&connections).await;
+                return Err(self.failed());
+            };
+            // From here on: migrations have a limit of their own.
+            let deadline = tokio::time::Instant::now() + self.options.deadline;
+            let (prepared, file) = (&self.opening.prepared, &self.values.shape.file);
+            self.report.connections = open_all(&connections, prepared, &unmigrated, file, deadline).await;
+            self.report.elapsed = self.began.elapsed();
+            if self.report.is_failure() {
+                // The start's own error is the one to report; what could not be closed in time ends with the process.
+                let _ = close_all(&connections).await;
                 if tells_report() {
-                    // Its exit code must not depend on whether somebody reads it.
-                    let _ = writeln!(std::io::stderr(), "{error}");
+                    tracing::error!("{}", self.report);
                 }
-                std::process::exit(error.exit_code())
+                return Err(self.failed());
             }
+            tracing::info!("{}", self.report);
+            let registry = Registry::new(connections, self.report);
+            #[cfg(all(feature = "supervise", unix))]
+            if let Some(link) = self.link {
+                link.ready(registry.reload_on_signal());
+            }
+            Ok(registry)
+        })
+    }
+
+    /// Gives the connections that must not be opened; none when the start is over, with the reason in the report.
+    #[cfg(feature = "tasks")]
+    async fn migrate(&mut self, connections: &[Arc<dyn Connection>]) -> Option<Unmigrated> {
+        if !self.options.migrate {
+            return Some(Unmigrated::new());
         }
+        let (folder, within) = (&self.options.migrations, self.options.migration_deadline);
+        let migrated = crate::tasks::at_start::migrate(&self.values, connections, folder, within).await;
+        #[cfg(all(feature = "supervise", unix))]
+        if let (Some(link), true) = (&self.link, migrated.is_ok()) {
+            link.needs(self.options.deadline);
+        }
+        migrated.map_err(|problems| self.report.problems = problems).ok()
+    }
+
+    #[cfg(not(feature = "tasks"))]
+    #[expect(
+        clippy::unused_async,
+        reason = "with the verbs there is something to wait for"
+    )]
+    async fn migrate(&mut self, _: &[Arc<dyn Connection>]) -> Option<Unmigrated> {
+        Some(Unmigrated::new())
+    }
+
+    fn failed(self) -> StartError {
+        #[cfg(all(feature = "supervise", unix))]
+        if let Some(link) = &self.link {
+            link.failed(&self.report.causes(), &self.report.unreachable_hosts());
+        }
+        StartError::new(self.report)
     }
 }
 
 /// Whether a failed start is worth its report: a master that tries again and again tells it less and less often.
-fn tells_report() -> bool {
+pub(crate) fn tells_report() -> bool {
     #[cfg(all(feature = "supervise", unix))]
-    if let Some(link) = crate::supervise::link::link() {
+    if let Some(link) = link::link() {
         return link.tells_report();
     }
     true
@@ -449,7 +355,7 @@ async fn open_required(
 /// Resolves when this process is a worker whose master ends it: a start that waits for a server would hold it up.
 async fn asked_to_end() {
     #[cfg(all(feature = "supervise", unix))]
-    crate::supervise::link::ending().await;
+    link::ending().await;
     #[cfg(not(all(feature = "supervise", unix)))]
     std::future::pending::<()>().await;
 }

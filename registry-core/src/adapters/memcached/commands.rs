@@ -10,6 +10,7 @@ use super::write::{Verb, Write};
 use super::{Expiry, FailedHost, HostAddress, Memcached, MultiGet, wire};
 use crate::error::Error;
 use crate::kind::ErrorKind;
+use futures_util::future::BoxFuture;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::HashMap;
@@ -319,12 +320,18 @@ impl Memcached {
 
     /// Waits for a connection that is being opened, as long as a call may take.
     async fn open_in_time(&self) -> Result<(), Error> {
-        let base = &self.inner.base;
-        if base.is_open() {
+        if self.inner.base.is_open() {
             return Ok(());
         }
-        let opening = Box::pin(tokio::time::timeout(base.timeout(), base.usable()));
-        opening.await.unwrap_or_else(|_| Err(base.deadline_error()))
+        self.opened().await
+    }
+
+    fn opened(&self) -> BoxFuture<'_, Result<(), Error>> {
+        let base = &self.inner.base;
+        Box::pin(async move {
+            let opening = tokio::time::timeout(base.timeout(), base.usable());
+            opening.await.unwrap_or_else(|_| Err(base.deadline_error()))
+        })
     }
 
     async fn read(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {

@@ -119,10 +119,8 @@ impl Host {
     pub(super) async fn get(self: &Arc<Self>, key: &str) -> Result<Option<Vec<u8>>, Error> {
         let since = Instant::now();
         if let Some(lease) = self.take_alone()? {
-            // In a box, as every way that a gathered call does not take: what a future may hold it is moved with.
             let deadline = since + self.terms.base.timeout();
-            let answer = lease.speak(deadline, async |stream| wire::get(stream, key).await);
-            match Box::pin(answer).await {
+            match lease.get(deadline, key).await {
                 Err(Refusal { is_stale: true, .. }) => {}
                 answer => return answer.map_err(|refusal| refusal.error),
             }
@@ -143,10 +141,8 @@ impl Host {
             _ => None,
         };
         if let Some(lease) = lease {
-            let each: Vec<&str> = keys.iter().map(AsRef::as_ref).collect();
             let deadline = since + self.terms.base.timeout();
-            let answer = lease.speak(deadline, async |stream| wire::get_each(stream, &each).await);
-            match Box::pin(answer).await {
+            match lease.get_each(deadline, keys).await {
                 Ok(values) => {
                     let mut found = HashMap::with_capacity(keys.len());
                     let values = keys.iter().zip(values);
@@ -179,8 +175,7 @@ impl Host {
             return self.wait(since, |reply| Job::Write { write, reply }).await;
         };
         let deadline = since + self.terms.base.timeout();
-        let answer = lease.speak(deadline, async |stream| wire::write(stream, &write).await);
-        let answer = Box::pin(answer).await;
+        let answer = lease.write(deadline, &write).await;
         judged(answer.map_err(|refusal| unknown_outcome(&refusal.error))?)
     }
 

@@ -2,10 +2,15 @@
 
 use super::batch::{Failure, is_end};
 use super::error::of_io;
+use super::frame::Answer;
 use super::host::Host;
 use super::session::Session;
 use super::stream::Stream;
+use super::wire;
+use super::write::Write;
 use crate::error::Error;
+use futures_util::future::BoxFuture;
+use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,6 +41,30 @@ impl Lease {
             host: Arc::clone(host),
             session: Some(session),
         }
+    }
+
+    // In boxes, as every way that a gathered call does not take: what a future may hold it is moved with.
+
+    pub(super) fn get(self, deadline: Instant, key: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, Refusal>> {
+        Box::pin(self.speak(deadline, async move |stream| wire::get(stream, key).await))
+    }
+
+    /// The values of these keys, which are all different, each at the place of its key.
+    pub(super) fn get_each<'k>(
+        self,
+        deadline: Instant,
+        keys: &'k [Cow<'_, str>],
+    ) -> BoxFuture<'k, Result<Vec<Option<Vec<u8>>>, Refusal>> {
+        let keys: Vec<&str> = keys.iter().map(AsRef::as_ref).collect();
+        Box::pin(self.speak(deadline, async move |stream| wire::get_each(stream, &keys).await))
+    }
+
+    pub(super) fn write<'w>(
+        self,
+        deadline: Instant,
+        write: &'w Write<'_>,
+    ) -> BoxFuture<'w, Result<Answer, Refusal>> {
+        Box::pin(self.speak(deadline, async move |stream| wire::write(stream, write).await))
     }
 
     /// Speaks on the session until the deadline, and settles what becomes of it.
