@@ -83,6 +83,13 @@ impl Scratch {
         self.file("src/main.rs", &edited);
     }
 
+    /// Removes what was built.
+    pub(crate) fn clean(&self) {
+        if self.target.exists() {
+            fs::remove_dir_all(&self.target).expect("cargo's folder can be written to");
+        }
+    }
+
     /// Builds it, for development.
     pub(crate) fn build(&self) -> Took {
         let (before, began) = (children(), Instant::now());

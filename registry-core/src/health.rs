@@ -9,6 +9,7 @@
 //! explain makes the keeper look once: the state changes only when that look fails.
 
 use crate::attempt;
+use crate::background;
 use crate::backoff::Backoff;
 use crate::base::{Base, StartPolicy};
 use crate::connection::Connection;
@@ -191,7 +192,7 @@ impl Health {
             return;
         }
         if let Some(connection) = self.revive.get().and_then(|revive| revive()) {
-            *keeper = Some(runtime.spawn(keep(connection)).abort_handle());
+            *keeper = Some(background::spawn(&runtime, keep(connection)));
         }
     }
 

@@ -7,6 +7,7 @@
 pub mod adapters;
 mod at;
 mod attempt;
+mod background;
 mod backoff;
 mod base;
 mod builder;

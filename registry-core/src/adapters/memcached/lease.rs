@@ -8,6 +8,7 @@ use super::session::Session;
 use super::stream::Stream;
 use super::wire;
 use super::write::Write;
+use crate::background;
 use crate::error::Error;
 use futures_util::future::BoxFuture;
 use std::borrow::Cow;
@@ -123,7 +124,7 @@ impl Drop for Lease {
         let host = Arc::clone(&self.host);
         match tokio::runtime::Handle::try_current() {
             // It ends by itself: within its limit, or with the runtime.
-            Ok(runtime) => drop(runtime.spawn(drain(host, session))),
+            Ok(runtime) => drop(background::spawn(&runtime, drain(host, session))),
             Err(_) => {
                 drop(session);
                 host.serve();

@@ -7,6 +7,7 @@ use super::lease::Lease;
 use super::place::Place;
 use super::queue::Next;
 use super::session::Session;
+use crate::background;
 use crate::error::Error;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -33,7 +34,7 @@ pub(super) enum Start {
 /// waiting. Outside of a runtime nothing can be started, and what it would have begun with is given up.
 pub(super) fn start(host: &Arc<Host>, start: Start) {
     if let Ok(runtime) = Handle::try_current() {
-        runtime.spawn(run(Arc::clone(host), start));
+        background::spawn(&runtime, run(Arc::clone(host), start));
     }
 }
 
@@ -145,7 +146,7 @@ fn not_opened(host: &Arc<Host>, error: &Error) {
 /// Starts the usher. He lives while something waits, and ends with the host.
 pub(super) fn usher(host: &Arc<Host>) -> Option<AbortHandle> {
     let runtime = Handle::try_current().ok()?;
-    Some(runtime.spawn(usher_out(Arc::downgrade(host))).abort_handle())
+    Some(background::spawn(&runtime, usher_out(Arc::downgrade(host))))
 }
 
 async fn usher_out(host: Weak<Host>) {

@@ -1,6 +1,7 @@
 //! Whether a host of a fleet is there: failures in a row make it dead, and a probe brings it back.
 
 use super::host::Host;
+use crate::background;
 use crate::backoff::Backoff;
 use crate::error::Error;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -71,7 +72,7 @@ impl Vitality {
                 return false;
             }
             death.cause = Some(cause);
-            death.probe = Some(runtime.spawn(probe(Arc::downgrade(host))).abort_handle());
+            death.probe = Some(background::spawn(&runtime, probe(Arc::downgrade(host))));
         }
         let (label, address) = (host.terms().base.label(), host.address());
         tracing::warn!(connection = label, host = %address, "taken for dead: {words}");

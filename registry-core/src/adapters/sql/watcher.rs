@@ -1,8 +1,10 @@
 //! Looks at the files of secrets once in a while. A call through the handle looks by itself before it may need a session;
 //! this is for those who hold the bare pool, so that `instance` of a handle has nothing to do but to give it.
 
+use crate::background;
 use std::sync::Weak;
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
 /// How long a secret that was rotated may be unknown to the bare pool.
@@ -27,7 +29,7 @@ impl Watcher {
                 }
             }
         };
-        Self(tokio::spawn(looking).abort_handle())
+        Self(background::spawn(&Handle::current(), looking))
     }
 
     pub(crate) fn end(&self) {

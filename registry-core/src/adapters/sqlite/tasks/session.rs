@@ -1,6 +1,7 @@
 //! A session of SQLite under the verbs, and the lock of those who migrate.
 
 use crate::adapters::sql::tasks::{Session, bind_values, sql_session};
+use crate::background;
 use crate::backoff::Backoff;
 use crate::error::{Error, plain};
 use crate::kind::ErrorKind;
@@ -78,7 +79,7 @@ impl Drop for Lent {
         }
         // What is under way in it ends first: its commands are taken in their order.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(rolled_back(session));
+            background::spawn(&runtime, rolled_back(session));
         }
     }
 }
