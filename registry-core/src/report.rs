@@ -107,11 +107,12 @@ impl fmt::Display for Report {
             .filter(|row| matches!(row.outcome, Outcome::Ready(_)))
             .count();
         let (all, elapsed) = (self.connections.len(), millis(self.elapsed));
-        write!(
-            f,
-            "dbreg: {ready} of {all} connections ready in {elapsed}; values: {}",
-            self.values
-        )?;
+        if all == 0 && !self.problems.is_empty() {
+            write!(f, "dbreg: nothing was opened")?;
+        } else {
+            write!(f, "dbreg: {ready} of {all} connections ready in {elapsed}")?;
+        }
+        write!(f, "; values: {}", self.values)?;
         for problem in &self.problems {
             for (n, line) in problem.lines().enumerate() {
                 write!(f, "\n  {}{line}", if n == 0 { "FAIL  " } else { "      " })?;

@@ -1,7 +1,7 @@
 //! A verb on several connections, of which one fails: what is told, and that it can be run again.
 
 use crate::scene::{Scene, bad, execute, good, number, outcomes, root, run};
-use dbreg::tasks::{Event, MigrateTo, Tasks, Verb};
+use dbreg::tasks::{Event, MigrateTo, Plan, Tasks, Verb};
 use std::sync::Mutex;
 
 #[tokio::test]
@@ -277,6 +277,76 @@ async fn a_plan_says_what_would_happen_and_changes_nothing() {
         plan.to_string()
             .contains("the migration 1 a is applied, and its file was changed since"),
         "{plan}"
+    );
+}
+
+#[tokio::test]
+async fn a_plan_knows_what_was_filled() {
+    let server = registry_dev::mysql().await.unwrap();
+    let scene = Scene::mysql(&server, "shop").with("[sqlite.local]\npath = \"$/app.db\"\n");
+    for label in ["mysql.main", "sqlite.local"] {
+        scene
+            .migration(label, "1_a.sql", "create table a (id int primary key)")
+            .fixture(label, "1-a.toml", "[[a]]\nid = 7\n")
+            .fixture(label, "2-a.sql", "insert into a values (8)");
+    }
+    let parts = |plan: &Plan| -> Vec<Vec<String>> {
+        let last = plan.connections.iter().map(|row| row.steps.last().unwrap());
+        last.map(|step| step.details.clone()).collect()
+    };
+    let planned = async |replace: bool, verb: Verb| {
+        let tasks = scene.builder().replace(replace).build().unwrap();
+        tasks.plan(verb).await
+    };
+    let all = ["fill 1-a.toml: 1 row", "fill 2-a.sql"];
+    // Without a database, and without a record in it.
+    assert_eq!(parts(&planned(false, Verb::Fill).await), [all, all]);
+    scene.run(Verb::Create).await;
+    scene.run(Verb::Migrate).await;
+    assert_eq!(parts(&planned(false, Verb::Fill).await), [all, all]);
+    let mut session = root(&server).await;
+    let records = "select count(*) from information_schema.tables where table_name = '_dbreg_fixtures'";
+    assert_eq!(number(&mut session, records).await, 0, "a plan makes nothing");
+
+    scene.run(Verb::Fill).await;
+    let plan = planned(false, Verb::Build).await;
+    assert!(plan.is_clear(), "{plan}");
+    for details in parts(&plan) {
+        assert!(details[0].starts_with("leave 1-a.toml: filled 20"), "{details:?}");
+        assert!(details[1].starts_with("leave 2-a.sql: filled 20"), "{details:?}");
+    }
+    for details in parts(&planned(true, Verb::Fill).await) {
+        assert_eq!(details[0], "replace 1-a.toml: 1 row");
+        assert!(details[1].starts_with("leave 2-a.sql: filled 20"), "{details:?}");
+    }
+    for verb in [Verb::Refill, Verb::Rebuild] {
+        assert_eq!(parts(&planned(false, verb).await), [all, all], "{verb}");
+    }
+    for label in ["mysql.main", "sqlite.local"] {
+        scene.fixture(label, "1-a.toml", "[[a]]\nid = 7\n[[a]]\nid = 9\n");
+    }
+    // What the verb would stop at stands in the way of the plan, too.
+    let plan = planned(false, Verb::Fill).await;
+    assert_eq!(plan.exit_code(), 78);
+    assert!(plan.to_string().contains("was changed since"), "{plan}");
+    for details in parts(&planned(true, Verb::Fill).await) {
+        assert_eq!(details[0], "replace 1-a.toml: 2 rows");
+    }
+    scene.fixture("mysql.main", "2-a.sql", "insert into a values (10)");
+    let plan = planned(true, Verb::Fill).await;
+    assert_eq!(plan.exit_code(), 78);
+    let told = plan.to_string();
+    assert!(
+        told.contains("2-a.sql: it is a script that was changed since") && told.contains("`rebuild`"),
+        "{told}"
+    );
+    let replacing = scene.builder().replace(true).build().unwrap();
+    assert!(
+        bad(&run(&replacing, Verb::Fill).await).contains("2-a.sql: it is a script that was changed since")
+    );
+    assert_eq!(
+        number(&mut session, "select count(*) from shop.a where id = 10").await,
+        0
     );
 }
 

@@ -243,7 +243,9 @@ async fn a_folder_that_is_missing_or_that_nobody_reads_stops_the_start() {
         .connect()
         .await
         .unwrap_err();
-    assert!(error.to_string().contains("there is no folder"), "{error}");
+    let told = error.to_string();
+    assert!(told.starts_with("dbreg: nothing was opened; values: "), "{told}");
+    assert!(told.contains("there is no folder"), "{told}");
     assert_eq!(error.exit_code(), 78);
     scene.migration("mysql.mian", "1_a.sql", "select 1");
     let error = builder(&server, &scene).connect().await.unwrap_err();

@@ -65,6 +65,10 @@ async fn documents_with_references_are_written_once() {
     );
 
     let before = all(&store).await;
+    let plan = store.project.tasks().build().unwrap().plan(Verb::Fill).await;
+    let details = &plan.connections[0].steps[0].details;
+    let is_left = |detail: &String| detail.starts_with("leave ") && detail.contains(": filled 20");
+    assert!(details.len() == 3 && details.iter().all(is_left), "{plan}");
     let failed = store.project.failed(Verb::Fill).await;
     assert!(failed.contains("`00_users.toml` was filled 20"), "{failed}");
     assert!(failed.contains("`20-kinds.csv` was filled 20"), "{failed}");

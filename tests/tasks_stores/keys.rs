@@ -82,7 +82,19 @@ async fn entries_are_written_and_never_over_others() {
         "key,value,expiry\nn,7,1h\nempty,\"\",\n",
     );
     let mut plain = Plain::with(&server);
+    let planned = async || {
+        let plan = project.tasks().build().unwrap().plan(Verb::Fill).await;
+        plan.connections[0].steps[0].details.join(", ")
+    };
+    assert_eq!(
+        planned().await,
+        "fill 1-users.toml: 2 rows, fill 2-entries.csv: 2 rows"
+    );
     assert_eq!(project.done(Verb::Fill).await, "filled 2 files");
+    assert_eq!(
+        planned().await,
+        "leave 1-users.toml: filled before, leave 2-entries.csv: filled before"
+    );
     assert_eq!(plain.get("shop:user:7").as_deref(), Some(r#"{"name":"Alice"}"#));
     assert_eq!(plain.get("shop:current").as_deref(), Some("user:7"));
     assert_eq!(plain.get("shop:n").as_deref(), Some("7"));

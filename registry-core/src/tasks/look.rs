@@ -2,13 +2,12 @@
 
 use super::Tasks;
 use super::event::{Event, Observer};
-use super::fixture::{self, Content, Fixture, Formats};
+use super::fixture::{self, Fixture, Formats};
 use super::migrations::{self, Migrations};
-use super::plan::{Obstacle, Plan, PlannedRow, PlannedStep};
 use super::protection::{self, Objection};
-use super::steps::{Marked, MigrationState, MigrationStatus, Steps};
+use super::steps::{MigrationStatus, Steps};
 use super::subject::Subject;
-use super::verb::{MigrateTo, Step, Verb};
+use super::verb::{Step, Verb};
 use crate::backoff::Backoff;
 use crate::error::Error;
 use crate::kind::ErrorKind;
@@ -36,23 +35,6 @@ pub(super) struct Looked<'t> {
 }
 
 impl Tasks {
-    /// What `verb` would do, and what stands in its way. It looks at folders, servers and marks, waits for servers as long
-    /// as [`wait`](super::TasksBuilder::wait) allows, and changes nothing.
-    ///
-    /// # Cancellation
-    /// Dropping the future is harmless.
-    pub async fn plan(&self, verb: Verb) -> Plan {
-        let tasks = self.resolved().await;
-        let looked = tasks.look(verb, &|_| {}).await;
-        let rows = looked.iter().map(|one| tasks.plan_one(verb, one));
-        let excluded = tasks.subjects.iter().filter(|subject| !subject.takes_tasks);
-        Plan {
-            verb,
-            connections: futures_util::future::join_all(rows).await,
-            excluded: excluded.map(|subject| subject.label.clone()).collect(),
-        }
-    }
-
     /// What became of each migration of each selected connection; it changes nothing. A connection without migrations
     /// has an empty list.
     ///
@@ -191,68 +173,17 @@ impl Tasks {
         }
     }
 
-    async fn status_of(&self, one: &Looked<'_>, works: &dyn Steps) -> Result<Vec<MigrationStatus>, Error> {
+    pub(super) async fn status_of(
+        &self,
+        one: &Looked<'_>,
+        works: &dyn Steps,
+    ) -> Result<Vec<MigrationStatus>, Error> {
         if works.migration_formats().is_empty() {
             return Ok(Vec::new());
         }
         let asked = works.migration_status(&one.migrations);
         let status = within(one.subject.connect_timeout, asked, |error| error).await;
         status.map_err(|error| error.connection_named(one.subject.label.clone()))
-    }
-
-    async fn plan_one(&self, verb: Verb, one: &Looked<'_>) -> PlannedRow {
-        let subject = one.subject;
-        let mut row = PlannedRow {
-            connection: subject.label.clone(),
-            target: subject.target(),
-            steps: Vec::new(),
-            obstacle: None,
-        };
-        let steps = verb.steps(self.options.to);
-        let works = match &one.steps {
-            Ok(works) => works,
-            Err(Objection::Refused(refusal)) => {
-                row.obstacle = Some(Obstacle::Refused(refusal.clone()));
-                return row;
-            }
-            Err(Objection::Failed(error)) => {
-                row.obstacle = Some(Obstacle::Failed(error.clone()));
-                return row;
-            }
-        };
-        let mut status = None;
-        for step in steps {
-            if matches!(step, Step::Migrate | Step::Revert) {
-                let anew = steps.contains(&Step::Drop);
-                let known = if anew {
-                    Ok(all_pending(&one.migrations))
-                } else {
-                    self.status_of(one, &**works).await
-                };
-                match known.and_then(without_doubt) {
-                    Ok(known) => status = Some(known),
-                    Err(error) => row.obstacle = Some(Obstacle::Failed(error)),
-                }
-            }
-            let details = match step {
-                step if !works.asks(*step, one.fixtures.len()) => Vec::new(),
-                Step::Create if !steps.contains(&Step::Drop) && is_there(subject, &**works).await => {
-                    Vec::new()
-                }
-                Step::Create => vec![format!("create {}", row.target)],
-                Step::Drop if is_missing(subject, &**works).await => Vec::new(),
-                Step::Drop => vec![format!("drop {} and all that is in it", row.target)],
-                Step::Clear => vec![format!("remove all data of {}", row.target)],
-                Step::Purge => vec![format!("remove all structure and data of {}", row.target)],
-                Step::Fill => one.fixtures.iter().map(planned_fixture).collect(),
-                Step::Migrate | Step::Revert => {
-                    let status = status.as_deref().unwrap_or_default();
-                    planned_migrations(status, self.options.to)
-                }
-            };
-            row.steps.push(PlannedStep { step: *step, details });
-        }
-        row
     }
 }
 
@@ -265,33 +196,8 @@ impl Subject {
     }
 }
 
-/// Whether the database is known to exist.
-async fn is_there(subject: &Subject, works: &dyn Steps) -> bool {
-    let asked = within(subject.connect_timeout, works.mark(), |error| error).await;
-    matches!(asked, Ok(Marked::Unmarked | Marked::As(_)))
-}
-
-/// Whether the database is known not to exist.
-async fn is_missing(subject: &Subject, works: &dyn Steps) -> bool {
-    let asked = within(subject.connect_timeout, works.mark(), |error| error).await;
-    matches!(asked, Ok(Marked::NoDatabase))
-}
-
-/// The state of migrations, unless it is one that `migrate` would stop at.
-fn without_doubt(status: Vec<MigrationStatus>) -> Result<Vec<MigrationStatus>, Error> {
-    let is_good =
-        |one: &&MigrationStatus| matches!(one.state, MigrationState::Pending | MigrationState::Applied(_));
-    match status.iter().find(|one| !is_good(one)) {
-        None => Ok(status),
-        Some(one) => {
-            let message = format!("the migration {} {} is {}", one.version, one.name, one.state);
-            Err(Error::new(ErrorKind::Config, message).help("`migrate` says what to do about it"))
-        }
-    }
-}
-
 /// A look, within its limit.
-async fn within<T, E>(
+pub(super) async fn within<T, E>(
     limit: Duration,
     look: impl Future<Output = Result<T, E>>,
     as_own: impl Fn(Error) -> E,
@@ -323,43 +229,6 @@ fn read_fixtures(folder: &std::path::Path, formats: Formats) -> Result<Vec<Fixtu
     // An error's text is one line.
     let line = |mistake: &Diagnostic| mistake.render("").replace("\n  help: ", "; ");
     fixture::read_folder(folder, formats).map_err(|mistakes| mistakes.iter().map(line).collect())
-}
-
-fn all_pending(migrations: &Migrations) -> Vec<MigrationStatus> {
-    let pending =
-        |m: &migrations::Migration| MigrationStatus::new(m.version, &m.name, MigrationState::Pending);
-    migrations.list.iter().map(pending).collect()
-}
-
-fn planned_migrations(status: &[MigrationStatus], to: MigrateTo) -> Vec<String> {
-    let label = |one: &MigrationStatus| format!("{} {}", one.version, one.name);
-    let applied = status.iter().filter(|one| one.state != MigrationState::Pending);
-    let pending = status.iter().filter(|one| one.state == MigrationState::Pending);
-    match to {
-        MigrateTo::Latest => pending.map(|one| format!("apply {}", label(one))).collect(),
-        MigrateTo::Version(version) => pending
-            .filter(|one| one.version <= version)
-            .map(|one| format!("apply {}", label(one)))
-            .collect(),
-        MigrateTo::RevertOne => {
-            let last = applied.max_by_key(|one| one.version);
-            last.iter().map(|one| format!("revert {}", label(one))).collect()
-        }
-        MigrateTo::RevertTo(version) => {
-            let mut above: Vec<_> = applied.filter(|one| one.version > version).collect();
-            above.reverse();
-            above.iter().map(|one| format!("revert {}", label(one))).collect()
-        }
-    }
-}
-
-fn planned_fixture(fixture: &Fixture) -> String {
-    let name = file_name(fixture);
-    match &fixture.content {
-        Content::Rows(rows) if rows.len() == 1 => format!("fill {name}: 1 row"),
-        Content::Rows(rows) => format!("fill {name}: {} rows", rows.len()),
-        Content::Sql(_) => format!("fill {name}"),
-    }
 }
 
 /// The file's own name: `10-orders.toml`.

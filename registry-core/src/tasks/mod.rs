@@ -26,6 +26,7 @@ pub mod fixture;
 mod look;
 mod migrations;
 mod plan;
+mod planning;
 mod protection;
 mod report;
 mod run;
@@ -54,9 +55,12 @@ pub(crate) use at_start::may_begin;
 pub(crate) use fixture::{Content, Fixture, Reference, Row, Value};
 pub(crate) use migrations::{Migration, Migrations, Script};
 pub(crate) use steps::{
-    Done, ENVIRONMENT, FIXTURES, Filled, METADATA, Mark, Marked, PROTECTED, Reach, Refill, Steps, Tell,
+    Before, Done, ENVIRONMENT, FIXTURES, Filled, METADATA, Mark, Marked, PROTECTED, Reach, Refill, Steps,
+    Tell,
 };
 
+#[cfg(any(feature = "mysql", feature = "sqlite", feature = "postgres"))]
+pub(crate) use run::cannot_replace_script;
 #[cfg(any(feature = "mysql", feature = "sqlite", feature = "postgres"))]
 pub(crate) use subject::is_production;
 #[cfg(any(

@@ -4,7 +4,7 @@ use super::event::{Event, Observer};
 use super::look::{Looked, file_name};
 use super::protection::{self, Objection};
 use super::report::{StepOutcome, StepRow, TasksReport, TasksRow};
-use super::steps::{Done, Filled, Mark, Marked, Refill, Steps, Tell};
+use super::steps::{Before, Done, Filled, Mark, Marked, Refill, Steps, Tell};
 use super::verb::{MigrateTo, Step, Verb};
 use super::{Tasks, fixture::Fixture};
 use crate::error::Error;
@@ -251,18 +251,14 @@ impl Tasks {
             match filled {
                 Filled::Written { rows } => tell(format!("filled {name}{}", counted(rows))),
                 Filled::Replaced { rows } => tell(format!("replaced {name}{}", counted(rows))),
-                Filled::Already { at, changed: true } => {
-                    let message = format!("`{name}` was filled {at}, and was changed since");
-                    let help = "write `--replace` to fill it again, or give the new rows a file of their own";
-                    return Err(Error::new(ErrorKind::Config, message).help(help));
-                }
+                Filled::Already(Before { at, changed: true }) => return Err(changed_since(&name, &at)),
                 #[cfg(feature = "sqlite")]
                 Filled::Nowhere => {
                     return Ok(Done::nothing(
                         "nothing to fill: a database in memory begins empty",
                     ));
                 }
-                Filled::Already { at, .. } => {
+                Filled::Already(Before { at, .. }) => {
                     already.push(format!("`{name}` was filled {at}"));
                     continue;
                 }
@@ -289,6 +285,21 @@ impl Tasks {
         }
         Ok(Done::changed(words))
     }
+}
+
+/// The error of a file that was filled, and is another one now.
+pub(super) fn changed_since(name: &str, at: &str) -> Error {
+    let message = format!("`{name}` was filled {at}, and was changed since");
+    let help = "write `--replace` to fill it again, or give the new rows a file of their own";
+    Error::new(ErrorKind::Config, message).help(help)
+}
+
+/// The error of a script that was filled, and is another one now.
+pub(crate) fn cannot_replace_script() -> Error {
+    let message =
+        "it is a script that was changed since it was filled, and nobody knows which rows were its own";
+    Error::new(ErrorKind::Config, message)
+        .help("write `refill`, which clears everything first, or `rebuild`, where it changes structure")
 }
 
 /// Decides what a `fill` is that found everything filled. Of a `build` it is done, as the steps before it are that were
@@ -323,7 +334,7 @@ fn ended(connection: String, row: &StepRow) -> Event {
 }
 
 /// The error of a file, with its path in front.
-fn in_file(error: &Error, fixture: &Fixture) -> Error {
+pub(super) fn in_file(error: &Error, fixture: &Fixture) -> Error {
     let message = format!("{}: {}", fixture.path.display(), error.message());
     let mut named = Error::new(error.kind(), message).transient(error.is_transient());
     if let Some(help) = error.next_step() {

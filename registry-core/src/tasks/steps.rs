@@ -72,6 +72,10 @@ pub(crate) trait Steps: fmt::Debug + Send + Sync {
     /// Writes one file of fixtures and its record, both or neither where the server has transactions.
     fn fill<'a>(&'a self, fixture: &'a Fixture, policy: Refill) -> BoxFuture<'a, Result<Filled, Error>>;
 
+    /// Whether a file was filled before, as [`fill`](Self::fill) would find it. It changes nothing. Where the database does
+    /// not exist, it was not.
+    fn filled_before<'a>(&'a self, fixture: &'a Fixture) -> BoxFuture<'a, Result<Option<Before>, Error>>;
+
     /// Removes the data, and the record of fixtures with it.
     fn clear(&self, reach: Reach) -> BoxFuture<'_, Result<Done, Error>>;
 
@@ -132,6 +136,15 @@ pub(crate) enum Refill {
     Replace,
 }
 
+/// What is known of a file of fixtures that was filled before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Before {
+    /// When, as RFC 3339 writes it.
+    pub(crate) at: String,
+    /// Whether the file was another one then.
+    pub(crate) changed: bool,
+}
+
 /// What became of one file of fixtures.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Filled {
@@ -146,12 +159,7 @@ pub(crate) enum Filled {
         rows: Option<u64>,
     },
     /// It was filled before, and was left alone.
-    Already {
-        /// When, as RFC 3339 writes it.
-        at: String,
-        /// Whether the file was another one then.
-        changed: bool,
-    },
+    Already(Before),
     /// There is no place to write it to, and nothing to be sorry for: a database in memory.
     #[cfg(feature = "sqlite")]
     Nowhere,

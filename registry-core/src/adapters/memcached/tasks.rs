@@ -6,9 +6,9 @@
 mod entry;
 mod sweep;
 
-use super::Memcached;
 use super::address::HostAddress;
 use super::open::default_port;
+use super::{Memcached, MultiGet};
 use crate::attempt;
 use crate::base::Base;
 use crate::connection;
@@ -17,8 +17,8 @@ use crate::kind::ErrorKind;
 use crate::secret;
 use crate::startup::Prepared;
 use crate::tasks::{
-    Content, Done, Filled, Fixture, Mark, Marked, MigrateTo, MigrationStatus, Migrations, Reach, Refill,
-    Step, Steps, Tell, spelled,
+    Before, Content, Done, Filled, Fixture, Mark, Marked, MigrateTo, MigrationStatus, Migrations, Reach,
+    Refill, Row, Step, Steps, Tell, spelled,
 };
 use entry::Entry;
 use futures_util::FutureExt as _;
@@ -196,14 +196,22 @@ impl Steps for MemcachedTasks {
 
     fn fill<'a>(&'a self, fixture: &'a Fixture, policy: Refill) -> BoxFuture<'a, Result<Filled, Error>> {
         async move {
-            let Content::Rows(rows) = &fixture.content else {
-                return Err(Error::new(ErrorKind::Config, "memcached runs no SQL"));
-            };
-            let entries = entry::entries(rows)?;
+            let entries = entry::entries(rows_of(fixture)?)?;
             let cache = self.open().await?;
             let filled = fill(&cache, &entries, policy).await;
             let _ = connection::close(&cache).await;
             filled
+        }
+        .boxed()
+    }
+
+    fn filled_before<'a>(&'a self, fixture: &'a Fixture) -> BoxFuture<'a, Result<Option<Before>, Error>> {
+        async move {
+            let entries = entry::entries(rows_of(fixture)?)?;
+            let cache = self.open().await?;
+            let found = found(&cache, &entries).await;
+            let _ = connection::close(&cache).await;
+            Ok(before(&entries, &found?))
         }
         .boxed()
     }
@@ -230,9 +238,15 @@ fn nothing_to_migrate() -> Done {
     Done::nothing("nothing to migrate: memcached has no structure")
 }
 
-/// Writes the entries. A key that has a value is an error, unless it is to be replaced; one that failed takes what was
-/// written before it away again.
-async fn fill(cache: &Memcached, entries: &[Entry], policy: Refill) -> Result<Filled, Error> {
+fn rows_of(fixture: &Fixture) -> Result<&[Row], Error> {
+    match &fixture.content {
+        Content::Rows(rows) => Ok(rows),
+        Content::Sql(_) => Err(Error::new(ErrorKind::Config, "memcached runs no SQL")),
+    }
+}
+
+/// The values of the entries' keys. An entry that no server takes is an error, and so is a host that is away.
+async fn found(cache: &Memcached, entries: &[Entry]) -> Result<MultiGet, Error> {
     let fleet = cache.fleet()?;
     for entry in entries {
         fleet.key(&entry.key).map_err(|error| entry.named(error))?;
@@ -244,23 +258,38 @@ async fn fill(cache: &Memcached, entries: &[Entry], policy: Refill) -> Result<Fi
         let message = format!("{} is away, and keys belong to it", failed.address);
         return Err(Error::new(ErrorKind::Unreachable, message));
     }
-    let is_there = |entry: &&Entry| found.get(&entry.key).is_some_and(|value| entry.is(value));
+    Ok(found)
+}
+
+fn is_there(entry: &Entry, found: &MultiGet) -> bool {
+    found.get(&entry.key).is_some_and(|value| entry.is(value))
+}
+
+/// Nothing records what was filled: when all of it is there, whoever wrote it, there is nothing left to write.
+fn before(entries: &[Entry], found: &MultiGet) -> Option<Before> {
+    let all = !entries.is_empty() && entries.iter().all(|entry| is_there(entry, found));
+    all.then(|| Before {
+        at: "before".to_owned(),
+        changed: false,
+    })
+}
+
+/// Writes the entries. A key that has a value is an error, unless it is to be replaced; one that failed takes what was
+/// written before it away again.
+async fn fill(cache: &Memcached, entries: &[Entry], policy: Refill) -> Result<Filled, Error> {
+    let found = found(cache, entries).await?;
     let taken = entries
         .iter()
-        .find(|entry| found.contains_key(&entry.key) && !is_there(entry));
+        .find(|entry| found.contains_key(&entry.key) && !is_there(entry, &found));
     let rows = Some(entries.len() as u64);
-    if policy == Refill::Never && !entries.is_empty() && entries.iter().all(|entry| is_there(&entry)) {
-        // Nothing records it: whoever wrote them, there is nothing left to write.
-        return Ok(Filled::Already {
-            at: "before".to_owned(),
-            changed: false,
-        });
+    if let Some(before) = before(entries, &found).filter(|_| policy == Refill::Never) {
+        return Ok(Filled::Already(before));
     }
     match (policy, taken) {
         (Refill::Never, Some(taken)) => Err(taken.has_a_value()),
         (Refill::Never, None) => {
             // Others may have expired since an earlier time.
-            let missing: Vec<&Entry> = entries.iter().filter(|entry| !is_there(entry)).collect();
+            let missing: Vec<&Entry> = entries.iter().filter(|entry| !is_there(entry, &found)).collect();
             for (count, entry) in missing.iter().enumerate() {
                 let added = cache.add(&entry.key, &entry.value, entry.expiry).await;
                 let failed = match added {

@@ -18,8 +18,8 @@ use super::options::{self, Plan};
 use crate::error::Error;
 use crate::kind::ErrorKind;
 use crate::tasks::{
-    Done, ENVIRONMENT, Filled, Fixture, METADATA, Mark, Marked, MigrateTo, MigrationStatus, Migrations,
-    PROTECTED, Reach, Refill, Step, Steps, Tell,
+    Before, Done, ENVIRONMENT, Filled, Fixture, METADATA, Mark, Marked, MigrateTo, MigrationStatus,
+    Migrations, PROTECTED, Reach, Refill, Step, Steps, Tell,
 };
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -198,6 +198,15 @@ impl Steps for MongoDbTasks {
             let session = self.session().await?;
             let work = fill::fill(&session.database, fixture, policy);
             let result = Lock::hold(&session.database, work).await;
+            session.close(result).await
+        }
+        .boxed()
+    }
+
+    fn filled_before<'a>(&'a self, fixture: &'a Fixture) -> BoxFuture<'a, Result<Option<Before>, Error>> {
+        async move {
+            let session = self.session().await?;
+            let result = fill::before(&session.database, fixture).await;
             session.close(result).await
         }
         .boxed()

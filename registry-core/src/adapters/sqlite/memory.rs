@@ -2,7 +2,8 @@
 
 use crate::error::Error;
 use crate::tasks::{
-    Done, Filled, Fixture, Mark, Marked, MigrateTo, MigrationStatus, Migrations, Reach, Refill, Steps, Tell,
+    Before, Done, Filled, Fixture, Mark, Marked, MigrateTo, MigrationStatus, Migrations, Reach, Refill,
+    Steps, Tell,
 };
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, ready};
@@ -74,6 +75,10 @@ impl Steps for InMemory {
 
     fn fill<'a>(&'a self, _: &'a Fixture, _: Refill) -> BoxFuture<'a, Result<Filled, Error>> {
         ready(Ok(Filled::Nowhere)).boxed()
+    }
+
+    fn filled_before<'a>(&'a self, _: &'a Fixture) -> BoxFuture<'a, Result<Option<Before>, Error>> {
+        ready(Ok(None)).boxed()
     }
 
     fn clear(&self, _: Reach) -> BoxFuture<'_, Result<Done, Error>> {

@@ -10,7 +10,7 @@ use super::lock::is_duplicate;
 use super::{FIXTURE_DOCUMENTS, OWN};
 use crate::error::Error;
 use crate::kind::ErrorKind;
-use crate::tasks::{Content, FIXTURES, Filled, Fixture, Refill};
+use crate::tasks::{Before, Content, FIXTURES, Filled, Fixture, Refill};
 use futures_util::TryStreamExt as _;
 use mongodb::Database;
 use mongodb::bson::{Bson, Document, doc};
@@ -33,18 +33,10 @@ pub(super) async fn fill(database: &Database, fixture: &Fixture, policy: Refill)
     }
     let key = fixture.recorded_as();
     let files = database.collection::<Document>(FIXTURES);
-    let head = files.find_one(doc! { "_id": &key }).await?;
-    let was_filled = head
-        .as_ref()
-        .is_some_and(|head| head.get_str("state").is_ok_and(|state| state == "filled"));
-    if let Some(head) = head.as_ref().filter(|_| was_filled && policy == Refill::Never) {
-        let at = head.get_str("at").ok();
-        return Ok(Filled::Already {
-            at: at.unwrap_or("before").to_owned(),
-            changed: !head
-                .get_str("checksum")
-                .is_ok_and(|known| known == fixture.checksum),
-        });
+    let before = before(database, fixture).await?;
+    let was_filled = before.is_some();
+    if let Some(before) = before.filter(|_| policy == Refill::Never) {
+        return Ok(Filled::Already(before));
     }
     // Everything that can be wrong is found before anything is changed.
     let new = documents::documents(database, fixture, &key, rows).await?;
@@ -73,6 +65,19 @@ pub(super) async fn fill(database: &Database, fixture: &Fixture, policy: Refill)
     } else {
         Filled::Written { rows }
     })
+}
+
+/// What is recorded of a file, if all of it was filled.
+pub(super) async fn before(database: &Database, fixture: &Fixture) -> Result<Option<Before>, Error> {
+    let files = database.collection::<Document>(FIXTURES);
+    let head = files.find_one(doc! { "_id": fixture.recorded_as() }).await?;
+    let is_filled = |head: &Document| head.get_str("state").is_ok_and(|state| state == "filled");
+    Ok(head.filter(is_filled).map(|head| Before {
+        at: head.get_str("at").unwrap_or("before").to_owned(),
+        changed: !head
+            .get_str("checksum")
+            .is_ok_and(|known| known == fixture.checksum),
+    }))
 }
 
 /// The documents that a file has written, or was about to write: by collection, and by the type of `_id`, because

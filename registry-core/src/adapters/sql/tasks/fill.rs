@@ -1,12 +1,12 @@
 //! Filling one file of fixtures: one transaction over its rows and its record.
 
 use super::dialect::Dialect;
-use super::record::{Extent, Record, Records};
+use super::record::{Extent, FilledRow, Record, Records};
 use super::rows::Filler;
 use super::session::Session;
 use crate::error::Error;
 use crate::kind::ErrorKind;
-use crate::tasks::{Content, Filled, Fixture, Refill};
+use crate::tasks::{Before, Content, Filled, Fixture, Refill, cannot_replace_script};
 
 /// Fills a file, or says that it was filled before.
 pub(super) async fn fill(dialect: &dyn Dialect, fixture: &Fixture, policy: Refill) -> Result<Filled, Error> {
@@ -54,6 +54,43 @@ async fn of_script(error: Error, records: &Records<'_>, session: &mut dyn Sessio
     }
 }
 
+/// Whether a file was filled before. It makes no table.
+pub(super) async fn before(dialect: &dyn Dialect, fixture: &Fixture) -> Result<Option<Before>, Error> {
+    let mut session = match dialect.open().await {
+        Ok(session) => session,
+        Err(error) if error.kind() == ErrorKind::UnknownDatabase => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let found = async {
+        let Some(records) = Records::there(dialect, &mut *session).await? else {
+            return Ok(None);
+        };
+        whole(&records, &mut *session, fixture, &fixture.recorded_as()).await
+    };
+    let found = found.await;
+    session.end().await;
+    Ok(found?.map(|(before, _)| before))
+}
+
+/// What is recorded of a file, and the rows that it wrote.
+async fn whole(
+    records: &Records<'_>,
+    session: &mut dyn Session,
+    fixture: &Fixture,
+    name: &str,
+) -> Result<Option<(Before, Vec<FilledRow>)>, Error> {
+    let Some(Record { checksum, at, extent }) = records.find(session, name).await? else {
+        return Ok(None);
+    };
+    match extent {
+        Extent::Begun => Err(records.broken_off(name, &at)),
+        Extent::Whole(rows) => {
+            let changed = checksum != fixture.checksum;
+            Ok(Some((Before { at, changed }, rows)))
+        }
+    }
+}
+
 async fn fill_in(
     dialect: &dyn Dialect,
     records: &Records<'_>,
@@ -62,24 +99,17 @@ async fn fill_in(
     name: &str,
     policy: Refill,
 ) -> Result<Filled, Error> {
-    let before = records.find(session, name).await?;
-    let is_new = before.is_none();
-    let (unchanged, at, old) = match before {
-        None => (false, String::new(), Vec::new()),
-        Some(Record { checksum, at, extent }) => match extent {
-            Extent::Begun => return Err(records.broken_off(name, &at)),
-            Extent::Whole(rows) => (checksum == fixture.checksum, at, rows),
-        },
+    let (before, old) = match whole(records, session, fixture, name).await? {
+        None => (None, Vec::new()),
+        Some((before, rows)) => (Some(before), rows),
     };
-    if !is_new && policy == Refill::Never {
-        let changed = !unchanged;
-        return Ok(Filled::Already { at, changed });
-    }
-    let (rows, count) = match &fixture.content {
+    let is_new = before.is_none();
+    let (rows, count) = match (&fixture.content, before) {
+        (_, Some(before)) if policy == Refill::Never => return Ok(Filled::Already(before)),
         // Nobody knows what it wrote: it is as it was, and not run again.
-        Content::Sql(_) if unchanged => return Ok(Filled::Already { at, changed: false }),
-        Content::Sql(_) if !is_new => return Err(cannot_replace_script()),
-        Content::Sql(text) => {
+        (Content::Sql(_), Some(before)) if !before.changed => return Ok(Filled::Already(before)),
+        (Content::Sql(_), Some(_)) => return Err(cannot_replace_script()),
+        (Content::Sql(text), None) => {
             // Before the record says that it began: what cannot be begun is as it was.
             dialect.check_script(text)?;
             let begun = Extent::Begun;
@@ -87,7 +117,7 @@ async fn fill_in(
             session.script(text.clone()).await.map_err(refused)?;
             (Vec::new(), None)
         }
-        Content::Rows(rows) => {
+        (Content::Rows(rows), _) => {
             let known = records.rows_of_others(session, name).await?;
             let filled = Filler::new(dialect, session, known).fill(rows, old).await?;
             let count = filled.len() as u64;
@@ -108,10 +138,4 @@ pub(super) fn refused(error: Error) -> Error {
         return error;
     }
     Error::new(ErrorKind::Config, error.message()).caused_by(error.clone())
-}
-
-fn cannot_replace_script() -> Error {
-    let message =
-        "it is a script that was changed since it was filled, and nobody knows which rows were its own";
-    Error::new(ErrorKind::Config, message).help("write `refill`, which clears everything first")
 }

@@ -24,7 +24,8 @@ pub(crate) use time::in_utc;
 
 use crate::error::Error;
 use crate::tasks::{
-    Done, Filled, Fixture, Mark, Marked, MigrateTo, MigrationStatus, Migrations, Reach, Refill, Steps, Tell,
+    Before, Done, Filled, Fixture, Mark, Marked, MigrateTo, MigrationStatus, Migrations, Reach, Refill,
+    Steps, Tell,
 };
 use futures_util::future::BoxFuture;
 
@@ -88,6 +89,10 @@ impl<D: Dialect> Steps for SqlSteps<D> {
 
     fn fill<'a>(&'a self, fixture: &'a Fixture, policy: Refill) -> BoxFuture<'a, Result<Filled, Error>> {
         Box::pin(fill::fill(&self.0, fixture, policy))
+    }
+
+    fn filled_before<'a>(&'a self, fixture: &'a Fixture) -> BoxFuture<'a, Result<Option<Before>, Error>> {
+        Box::pin(fill::before(&self.0, fixture))
     }
 
     fn clear(&self, _: Reach) -> BoxFuture<'_, Result<Done, Error>> {

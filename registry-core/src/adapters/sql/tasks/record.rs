@@ -67,6 +67,16 @@ impl<'a> Records<'a> {
         Ok(Self { dialect, table, told })
     }
 
+    /// The table, where there is one.
+    pub(super) async fn there(
+        dialect: &'a dyn Dialect,
+        session: &mut dyn Session,
+    ) -> Result<Option<Self>, Error> {
+        let own = dialect.own(session, FIXTURES).await?;
+        let (table, told) = (own.sql, own.told);
+        Ok(own.is_there.then_some(Self { dialect, table, told }))
+    }
+
     /// The record of a file.
     pub(super) async fn find(&self, session: &mut dyn Session, name: &str) -> Result<Option<Record>, Error> {
         let columns = ["checksum", "filled_at", "filled_rows"].map(|column| self.dialect.as_text(column));
