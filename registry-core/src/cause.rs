@@ -69,7 +69,7 @@ pub(crate) async fn all_refuse(hosts: &[(String, u16)]) -> Error {
                 Err(cause) => unreachable_words(host, *port, &cause),
             },
         );
-    let words = futures_util::future::join_all(attempts).await;
+    let words = crate::together::join_all(attempts).await;
     Error::new(ErrorKind::Unreachable, words.join("; "))
 }
 

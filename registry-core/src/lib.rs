@@ -53,6 +53,7 @@ mod supervise;
     expect(dead_code, unused_imports, reason = "no backend takes all of it")
 )]
 pub mod tasks;
+mod together;
 mod turns;
 mod values;
 mod watch;

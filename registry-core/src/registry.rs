@@ -141,7 +141,7 @@ impl Registry {
 fn reload_all(connections: &[Arc<dyn Connection>]) -> BoxFuture<'_, Result<(), Error>> {
     Box::pin(async move {
         let reloads = connections.iter().map(|c| connection::reload(&**c));
-        let results = futures_util::future::join_all(reloads).await;
+        let results = crate::together::join_all(reloads).await;
         results.into_iter().collect()
     })
 }
@@ -149,7 +149,7 @@ fn reload_all(connections: &[Arc<dyn Connection>]) -> BoxFuture<'_, Result<(), E
 pub(crate) fn close_all(connections: &[Arc<dyn Connection>]) -> BoxFuture<'_, Result<(), Error>> {
     Box::pin(async move {
         let closing = connections.iter().map(|c| connection::close(&**c));
-        let results = futures_util::future::join_all(closing).await;
+        let results = crate::together::join_all(closing).await;
         let mut failed: Vec<Error> = results.into_iter().filter_map(Result::err).collect();
         match failed.len() {
             0 => Ok(()),

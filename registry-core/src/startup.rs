@@ -284,7 +284,7 @@ async fn open_all(
         }
         Some(open_required(&**connection, deadline).await)
     });
-    let required = futures_util::future::join_all(required).await;
+    let required = crate::together::join_all(required).await;
     let patience = deadline.min(tokio::time::Instant::now().max(started + OPTIONAL_GRACE));
     let rows = connections
         .iter()
@@ -316,7 +316,7 @@ async fn open_all(
                 elapsed,
             }
         });
-    futures_util::future::join_all(rows).await
+    crate::together::join_all(rows).await
 }
 
 /// What became of a required connection, and how long it took from its turn on.

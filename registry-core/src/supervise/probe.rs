@@ -21,7 +21,7 @@ pub(crate) async fn hosts_back(mut hosts: Vec<String>, away_since: Instant, cap:
     let mut seen_away = false;
     let mut fruitless = 0;
     while !hosts.is_empty() && fruitless < FRUITLESS {
-        let looks = futures_util::future::join_all(hosts.iter().map(|host| answers(host))).await;
+        let looks = crate::together::join_all(hosts.iter().map(|host| answers(host))).await;
         let away = looks.iter().filter(|answers| !**answers).count();
         if away == 0 && seen_away {
             return;

@@ -109,7 +109,7 @@ impl Tasks {
             let found = found.into_iter().map(canonical);
             (host, found.collect::<BTreeSet<_>>())
         });
-        let addresses = futures_util::future::join_all(addresses).await;
+        let addresses = crate::together::join_all(addresses).await;
         let addresses: BTreeMap<&str, BTreeSet<IpAddr>> = addresses.into_iter().collect();
         for (one, other, [host, twin]) in doubtful {
             let is_one = !addresses[host].is_disjoint(&addresses[twin]);

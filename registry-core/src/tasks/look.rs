@@ -51,7 +51,7 @@ impl Tasks {
             };
             (label, status)
         });
-        futures_util::future::join_all(all).await
+        crate::together::join_all(all).await
     }
 
     /// Looks at every selected connection at once.
@@ -63,7 +63,7 @@ impl Tasks {
             let _turn = turns.take().await;
             self.look_at(at, steps, observe).await
         });
-        futures_util::future::join_all(looks).await
+        crate::together::join_all(looks).await
     }
 
     async fn look_at(&self, at: usize, steps: &[Step], observe: Observer<'_>) -> Looked<'_> {

@@ -26,7 +26,7 @@ impl Tasks {
         let excluded = tasks.subjects.iter().filter(|subject| !subject.takes_tasks);
         Plan {
             verb,
-            connections: futures_util::future::join_all(rows).await,
+            connections: crate::together::join_all(rows).await,
             excluded: excluded.map(|subject| subject.label.clone()).collect(),
         }
     }

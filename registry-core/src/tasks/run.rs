@@ -50,7 +50,7 @@ impl Tasks {
                 let _turn = turns.take().await;
                 self.run_lane(lane, steps, observe).await
             });
-            let mut done: Vec<(usize, TasksRow)> = futures_util::future::join_all(lanes)
+            let mut done: Vec<(usize, TasksRow)> = crate::together::join_all(lanes)
                 .await
                 .into_iter()
                 .flatten()

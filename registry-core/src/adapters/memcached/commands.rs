@@ -233,7 +233,7 @@ impl Memcached {
                 answer.map_err(|refusal| unknown_outcome(&refusal.error))
             };
             let hosts = self.usable().await?.hosts.iter().map(flush);
-            let flushed = futures_util::future::join_all(hosts).await;
+            let flushed = crate::together::join_all(hosts).await;
             flushed.into_iter().collect()
         };
         call!(self, "flush_all", work)

@@ -10,7 +10,8 @@ use crate::cause;
 use crate::connection::Opened;
 use crate::error::Error;
 use crate::status::Sessions;
-use futures_util::future::join_all;
+use crate::together::join_all;
+use futures_util::future::BoxFuture;
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -117,7 +118,11 @@ impl Fleet {
     }
 
     /// The values of keys as the server sees them, all different, from all hosts at once.
-    pub(super) async fn get_multi(&self, keys: Vec<Cow<'_, str>>) -> Result<MultiGet, Error> {
+    pub(super) fn get_multi<'f>(&'f self, keys: Vec<Cow<'f, str>>) -> BoxFuture<'f, Result<MultiGet, Error>> {
+        Box::pin(self.gathered(keys))
+    }
+
+    async fn gathered(&self, keys: Vec<Cow<'_, str>>) -> Result<MultiGet, Error> {
         if let [alone] = self.hosts.as_slice() {
             let mut values = MultiGet::default();
             values.extend(alone.get_multi(&keys).await?, self.prefix.len());

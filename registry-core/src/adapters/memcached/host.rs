@@ -392,7 +392,7 @@ impl Host {
                 self.give_back(session);
             }
         });
-        futures_util::future::join_all(opening).await;
+        crate::together::join_all(opening).await;
     }
 
     pub(super) fn sessions(&self) -> Sessions {

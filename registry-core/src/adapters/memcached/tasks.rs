@@ -73,7 +73,7 @@ impl MemcachedTasks {
             .hosts
             .iter()
             .map(|host| sweep::sweep(host, &self.settings, self.prefix.as_bytes()));
-        let swept = futures_util::future::join_all(sweeps).await;
+        let swept = crate::together::join_all(sweeps).await;
         let mut removed = 0;
         for swept in swept {
             removed += swept?;

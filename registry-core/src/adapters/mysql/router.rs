@@ -315,7 +315,7 @@ impl Router {
             while looks.join_next().await.is_some() {}
         }
         let closing = self.hosts.iter().map(|replica| replica.close());
-        futures_util::future::join_all(closing).await;
+        crate::together::join_all(closing).await;
     }
 
     /// The sessions of all pools of readers.
