@@ -315,6 +315,12 @@ async fn a_plan_knows_what_was_filled() {
         assert!(details[0].starts_with("leave 1-a.toml: filled 20"), "{details:?}");
         assert!(details[1].starts_with("leave 2-a.sql: filled 20"), "{details:?}");
     }
+    let plan = planned(false, Verb::Fill).await;
+    assert_eq!(plan.exit_code(), 78, "as the verb itself: {plan}");
+    assert!(
+        plan.to_string().contains("write `--replace` to fill them again"),
+        "{plan}"
+    );
     for details in parts(&planned(true, Verb::Fill).await) {
         assert_eq!(details[0], "replace 1-a.toml: 1 row");
         assert!(details[1].starts_with("leave 2-a.sql: filled 20"), "{details:?}");

@@ -137,7 +137,9 @@ impl fmt::Display for Plan {
                 }
                 None => {}
             }
-            for step in &row.steps {
+            // What stands in the way is why nothing is known of the others.
+            let known = |step: &&PlannedStep| row.obstacle.is_none() || !step.details.is_empty();
+            for step in row.steps.iter().filter(known) {
                 let details = match step.details.is_empty() {
                     true => "nothing to do".to_owned(),
                     false => step.details.join(", "),

@@ -12,6 +12,22 @@ use super::subject::Subject;
 use super::verb::{MigrateTo, Step, Verb};
 use crate::error::Error;
 use crate::kind::ErrorKind;
+use crate::together::join_all;
+
+/// A row of a plan.
+struct Planned {
+    row: PlannedRow,
+    /// Of each file that was filled before, and would be left as it is, when it was.
+    left: Vec<String>,
+}
+
+impl Planned {
+    /// Whether nothing of it would change anything.
+    fn is_left_as_it_is(&self) -> bool {
+        let details = self.row.steps.iter().map(|step| step.details.len());
+        details.sum::<usize>() == self.left.len()
+    }
+}
 
 impl Tasks {
     /// What `verb` would do, and what stands in its way. It looks at folders, servers and marks, waits for servers as long
@@ -23,16 +39,25 @@ impl Tasks {
         let tasks = self.resolved().await;
         let looked = tasks.look(verb, &|_| {}).await;
         let rows = looked.iter().map(|one| tasks.plan_one(verb, one));
+        let mut rows = join_all(rows).await;
+        // As the run would be.
+        let in_vain = |row: &Planned| row.row.obstacle.is_none() && row.is_left_as_it_is();
+        if verb == Verb::Fill && rows.iter().all(in_vain) {
+            for Planned { row, left } in rows.iter_mut().filter(|row| !row.left.is_empty()) {
+                row.obstacle = Some(Obstacle::Failed(run::in_vain(left.join(", "))));
+            }
+        }
         let excluded = tasks.subjects.iter().filter(|subject| !subject.takes_tasks);
         Plan {
             verb,
-            connections: crate::together::join_all(rows).await,
+            connections: rows.into_iter().map(|planned| planned.row).collect(),
             excluded: excluded.map(|subject| subject.label.clone()).collect(),
         }
     }
 
-    async fn plan_one(&self, verb: Verb, one: &Looked<'_>) -> PlannedRow {
+    async fn plan_one(&self, verb: Verb, one: &Looked<'_>) -> Planned {
         let subject = one.subject;
+        let mut left = Vec::new();
         let mut row = PlannedRow {
             connection: subject.label.clone(),
             target: subject.target(),
@@ -44,11 +69,11 @@ impl Tasks {
             Ok(works) => works,
             Err(Objection::Refused(refusal)) => {
                 row.obstacle = Some(Obstacle::Refused(refusal.clone()));
-                return row;
+                return Planned { row, left };
             }
             Err(Objection::Failed(error)) => {
                 row.obstacle = Some(Obstacle::Failed(error.clone()));
-                return row;
+                return Planned { row, left };
             }
         };
         let mut status = None;
@@ -75,7 +100,7 @@ impl Tasks {
                 Step::Drop => vec![format!("drop {} and all that is in it", row.target)],
                 Step::Clear => vec![format!("remove all data of {}", row.target)],
                 Step::Purge => vec![format!("remove all structure and data of {}", row.target)],
-                Step::Fill => match self.planned_fixtures(one, &**works, steps).await {
+                Step::Fill => match self.planned_fixtures(one, &**works, steps, &mut left).await {
                     Ok(details) => details,
                     Err(error) => {
                         row.obstacle = Some(Obstacle::Failed(error));
@@ -89,14 +114,16 @@ impl Tasks {
             };
             row.steps.push(PlannedStep { step: *step, details });
         }
-        row
+        Planned { row, left }
     }
-    /// What `fill` would do with each file.
+
+    /// What `fill` would do with each file, and why it would do nothing with some.
     async fn planned_fixtures(
         &self,
         one: &Looked<'_>,
         works: &dyn Steps,
         steps: &[Step],
+        left: &mut Vec<String>,
     ) -> Result<Vec<String>, Error> {
         let empties = |step: &Step| matches!(step, Step::Drop | Step::Clear | Step::Purge);
         let anew = steps.iter().any(empties);
@@ -109,12 +136,17 @@ impl Tasks {
                 let asked = within(one.subject.connect_timeout, asked, |error| error).await;
                 asked.map_err(|error| run::in_file(&error, fixture))?
             };
-            planned.push(self.planned_fixture(fixture, before)?);
+            planned.push(self.planned_fixture(fixture, before, left)?);
         }
         Ok(planned)
     }
 
-    fn planned_fixture(&self, fixture: &Fixture, before: Option<Before>) -> Result<String, Error> {
+    fn planned_fixture(
+        &self,
+        fixture: &Fixture,
+        before: Option<Before>,
+        left: &mut Vec<String>,
+    ) -> Result<String, Error> {
         let name = file_name(fixture);
         let verb = match before {
             None => "fill",
@@ -123,7 +155,10 @@ impl Tasks {
                 (true, true, Content::Sql(_)) => {
                     return Err(run::in_file(&run::cannot_replace_script(), fixture));
                 }
-                (false, true, Content::Sql(_)) | (false, false, _) => {
+                // To replace it, and to find that there is nothing to replace, is not in vain.
+                (false, true, Content::Sql(_)) => return Ok(format!("leave {name}: filled {at}")),
+                (false, false, _) => {
+                    left.push(run::already(&name, &at));
                     return Ok(format!("leave {name}: filled {at}"));
                 }
                 (_, true, Content::Rows(_)) => "replace",

@@ -259,7 +259,7 @@ impl Tasks {
                     ));
                 }
                 Filled::Already(Before { at, .. }) => {
-                    already.push(format!("`{name}` was filled {at}"));
+                    already.push(self::already(&name, &at));
                     continue;
                 }
             }
@@ -285,6 +285,17 @@ impl Tasks {
         }
         Ok(Done::changed(words))
     }
+}
+
+/// What is told of a file that was filled.
+pub(super) fn already(name: &str, at: &str) -> String {
+    format!("`{name}` was filled {at}")
+}
+
+/// The error of a `fill` that finds everything filled.
+pub(super) fn in_vain(already: String) -> Error {
+    let help = "write `--replace` to fill them again, or `refill` to clear everything first";
+    Error::new(ErrorKind::Config, already).help(help)
 }
 
 /// The error of a file that was filled, and is another one now.
@@ -314,9 +325,7 @@ fn settle(verb: Verb, rows: &mut [TasksRow], observe: Observer<'_>) {
     for row in rows {
         for step in row.steps.iter_mut().filter(|step| step.before) {
             if in_vain {
-                let help = "write `--replace` to fill them again, or `refill` to clear everything first";
-                let error = Error::new(ErrorKind::Config, step.outcome.words()).help(help);
-                let error = error.connection_named(row.connection.clone());
+                let error = self::in_vain(step.outcome.words()).connection_named(row.connection.clone());
                 step.outcome = StepOutcome::Failed(error.during(step.step.name()));
             }
             observe(ended(row.connection.clone(), step));
