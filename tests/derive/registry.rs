@@ -103,6 +103,23 @@ async fn fields_and_names_lead_to_the_same_connections() {
     assert!(db.backend("mysql").is_err());
 }
 
+/// What a future holds is moved with it, and what it is made of is compiled with whoever waits for it: see ARCHITECTURE.md.
+#[tokio::test]
+async fn what_is_called_seldom_is_a_future_of_few_bytes() {
+    let start = App::connect();
+    assert!(size_of_val(&start) <= 768, "connect: {}", size_of_val(&start));
+    let db = start.await.unwrap();
+    let main = &db.memcached.main;
+    for (name, size) in [
+        ("reload", size_of_val(&db.reload())),
+        ("close", size_of_val(&db.close())),
+        ("ping", size_of_val(&main.ping())),
+        ("close of one", size_of_val(&main.close())),
+    ] {
+        assert!(size <= 64, "{name}: {size}");
+    }
+}
+
 #[tokio::test]
 async fn an_optional_connection_that_is_missing_is_not_available() {
     let db = App::builder()
