@@ -96,7 +96,7 @@ impl<R: Root> Builder<R> {
         self
     }
 
-    /// How long the start may take in all, but for its migrations. Default: [`START_DEADLINE`], 30 s. Each connection has
+    /// How long the start may take in all, but for its migrations. Default: [`START_DEADLINE`](crate::START_DEADLINE), 30 s. Each connection has
     /// its own `connect_timeout` within it.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.options.deadline = deadline;
@@ -107,7 +107,7 @@ impl<R: Root> Builder<R> {
     /// of open files, takes at once. Those beyond it wait for their turn, in the order of the report; the
     /// `connect_timeout` of each begins with its turn, and the deadline of the whole start holds. Connections that come
     /// back after an outage take turns too. Default: the variable `DBREG_STARTUP_CONCURRENCY`, else
-    /// [`STARTUP_CONCURRENCY`], 64.
+    /// [`STARTUP_CONCURRENCY`](crate::STARTUP_CONCURRENCY), 64.
     pub fn startup_concurrency(mut self, at_once: usize) -> Self {
         self.options.concurrency = Some(at_once);
         self
