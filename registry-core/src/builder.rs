@@ -96,8 +96,8 @@ impl<R: Root> Builder<R> {
         self
     }
 
-    /// How long the start may take in all, but for its migrations. Default: [`START_DEADLINE`](crate::START_DEADLINE), 30 s. Each connection has
-    /// its own `connect_timeout` within it.
+    /// How long the start may take in all, but for its migrations. Default: [`START_DEADLINE`](crate::START_DEADLINE),
+    /// 30 s. Each connection has its own `connect_timeout` within it.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.options.deadline = deadline;
         self
