@@ -1,7 +1,7 @@
 //! `cargo performance`: runs the benches and writes `docs/performance.md` and its plots anew.
 //!
 //! `cargo performance memcached lookup` runs these alone, `cargo performance draw` none; the other figures are those of
-//! the last run. `compile` takes minutes and runs only when it is named.
+//! the last run. `compile` takes a quarter of an hour and runs only when it is named.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people")]
 

@@ -1,5 +1,7 @@
 //! All connections of an application, by name: what the generated struct stands on.
 
+#[cfg(all(feature = "supervise", unix))]
+use crate::background;
 use crate::connection::{self, AnyConnection, Connection};
 use crate::error::Error;
 use crate::kind::ErrorKind;
@@ -10,6 +12,8 @@ use crate::watch::{WATCH_CAPACITY, Watch};
 use futures_util::future::BoxFuture;
 use std::fmt;
 use std::sync::Arc;
+#[cfg(all(feature = "supervise", unix))]
+use tokio::runtime::Handle;
 use tokio::sync::broadcast;
 
 /// The dynamic side of a registry. Cheap to clone.
@@ -115,7 +119,7 @@ impl Registry {
         };
         let shared = Arc::downgrade(&self.0);
         // It ends with the registry: with the first signal after it, and with the runtime.
-        tokio::spawn(async move {
+        background::spawn(&Handle::current(), async move {
             while asked.recv().await.is_some() {
                 let Some(registry) = shared.upgrade().map(Registry) else {
                     return;

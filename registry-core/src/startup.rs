@@ -198,26 +198,18 @@ impl Start {
     }
 
     /// Gives the connections that must not be opened; none when the start is over, with the reason in the report.
-    #[cfg(feature = "tasks")]
     async fn migrate(&mut self, connections: &[Arc<dyn Connection>]) -> Option<Unmigrated> {
-        if !self.options.migrate {
-            return Some(Unmigrated::new());
+        #[cfg(feature = "tasks")]
+        if self.options.migrate {
+            let (folder, within) = (&self.options.migrations, self.options.migration_deadline);
+            let migrated = crate::tasks::at_start::migrate(&self.values, connections, folder, within).await;
+            #[cfg(all(feature = "supervise", unix))]
+            if let (Some(link), true) = (&self.link, migrated.is_ok()) {
+                link.needs(self.options.deadline);
+            }
+            return migrated.map_err(|problems| self.report.problems = problems).ok();
         }
-        let (folder, within) = (&self.options.migrations, self.options.migration_deadline);
-        let migrated = crate::tasks::at_start::migrate(&self.values, connections, folder, within).await;
-        #[cfg(all(feature = "supervise", unix))]
-        if let (Some(link), true) = (&self.link, migrated.is_ok()) {
-            link.needs(self.options.deadline);
-        }
-        migrated.map_err(|problems| self.report.problems = problems).ok()
-    }
-
-    #[cfg(not(feature = "tasks"))]
-    #[expect(
-        clippy::unused_async,
-        reason = "with the verbs there is something to wait for"
-    )]
-    async fn migrate(&mut self, _: &[Arc<dyn Connection>]) -> Option<Unmigrated> {
+        let _ = connections;
         Some(Unmigrated::new())
     }
 

@@ -105,6 +105,7 @@ fn a_parent_that_ends_by_a_signal_leaves_no_server(signal: &str) {
         }
         std::thread::sleep(Duration::from_millis(5));
     }
+    let deadline = Instant::now() + Duration::from_secs(20);
     while servers
         .iter()
         .any(|(pid, folder)| is_running(*pid) || folder.exists())

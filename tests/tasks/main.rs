@@ -5,6 +5,7 @@ mod fill;
 mod migrate;
 mod mysql;
 mod partial;
+mod plan;
 mod protection;
 mod scene;
 mod scripts;

@@ -112,6 +112,19 @@ async fn entries_are_written_and_never_over_others() {
          `refill` to clear everything first"
     );
     plain.set("shop:user:7", "changed");
+    let plan = project.tasks().build().unwrap().plan(Verb::Fill).await;
+    assert_eq!(plan.exit_code(), dbreg::EXIT_CONFIG, "{plan}");
+    assert!(
+        plan.to_string().contains("the key has another value already"),
+        "{plan}"
+    );
+    let replacing = project.tasks().replace(true).build().unwrap();
+    assert!(plain.ask("delete shop:current\r\n") == "DELETED");
+    let plan = replacing.plan(Verb::Fill).await;
+    assert_eq!(
+        plan.connections[0].steps[0].details,
+        ["replace 1-users.toml: 2 rows", "replace 2-entries.csv: 2 rows"]
+    );
     let failed = project.failed(Verb::Fill).await;
     assert_eq!(
         failed,

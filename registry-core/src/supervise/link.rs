@@ -2,12 +2,14 @@
 //! ended. Without a master nothing happens.
 
 use super::notify;
+use crate::background;
 use std::ffi::OsString;
 use std::io::Read as _;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Once, OnceLock};
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 /// Whether this worker was asked to end.
@@ -89,7 +91,7 @@ impl Link {
         {
             let link = self.clone();
             // It ends with the runtime, which is what it tells of.
-            tokio::spawn(async move {
+            background::spawn(&Handle::current(), async move {
                 let mut pulse = tokio::time::interval(limit / 3);
                 loop {
                     pulse.tick().await;

@@ -1,13 +1,16 @@
 //! The worker's side of a supervised program.
 
 use super::link::{self, Link};
+use crate::background;
 use listenfd::ListenFd;
 use std::fmt;
 use std::future::Future;
+use std::io;
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 use std::process::{ExitCode, Termination};
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -90,17 +93,10 @@ where
         Err(cause) => return super::refuse(&format!("cannot start the runtime: {cause}")),
     };
     let code = runtime.block_on(async {
-        let (end, ending) = watch::channel(false);
-        match signal(SignalKind::terminate()) {
-            // It ends with the runtime.
-            Ok(mut term) => drop(tokio::spawn(async move {
-                term.recv().await;
-                let _ = end.send(true);
-                // The signal may come again: it says nothing new.
-                std::future::pending::<()>().await;
-            })),
+        let ending = match asked_to_end() {
+            Ok(ending) => ending,
             Err(cause) => return super::refuse(&format!("cannot wait for signals: {cause}")),
-        }
+        };
         link::will_end(ending.clone());
         let worker = Worker {
             link,
@@ -111,6 +107,20 @@ where
     });
     runtime.shutdown_timeout(LINGER);
     code
+}
+
+/// Whether this process was asked to end, from now on.
+fn asked_to_end() -> io::Result<watch::Receiver<bool>> {
+    let mut term = signal(SignalKind::terminate())?;
+    let (end, ending) = watch::channel(false);
+    // It ends with the runtime.
+    background::spawn(&Handle::current(), async move {
+        term.recv().await;
+        let _ = end.send(true);
+        // The signal may come again: it says nothing new.
+        std::future::pending::<()>().await;
+    });
+    Ok(ending)
 }
 
 /// The link of this process when it is a worker.

@@ -1,6 +1,6 @@
 //! What the verbs are to work on: the shape, the values at start, the folders, the selection, the permissions.
 
-use super::steps::Reach;
+use super::steps::{Reach, Refill};
 use super::subject::{self, Subject};
 use super::verb::MigrateTo;
 use super::{Tasks, selection};
@@ -58,6 +58,15 @@ impl Default for Options {
 }
 
 impl Options {
+    /// What to do with a file of fixtures that was filled before.
+    pub(crate) fn refill(&self) -> Refill {
+        if self.replace {
+            Refill::Replace
+        } else {
+            Refill::Never
+        }
+    }
+
     /// The folder of migrations of a connection: `migrations/mysql.main`.
     pub(crate) fn migrations_of(&self, label: &str) -> PathBuf {
         let [migrations, _] = self.folders();

@@ -4,6 +4,7 @@ use super::Tasks;
 use super::event::{Event, Observer};
 use super::fixture::{self, Fixture, Formats};
 use super::migrations::{self, Migrations};
+use super::planning::all_pending;
 use super::protection::{self, Objection};
 use super::steps::{MigrationStatus, Steps};
 use super::subject::Subject;
@@ -11,7 +12,9 @@ use super::verb::{Step, Verb};
 use crate::backoff::Backoff;
 use crate::error::Error;
 use crate::kind::ErrorKind;
+use crate::together::join_all;
 use crate::turns::Turns;
+use futures_util::future::BoxFuture;
 use registry_config::Diagnostic;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +25,9 @@ pub(super) const LOOK: &str = "look";
 
 /// The pauses between looks at a server that does not answer yet.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+
+/// What became of the migrations of one connection.
+type StatusOf = Result<Vec<MigrationStatus>, Error>;
 
 /// One connection that was looked at.
 #[derive(Debug)]
@@ -41,17 +47,32 @@ impl Tasks {
     /// # Cancellation
     /// Dropping the future is harmless.
     pub async fn migration_status(&self) -> Vec<(String, Result<Vec<MigrationStatus>, Error>)> {
-        let looked = self.look(Verb::Migrate, &|_| {}).await;
-        let all = looked.iter().map(async |one| {
-            let label = one.subject.label.clone();
-            let status = match &one.steps {
-                Ok(steps) => self.status_of(one, &**steps).await,
-                Err(Objection::Failed(error)) => Err(error.clone()),
-                Err(Objection::Refused(refusal)) => Err(Error::new(ErrorKind::Config, refusal.to_string())),
-            };
-            (label, status)
-        });
-        crate::together::join_all(all).await
+        self.states().await
+    }
+
+    fn states(&self) -> BoxFuture<'_, Vec<(String, StatusOf)>> {
+        Box::pin(async move {
+            let looked = self.look(Verb::Migrate, &|_| {}).await;
+            let turns = Turns::new(self.options.concurrency);
+            let all = looked.iter().map(async |one| {
+                let _turn = turns.take().await;
+                let status = match &one.steps {
+                    Ok(steps) => self.status_of(one, &**steps).await,
+                    Err(Objection::Failed(error)) => Err(error.clone()),
+                    Err(Objection::Refused(refusal)) => {
+                        Err(Error::new(ErrorKind::Config, refusal.to_string()))
+                    }
+                };
+                let status = match status {
+                    Err(error) if error.kind() == ErrorKind::UnknownDatabase => {
+                        Ok(all_pending(&one.migrations))
+                    }
+                    status => status,
+                };
+                (one.subject.label.clone(), status)
+            });
+            join_all(all).await
+        })
     }
 
     /// Looks at every selected connection at once.
@@ -63,7 +84,7 @@ impl Tasks {
             let _turn = turns.take().await;
             self.look_at(at, steps, observe).await
         });
-        crate::together::join_all(looks).await
+        join_all(looks).await
     }
 
     async fn look_at(&self, at: usize, steps: &[Step], observe: Observer<'_>) -> Looked<'_> {

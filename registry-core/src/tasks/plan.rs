@@ -27,7 +27,7 @@ pub struct PlannedRow {
     pub connection: String,
     /// Where it leads: `db1:3306/shop`.
     pub target: String,
-    /// The steps, in order.
+    /// The steps, in order, up to the one that something stands in the way of.
     pub steps: Vec<PlannedStep>,
     /// What stands in the way.
     pub obstacle: Option<Obstacle>,
@@ -39,7 +39,8 @@ pub struct PlannedRow {
 pub struct PlannedStep {
     /// The step.
     pub step: Step,
-    /// Its parts, in order: ``apply 3 orders``.
+    /// Its parts, in order: ``apply 3 orders``. A file of fixtures that was filled before is one of them, `leave
+    /// 10-users.toml: filled …`, though nothing is done with it.
     pub details: Vec<String>,
 }
 
@@ -49,7 +50,8 @@ pub struct PlannedStep {
 pub enum Obstacle {
     /// The connection is protected. With it, the verb does nothing to any connection.
     Refused(Refusal),
-    /// Its server or its files cannot be used. The other connections are not affected.
+    /// The run would end with this: its server or its files cannot be used, a migration or a fixture was changed, or a
+    /// `fill` finds everything filled, on this connection and the others. But for the last, the others are not affected.
     Failed(Error),
 }
 
@@ -137,9 +139,7 @@ impl fmt::Display for Plan {
                 }
                 None => {}
             }
-            // What stands in the way is why nothing is known of the others.
-            let known = |step: &&PlannedStep| row.obstacle.is_none() || !step.details.is_empty();
-            for step in row.steps.iter().filter(known) {
+            for step in &row.steps {
                 let details = match step.details.is_empty() {
                     true => "nothing to do".to_owned(),
                     false => step.details.join(", "),

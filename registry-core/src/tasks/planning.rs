@@ -13,6 +13,8 @@ use super::verb::{MigrateTo, Step, Verb};
 use crate::error::Error;
 use crate::kind::ErrorKind;
 use crate::together::join_all;
+use crate::turns::Turns;
+use futures_util::future::BoxFuture;
 
 /// A row of a plan.
 struct Planned {
@@ -36,85 +38,104 @@ impl Tasks {
     /// # Cancellation
     /// Dropping the future is harmless.
     pub async fn plan(&self, verb: Verb) -> Plan {
-        let tasks = self.resolved().await;
-        let looked = tasks.look(verb, &|_| {}).await;
-        let rows = looked.iter().map(|one| tasks.plan_one(verb, one));
-        let mut rows = join_all(rows).await;
-        // As the run would be.
-        let in_vain = |row: &Planned| row.row.obstacle.is_none() && row.is_left_as_it_is();
-        if verb == Verb::Fill && rows.iter().all(in_vain) {
-            for Planned { row, left } in rows.iter_mut().filter(|row| !row.left.is_empty()) {
-                row.obstacle = Some(Obstacle::Failed(run::in_vain(left.join(", "))));
-            }
-        }
-        let excluded = tasks.subjects.iter().filter(|subject| !subject.takes_tasks);
-        Plan {
-            verb,
-            connections: rows.into_iter().map(|planned| planned.row).collect(),
-            excluded: excluded.map(|subject| subject.label.clone()).collect(),
-        }
+        self.planned(verb).await
     }
 
+    fn planned(&self, verb: Verb) -> BoxFuture<'_, Plan> {
+        Box::pin(async move {
+            let tasks = self.resolved().await;
+            let looked = tasks.look(verb, &|_| {}).await;
+            let turns = Turns::new(tasks.options.concurrency);
+            let rows = looked.iter().map(async |one| {
+                let _turn = turns.take().await;
+                tasks.plan_one(verb, one).await
+            });
+            let mut rows = join_all(rows).await;
+            // As the run would be.
+            let in_vain = |row: &Planned| row.row.obstacle.is_none() && row.is_left_as_it_is();
+            if verb == Verb::Fill && rows.iter().all(in_vain) {
+                for Planned { row, left } in rows.iter_mut().filter(|row| !row.left.is_empty()) {
+                    let error = run::in_vain(left.join(", "));
+                    row.obstacle = Some(failed(error, &row.connection, Step::Fill));
+                }
+            }
+            let excluded = tasks.subjects.iter().filter(|subject| !subject.takes_tasks);
+            Plan {
+                verb,
+                connections: rows.into_iter().map(|planned| planned.row).collect(),
+                excluded: excluded.map(|subject| subject.label.clone()).collect(),
+            }
+        })
+    }
+
+    /// The steps up to the one that something stands in the way of: there the run would end, too.
     async fn plan_one(&self, verb: Verb, one: &Looked<'_>) -> Planned {
-        let subject = one.subject;
-        let mut left = Vec::new();
-        let mut row = PlannedRow {
-            connection: subject.label.clone(),
-            target: subject.target(),
-            steps: Vec::new(),
-            obstacle: None,
+        let mut planned = Planned {
+            row: PlannedRow {
+                connection: one.subject.label.clone(),
+                target: one.subject.target(),
+                steps: Vec::new(),
+                obstacle: None,
+            },
+            left: Vec::new(),
         };
-        let steps = verb.steps(self.options.to);
         let works = match &one.steps {
             Ok(works) => works,
-            Err(Objection::Refused(refusal)) => {
-                row.obstacle = Some(Obstacle::Refused(refusal.clone()));
-                return Planned { row, left };
-            }
-            Err(Objection::Failed(error)) => {
-                row.obstacle = Some(Obstacle::Failed(error.clone()));
-                return Planned { row, left };
+            Err(objection) => {
+                planned.row.obstacle = Some(match objection {
+                    Objection::Refused(refusal) => Obstacle::Refused(refusal.clone()),
+                    Objection::Failed(error) => Obstacle::Failed(error.clone()),
+                });
+                return planned;
             }
         };
-        let mut status = None;
+        let steps = verb.steps(self.options.to);
         for step in steps {
-            if matches!(step, Step::Migrate | Step::Revert) {
-                let anew = steps.contains(&Step::Drop);
-                let known = if anew {
-                    Ok(all_pending(&one.migrations))
-                } else {
-                    self.status_of(one, &**works).await
-                };
-                match known.and_then(without_doubt) {
-                    Ok(known) => status = Some(known),
-                    Err(error) => row.obstacle = Some(Obstacle::Failed(error)),
+            let details = self.plan_step(*step, steps, one, &**works, &mut planned.left);
+            match details.await {
+                Ok(details) => planned.row.steps.push(PlannedStep { step: *step, details }),
+                Err(error) => {
+                    planned.row.obstacle = Some(failed(error, &planned.row.connection, *step));
+                    break;
                 }
             }
-            let details = match step {
-                step if !works.asks(*step, one.fixtures.len()) => Vec::new(),
-                Step::Create if !steps.contains(&Step::Drop) && is_there(subject, &**works).await => {
-                    Vec::new()
-                }
-                Step::Create => vec![format!("create {}", row.target)],
-                Step::Drop if is_missing(subject, &**works).await => Vec::new(),
-                Step::Drop => vec![format!("drop {} and all that is in it", row.target)],
-                Step::Clear => vec![format!("remove all data of {}", row.target)],
-                Step::Purge => vec![format!("remove all structure and data of {}", row.target)],
-                Step::Fill => match self.planned_fixtures(one, &**works, steps, &mut left).await {
-                    Ok(details) => details,
-                    Err(error) => {
-                        row.obstacle = Some(Obstacle::Failed(error));
-                        Vec::new()
-                    }
-                },
-                Step::Migrate | Step::Revert => {
-                    let status = status.as_deref().unwrap_or_default();
-                    planned_migrations(status, self.options.to)
-                }
-            };
-            row.steps.push(PlannedStep { step: *step, details });
         }
-        Planned { row, left }
+        planned
+    }
+
+    /// The parts of one of these steps.
+    async fn plan_step(
+        &self,
+        step: Step,
+        steps: &[Step],
+        one: &Looked<'_>,
+        works: &dyn Steps,
+        left: &mut Vec<String>,
+    ) -> Result<Vec<String>, Error> {
+        if !works.asks(step, one.fixtures.len()) {
+            return Ok(Vec::new());
+        }
+        let (subject, target) = (one.subject, works.target());
+        Ok(match step {
+            Step::Create if !steps.contains(&Step::Drop) && is_there(subject, works).await => Vec::new(),
+            Step::Create => vec![format!("create {target}")],
+            Step::Drop if is_missing(subject, works).await => Vec::new(),
+            Step::Drop => vec![format!("drop {target} and all that is in it")],
+            Step::Clear => vec![format!("remove all data of {target}")],
+            Step::Purge => vec![format!("remove all structure and data of {target}")],
+            Step::Fill => self.planned_fixtures(one, works, steps, left).await?,
+            Step::Migrate | Step::Revert => {
+                let status = if steps.contains(&Step::Drop) {
+                    all_pending(&one.migrations)
+                } else {
+                    match self.status_of(one, works).await {
+                        Err(error) if is_made_before(steps, &error) => all_pending(&one.migrations),
+                        status => status?,
+                    }
+                };
+                planned_migrations(&without_doubt(status)?, self.options.to)
+            }
+        })
     }
 
     /// What `fill` would do with each file, and why it would do nothing with some.
@@ -125,16 +146,21 @@ impl Tasks {
         steps: &[Step],
         left: &mut Vec<String>,
     ) -> Result<Vec<String>, Error> {
-        let empties = |step: &Step| matches!(step, Step::Drop | Step::Clear | Step::Purge);
+        let empties = |step: &Step| {
+            matches!(step, Step::Drop | Step::Clear | Step::Purge) && works.asks(*step, one.fixtures.len())
+        };
+        let policy = self.options.refill();
         let anew = steps.iter().any(empties);
         let mut planned = Vec::with_capacity(one.fixtures.len());
         for fixture in &one.fixtures {
             let before = if anew {
                 None
             } else {
-                let asked = works.filled_before(fixture);
-                let asked = within(one.subject.connect_timeout, asked, |error| error).await;
-                asked.map_err(|error| run::in_file(&error, fixture))?
+                let asked = works.filled_before(fixture, policy);
+                match within(one.subject.connect_timeout, asked, |error| error).await {
+                    Err(error) if is_made_before(steps, &error) => None,
+                    asked => asked.map_err(|error| run::in_file(&error, fixture))?,
+                }
             };
             planned.push(self.planned_fixture(fixture, before, left)?);
         }
@@ -172,6 +198,15 @@ impl Tasks {
     }
 }
 
+fn failed(error: Error, connection: &str, step: Step) -> Obstacle {
+    Obstacle::Failed(error.connection_named(connection.to_owned()).during(step.name()))
+}
+
+/// Whether the database is missing, and one of the steps makes it first.
+fn is_made_before(steps: &[Step], error: &Error) -> bool {
+    error.kind() == ErrorKind::UnknownDatabase && steps.contains(&Step::Create)
+}
+
 /// Whether the database is known to exist.
 async fn is_there(subject: &Subject, works: &dyn Steps) -> bool {
     let asked = within(subject.connect_timeout, works.mark(), |error| error).await;
@@ -197,7 +232,7 @@ fn without_doubt(status: Vec<MigrationStatus>) -> Result<Vec<MigrationStatus>, E
     }
 }
 
-fn all_pending(migrations: &Migrations) -> Vec<MigrationStatus> {
+pub(super) fn all_pending(migrations: &Migrations) -> Vec<MigrationStatus> {
     let pending =
         |m: &migrations::Migration| MigrationStatus::new(m.version, &m.name, MigrationState::Pending);
     migrations.list.iter().map(pending).collect()

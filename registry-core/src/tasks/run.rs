@@ -4,12 +4,13 @@ use super::event::{Event, Observer};
 use super::look::{Looked, file_name};
 use super::protection::{self, Objection};
 use super::report::{StepOutcome, StepRow, TasksReport, TasksRow};
-use super::steps::{Before, Done, Filled, Mark, Marked, Refill, Steps, Tell};
+use super::steps::{Before, Done, Filled, Mark, Marked, Steps, Tell};
 use super::verb::{MigrateTo, Step, Verb};
 use super::{Tasks, fixture::Fixture};
 use crate::error::Error;
 use crate::kind::ErrorKind;
 use crate::turns::Turns;
+use futures_util::future::BoxFuture;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -30,7 +31,11 @@ impl Tasks {
     /// # Panics
     /// Outside of a tokio runtime, as the drivers do.
     pub async fn run(&self, verb: Verb, observe: impl Fn(Event) + Send + Sync) -> TasksReport {
-        self.resolved().await.run_observed(verb, &observe).await
+        self.observed(verb, &observe).await
+    }
+
+    fn observed<'a>(&'a self, verb: Verb, observe: Observer<'a>) -> BoxFuture<'a, TasksReport> {
+        Box::pin(async move { self.resolved().await.run_observed(verb, observe).await })
     }
 
     pub(super) async fn run_observed(&self, verb: Verb, observe: Observer<'_>) -> TasksReport {
@@ -234,11 +239,7 @@ impl Tasks {
     }
 
     async fn fill(&self, one: &Looked<'_>, steps: &dyn Steps, tell: Tell<'_>) -> Result<Done, Error> {
-        let policy = if self.options.replace {
-            Refill::Replace
-        } else {
-            Refill::Never
-        };
+        let policy = self.options.refill();
         if one.fixtures.is_empty() {
             let folder = self.options.fixtures_of(&one.subject.label);
             return Ok(Done::nothing(format!("no fixtures in `{}`", folder.display())));

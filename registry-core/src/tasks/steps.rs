@@ -62,8 +62,8 @@ pub(crate) trait Steps: fmt::Debug + Send + Sync {
         tell: Tell<'a>,
     ) -> BoxFuture<'a, Result<Done, Error>>;
 
-    /// What became of each migration, of the folder and of the database's record. It changes nothing. Where the database
-    /// does not exist, all are pending.
+    /// What became of each migration, of the folder and of the database's record. It changes nothing. `UnknownDatabase`
+    /// where there is none and none appears by itself.
     fn migration_status<'a>(
         &'a self,
         migrations: &'a Migrations,
@@ -72,9 +72,13 @@ pub(crate) trait Steps: fmt::Debug + Send + Sync {
     /// Writes one file of fixtures and its record, both or neither where the server has transactions.
     fn fill<'a>(&'a self, fixture: &'a Fixture, policy: Refill) -> BoxFuture<'a, Result<Filled, Error>>;
 
-    /// Whether a file was filled before, as [`fill`](Self::fill) would find it. It changes nothing. Where the database does
-    /// not exist, it was not.
-    fn filled_before<'a>(&'a self, fixture: &'a Fixture) -> BoxFuture<'a, Result<Option<Before>, Error>>;
+    /// Whether a file was filled before, as [`fill`](Self::fill) would find it, or why it could not be filled, as far as
+    /// what is there tells. It changes nothing. `UnknownDatabase` as above.
+    fn filled_before<'a>(
+        &'a self,
+        fixture: &'a Fixture,
+        policy: Refill,
+    ) -> BoxFuture<'a, Result<Option<Before>, Error>>;
 
     /// Removes the data, and the record of fixtures with it.
     fn clear(&self, reach: Reach) -> BoxFuture<'_, Result<Done, Error>>;

@@ -124,7 +124,9 @@ impl Drop for Lease {
         let host = Arc::clone(&self.host);
         match tokio::runtime::Handle::try_current() {
             // It ends by itself: within its limit, or with the runtime.
-            Ok(runtime) => drop(background::spawn(&runtime, drain(host, session))),
+            Ok(runtime) => {
+                background::spawn(&runtime, drain(host, session));
+            }
             Err(_) => {
                 drop(session);
                 host.serve();

@@ -205,13 +205,17 @@ impl Steps for MemcachedTasks {
         .boxed()
     }
 
-    fn filled_before<'a>(&'a self, fixture: &'a Fixture) -> BoxFuture<'a, Result<Option<Before>, Error>> {
+    fn filled_before<'a>(
+        &'a self,
+        fixture: &'a Fixture,
+        policy: Refill,
+    ) -> BoxFuture<'a, Result<Option<Before>, Error>> {
         async move {
             let entries = entry::entries(rows_of(fixture)?)?;
             let cache = self.open().await?;
             let found = found(&cache, &entries).await;
             let _ = connection::close(&cache).await;
-            Ok(before(&entries, &found?))
+            before(&entries, &found?, policy)
         }
         .boxed()
     }
@@ -265,28 +269,34 @@ fn is_there(entry: &Entry, found: &MultiGet) -> bool {
     found.get(&entry.key).is_some_and(|value| entry.is(value))
 }
 
-/// Nothing records what was filled: when all of it is there, whoever wrote it, there is nothing left to write.
-fn before(entries: &[Entry], found: &MultiGet) -> Option<Before> {
-    let all = !entries.is_empty() && entries.iter().all(|entry| is_there(entry, found));
-    all.then(|| Before {
+/// Nothing records what was filled: when all of it is there, whoever wrote it, there is nothing left to write. What is
+/// to be replaced was filled when anything of it is there.
+///
+/// # Errors
+/// A key that has another value, unless it is to be replaced.
+fn before(entries: &[Entry], found: &MultiGet, policy: Refill) -> Result<Option<Before>, Error> {
+    let is_other = |entry: &&Entry| found.contains_key(&entry.key) && !is_there(entry, found);
+    let was_filled = match policy {
+        Refill::Replace => !found.is_empty(),
+        Refill::Never => {
+            if let Some(taken) = entries.iter().find(is_other) {
+                return Err(taken.has_a_value());
+            }
+            !entries.is_empty() && entries.iter().all(|entry| is_there(entry, found))
+        }
+    };
+    Ok(was_filled.then(|| Before {
         at: "before".to_owned(),
         changed: false,
-    })
+    }))
 }
 
 /// Writes the entries. A key that has a value is an error, unless it is to be replaced; one that failed takes what was
 /// written before it away again.
 async fn fill(cache: &Memcached, entries: &[Entry], policy: Refill) -> Result<Filled, Error> {
     let found = found(cache, entries).await?;
-    let taken = entries
-        .iter()
-        .find(|entry| found.contains_key(&entry.key) && !is_there(entry, &found));
-    let rows = Some(entries.len() as u64);
-    if let Some(before) = before(entries, &found).filter(|_| policy == Refill::Never) {
-        return Ok(Filled::Already(before));
-    }
-    match (policy, taken) {
-        (Refill::Never, Some(taken)) => Err(taken.has_a_value()),
+    match (policy, before(entries, &found, policy)?) {
+        (Refill::Never, Some(before)) => Ok(Filled::Already(before)),
         (Refill::Never, None) => {
             // Others may have expired since an earlier time.
             let missing: Vec<&Entry> = entries.iter().filter(|entry| !is_there(entry, &found)).collect();
@@ -310,15 +320,15 @@ async fn fill(cache: &Memcached, entries: &[Entry], policy: Refill) -> Result<Fi
             let rows = Some(missing.len() as u64);
             Ok(Filled::Written { rows })
         }
-        (Refill::Replace, _) => {
+        (Refill::Replace, before) => {
             for entry in entries {
                 let set = cache.set(&entry.key, &entry.value, entry.expiry).await;
                 set.map_err(|error| entry.named(error))?;
             }
-            Ok(if found.is_empty() {
-                Filled::Written { rows }
-            } else {
-                Filled::Replaced { rows }
+            let rows = Some(entries.len() as u64);
+            Ok(match before {
+                None => Filled::Written { rows },
+                Some(_) => Filled::Replaced { rows },
             })
         }
     }

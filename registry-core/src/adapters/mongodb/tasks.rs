@@ -203,7 +203,11 @@ impl Steps for MongoDbTasks {
         .boxed()
     }
 
-    fn filled_before<'a>(&'a self, fixture: &'a Fixture) -> BoxFuture<'a, Result<Option<Before>, Error>> {
+    fn filled_before<'a>(
+        &'a self,
+        fixture: &'a Fixture,
+        _: Refill,
+    ) -> BoxFuture<'a, Result<Option<Before>, Error>> {
         async move {
             let session = self.session().await?;
             let result = fill::before(&session.database, fixture).await;

@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::tasks::{
-    Before, Done, Filled, Fixture, Mark, Marked, MigrateTo, MigrationStatus, Migrations, Reach, Refill,
+    Before, Done, Filled, Fixture, Mark, Marked, MigrateTo, MigrationStatus, Migrations, Reach, Refill, Step,
     Steps, Tell,
 };
 use futures_util::FutureExt as _;
@@ -34,6 +34,10 @@ impl Steps for InMemory {
 
     fn takes_sql_fixtures(&self) -> bool {
         true
+    }
+
+    fn asks(&self, _: Step, _: usize) -> bool {
+        false
     }
 
     fn ready(&self) -> BoxFuture<'_, Result<(), Error>> {
@@ -77,7 +81,11 @@ impl Steps for InMemory {
         ready(Ok(Filled::Nowhere)).boxed()
     }
 
-    fn filled_before<'a>(&'a self, _: &'a Fixture) -> BoxFuture<'a, Result<Option<Before>, Error>> {
+    fn filled_before<'a>(
+        &'a self,
+        _: &'a Fixture,
+        _: Refill,
+    ) -> BoxFuture<'a, Result<Option<Before>, Error>> {
         ready(Ok(None)).boxed()
     }
 

@@ -54,22 +54,29 @@ async fn of_script(error: Error, records: &Records<'_>, session: &mut dyn Sessio
     }
 }
 
-/// Whether a file was filled before. It makes no table.
+/// Whether a file was filled before. It makes no table, and waits for nobody who fills.
 pub(super) async fn before(dialect: &dyn Dialect, fixture: &Fixture) -> Result<Option<Before>, Error> {
-    let mut session = match dialect.open().await {
-        Ok(session) => session,
-        Err(error) if error.kind() == ErrorKind::UnknownDatabase => return Ok(None),
-        Err(error) => return Err(error),
-    };
+    let mut session = dialect.open().await?;
     let found = async {
+        let name = fixture.recorded_as();
         let Some(records) = Records::there(dialect, &mut *session).await? else {
             return Ok(None);
         };
-        whole(&records, &mut *session, fixture, &fixture.recorded_as()).await
+        let Some(Record { checksum, at, extent }) = records.find(&mut *session, &name).await? else {
+            return Ok(None);
+        };
+        if matches!(extent, Extent::Begun) {
+            let message =
+                format!("it was begun {at}, and has not ended: it broke off, or somebody runs it now");
+            return Err(Error::new(ErrorKind::Config, message)
+                .help("`fill` waits for whoever runs it, and says which"));
+        }
+        let changed = checksum != fixture.checksum;
+        Ok(Some(Before { at, changed }))
     };
     let found = found.await;
     session.end().await;
-    Ok(found?.map(|(before, _)| before))
+    found
 }
 
 /// What is recorded of a file, and the rows that it wrote.

@@ -52,13 +52,7 @@ pub(super) async fn status(
     dialect: &dyn Dialect,
     migrations: &Migrations,
 ) -> Result<Vec<MigrationStatus>, Error> {
-    let mut session = match dialect.open().await {
-        Ok(session) => session,
-        Err(error) if error.kind() == ErrorKind::UnknownDatabase => {
-            return Ok(joined(migrations, &BTreeMap::new()));
-        }
-        Err(error) => return Err(error),
-    };
+    let mut session = dialect.open().await?;
     let recorded = recorded(dialect, &mut *session).await;
     session.end().await;
     Ok(joined(migrations, &recorded?))

@@ -91,7 +91,11 @@ impl<D: Dialect> Steps for SqlSteps<D> {
         Box::pin(fill::fill(&self.0, fixture, policy))
     }
 
-    fn filled_before<'a>(&'a self, fixture: &'a Fixture) -> BoxFuture<'a, Result<Option<Before>, Error>> {
+    fn filled_before<'a>(
+        &'a self,
+        fixture: &'a Fixture,
+        _: Refill,
+    ) -> BoxFuture<'a, Result<Option<Before>, Error>> {
         Box::pin(fill::before(&self.0, fixture))
     }
 
