@@ -376,6 +376,10 @@ impl Base {
     }
 
     pub(crate) fn span(&self, operation: &'static str) -> tracing::Span {
+        // Asked before it is made: one that nobody wants is looked at all the same, for those who listen to the crate `log`.
+        if tracing::Level::DEBUG > tracing::level_filters::LevelFilter::current() {
+            return tracing::Span::none();
+        }
         tracing::debug_span!("dbreg", connection = %self.label, operation)
     }
 

@@ -1,8 +1,10 @@
 //! What a server may send: lines, answers and the headers of values, checked before the protocol sees them.
 
 use super::key::KEY_LIMIT;
+use memchr::memchr;
 use std::fmt;
 use std::io;
+use std::ops::Range;
 
 /// The longest line that a server sends: a header with a key, an error with its text, a statistic.
 pub(super) const LINE_LIMIT: usize = 2048 + KEY_LIMIT;
@@ -41,6 +43,10 @@ impl From<Fault> for io::Error {
 
 pub(super) fn garbled(what: &'static str) -> io::Error {
     Fault::Garbled(what).into()
+}
+
+pub(super) fn other_key() -> io::Error {
+    garbled("the server answered with another key than was asked for")
 }
 
 pub(super) fn unexpected() -> io::Error {
@@ -116,15 +122,27 @@ fn refusal(text: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Checks one line of an answer that the protocol reads; gives the size of the value that follows it.
-pub(super) fn check(line: &[u8], max_value: usize) -> io::Result<Option<usize>> {
+/// How the header of a value begins; its key follows.
+const VALUE: &[u8] = b"VALUE ";
+
+/// The header of a value: `VALUE key flags size [token]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Header {
+    /// Where its key is in the line.
+    pub(super) key: Range<usize>,
+    /// How long the value is.
+    pub(super) size: usize,
+}
+
+/// Checks one line of an answer that the protocol reads; gives the header of a value, if it is one.
+pub(super) fn check(line: &[u8], max_value: usize) -> io::Result<Option<Header>> {
     let text = whole(line)?;
-    if !text.starts_with(b"VALUE ") {
+    if !text.starts_with(VALUE) {
         refusal(text)?;
         return Ok(None);
     }
-    match size(text) {
-        Some(size) if size <= max_value => Ok(Some(size)),
+    match header(text) {
+        Some(header) if header.size <= max_value => Ok(Some(header)),
         Some(_) => Err(Fault::TooLarge.into()),
         None => Err(garbled(
             "the server announced a value with a header that cannot be read",
@@ -132,15 +150,15 @@ pub(super) fn check(line: &[u8], max_value: usize) -> io::Result<Option<usize>> 
     }
 }
 
-/// `VALUE key flags size [token]`. By bytes: this is looked at for every value that comes.
-fn size(header: &[u8]) -> Option<usize> {
-    let mut parts = header.split(|byte| *byte == b' ');
-    let (_, key, flags, size) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+/// By bytes: this is looked at for every value that comes.
+fn header(text: &[u8]) -> Option<Header> {
+    let key = VALUE.len()..VALUE.len() + memchr(b' ', &text[VALUE.len()..])?;
+    let mut parts = text[key.end + 1..].split(|byte| *byte == b' ');
+    let (flags, size) = (parts.next()?, parts.next()?);
     let (_token, none) = (parts.next(), parts.next());
     number(flags)?;
-    let size = number(size)?;
-    (!key.is_empty() && none.is_none()).then_some(())?;
-    usize::try_from(size).ok()
+    let size = usize::try_from(number(size)?).ok()?;
+    (!key.is_empty() && none.is_none()).then_some(Header { key, size })
 }
 
 /// A number in decimal digits and nothing else.
@@ -183,14 +201,17 @@ mod tests {
 
     #[test]
     fn headers_have_four_or_five_parts() {
-        assert_eq!(check(b"VALUE k 0 5\r\n", 10).unwrap(), Some(5));
-        assert_eq!(check(b"VALUE k 0 5 99\r\n", 10).unwrap(), Some(5));
+        let header = Some(Header { key: 6..7, size: 5 });
+        assert_eq!(check(b"VALUE k 0 5\r\n", 10).unwrap(), header);
+        assert_eq!(check(b"VALUE k 0 5 99\r\n", 10).unwrap(), header);
         assert_eq!(check(b"END\r\n", 10).unwrap(), None);
         for line in [
             &b"VALUE k 0\r\n"[..],
             b"VALUE k 0 +5\r\n",
             b"VALUE k 0 5 9 9\r\n",
             b"VALUE  0 5\r\n",
+            b"VALUE \r\n",
+            b"VALUE k\r\n",
             b"VALUE k x 5\r\n",
             b"VALUE k 0 11\r\n",
             b"SERVER_ERROR\r\n",

@@ -118,7 +118,7 @@ impl Host {
     /// The value of a key.
     pub(super) async fn get(self: &Arc<Self>, key: &str) -> Result<Option<Vec<u8>>, Error> {
         let since = Instant::now();
-        if let Some(lease) = self.take_alone()? {
+        if let Some(lease) = self.take_alone(since)? {
             let deadline = since + self.terms.base.timeout();
             match lease.get(deadline, key).await {
                 Err(Refusal { is_stale: true, .. }) => {}
@@ -137,7 +137,7 @@ impl Host {
         let since = Instant::now();
         let lease = match keys.len() {
             COMPANY..=KEYS_PER_COMMAND => Some(Box::pin(self.lease()).await?),
-            0..COMPANY => self.take_idle()?,
+            0..COMPANY => self.take_idle(since)?,
             _ => None,
         };
         if let Some(lease) = lease {
@@ -168,7 +168,7 @@ impl Host {
         let lease = if large {
             Some(Box::pin(self.lease()).await?)
         } else {
-            self.take_alone()?
+            self.take_alone(since)?
         };
         let Some(lease) = lease else {
             let write = write.packed();
@@ -181,9 +181,10 @@ impl Host {
 
     /// A session for the caller's own use.
     pub(super) async fn lease(self: &Arc<Self>) -> Result<Lease, Error> {
-        match self.take_idle()? {
+        let since = Instant::now();
+        match self.take_idle(since)? {
             Some(lease) => Ok(lease),
-            None => self.wait(Instant::now(), |reply| Job::Lease { reply }).await,
+            None => self.wait(since, |reply| Job::Lease { reply }).await,
         }
     }
 
@@ -193,16 +194,16 @@ impl Host {
     }
 
     /// A session at rest for one small call; none where so many are at work that others will come along.
-    fn take_alone(self: &Arc<Self>) -> Result<Option<Lease>, Error> {
+    fn take_alone(self: &Arc<Self>, now: Instant) -> Result<Option<Lease>, Error> {
         if self.terms.is_crowded() {
             Ok(None)
         } else {
-            self.take_idle()
+            self.take_idle(now)
         }
     }
 
     /// A session at rest, when nobody else waits.
-    fn take_idle(self: &Arc<Self>) -> Result<Option<Lease>, Error> {
+    fn take_idle(self: &Arc<Self>, now: Instant) -> Result<Option<Lease>, Error> {
         loop {
             let session = {
                 let mut queue = self.queue();
@@ -217,7 +218,7 @@ impl Host {
                     None => return Ok(None),
                 }
             };
-            if session.is_sound(&self.terms, Instant::now()) {
+            if session.is_sound(&self.terms, now) {
                 return Ok(Some(Lease::new(self, session)));
             }
         }
@@ -320,7 +321,7 @@ impl Host {
     }
 
     /// Gives back a session that is in step: to those who wait, or to rest.
-    pub(super) fn give_back(self: &Arc<Self>, session: Session) {
+    pub(super) fn give_back(self: &Arc<Self>, mut session: Session) {
         let mut queue = self.queue();
         if queue.closed {
             return;
@@ -329,7 +330,9 @@ impl Host {
             return queue.rest(session, &self.terms);
         }
         // From hand to hand, where the next wants it for itself: a runner between them would be one more turn.
-        let sound = session.is_sound(&self.terms, Instant::now());
+        let now = Instant::now();
+        session.touch(now);
+        let sound = session.is_sound(&self.terms, now);
         let Some(heir) = sound.then(|| queue.take_lease()).flatten() else {
             return runner::start(self, Start::With(session));
         };

@@ -25,7 +25,10 @@ pub(super) fn checked<'k>(key: &'k str, prefix: &str) -> Result<&'k str, Error> 
         let message = format!("expected a key of 1 to {limit} bytes{beside}, found {length}");
         return Err(refused(&message).help("write a digest of the key instead"));
     }
-    if let Some(at) = key.bytes().position(|byte| byte <= b' ' || byte == 0x7f) {
+    let is_refused = |byte| byte <= b' ' || byte == 0x7f;
+    // First without an end at the first one: so it is many bytes at a time.
+    if key.bytes().fold(false, |any, byte| any | is_refused(byte)) {
+        let at = key.bytes().position(is_refused).unwrap_or_default();
         return Err(refused(&format!(
             "expected a key without spaces and control characters, found one at byte {at}"
         )));

@@ -90,7 +90,8 @@ impl Lease {
         let mut session = self.session.take().expect("it was there a moment ago");
         match answer {
             Ok(answer) => {
-                session.served(Instant::now());
+                // When, is noted where it is given back.
+                session.used = true;
                 self.host.vitality().succeeded();
                 self.host.give_back(session);
                 Ok(answer)
@@ -139,7 +140,7 @@ async fn drain(host: Arc<Host>, mut session: Session) {
     let limit = DRAIN_LIMIT.min(host.terms().base.timeout());
     match tokio::time::timeout(limit, session.stream.drain()).await {
         Ok(Ok(())) => {
-            session.served(Instant::now());
+            session.used = true;
             host.give_back(session);
         }
         _ => {

@@ -100,13 +100,18 @@ impl Session {
     /// It was of use until now.
     pub(super) fn served(&mut self, now: Instant) {
         self.used = true;
+        self.touch(now);
+    }
+
+    /// Its rest has not begun.
+    pub(super) fn touch(&mut self, now: Instant) {
         self.rested = now;
     }
 
     /// Makes it ready for a rest.
     pub(super) fn rest(&mut self, now: Instant) {
         self.stream.rest();
-        self.rested = now;
+        self.touch(now);
     }
 
     /// Whether it may go on: not past its time, and neither closed by the server nor out of step.

@@ -1,12 +1,14 @@
 //! The stream under the protocol: frames what the server sends, so that nothing malformed reaches the protocol, gathers
 //! what is sent, so that a batch of commands is one packet, and knows what is still to come in answer.
 
-use super::frame::{self, Answer, LINE_LIMIT, garbled};
+use super::frame::{self, Answer, Header, LINE_LIMIT, garbled};
 use futures_util::io::{AsyncRead, AsyncWrite};
+use memchr::memchr;
 use socket2::SockRef;
 use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
+use std::ops::Range;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
@@ -40,8 +42,12 @@ pub(crate) struct Stream {
     line: usize,
     /// How much of a value and its end of line follows the line.
     block: usize,
+    /// Where the key of a value is within the line.
+    key: Range<usize>,
     /// How many values the command at hand may still be answered with.
     values: usize,
+    /// The one key that it asks for; empty where that is not for this stream to look at.
+    asked: Vec<u8>,
     outbox: Vec<u8>,
     sent: usize,
     /// How many commands are to be answered by one line each, which never reaches the protocol.
@@ -67,7 +73,9 @@ impl Stream {
             filled: 0,
             line: 0,
             block: 0,
+            key: 0..0,
             values: 0,
+            asked: Vec::new(),
             outbox: Vec::new(),
             sent: 0,
             owed: 0,
@@ -83,6 +91,13 @@ impl Stream {
     pub(super) fn expect(&mut self, ending: Ending, values: usize) {
         self.ending = Some(ending);
         self.values = values;
+        self.asked.clear();
+    }
+
+    /// The next command's answer is the value of this key, or none.
+    pub(super) fn expect_value(&mut self, key: &str) {
+        self.expect(Ending::End, 1);
+        self.asked.extend_from_slice(key.as_bytes());
     }
 
     /// How many bytes of values have come on this session, and how many values.
@@ -186,15 +201,12 @@ impl Stream {
     ) -> io::Result<Option<Vec<u8>>> {
         poll_fn(|cx| Pin::new(&mut *self).poll_flush(cx)).await?;
         poll_fn(|cx| self.poll_line(cx)).await?;
-        let end = self.taken + self.line;
-        let line = &self.inbox[self.taken..end];
-        let header = line.strip_prefix(b"VALUE ");
-        match header.and_then(|rest| rest.split(|byte| *byte == b' ').next()) {
-            Some(key) => look(key)?,
-            None if self.last => {}
-            None => return Err(frame::unexpected()),
+        if self.block > 0 {
+            look(&self.inbox[self.taken..][self.key.clone()])?;
+        } else if !self.last {
+            return Err(frame::unexpected());
         }
-        self.taken = end;
+        self.taken += self.line;
         self.pass_line(self.line);
         if self.block == 0 {
             return Ok(None);
@@ -256,7 +268,7 @@ impl Stream {
     fn poll_whole_line(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         loop {
             let rest = &self.inbox[self.taken..self.filled];
-            let end = rest.iter().take(LINE_LIMIT).position(|byte| *byte == b'\n');
+            let end = memchr(b'\n', &rest[..rest.len().min(LINE_LIMIT)]);
             if let Some(end) = end {
                 return Poll::Ready(Ok(self.taken + end + 1));
             }
@@ -272,7 +284,7 @@ impl Stream {
         ready!(self.poll_owed(cx))?;
         let end = ready!(self.poll_whole_line(cx))?;
         let line = &self.inbox[self.taken..end];
-        let block = frame::check(line, self.max_value)?;
+        let header = frame::check(line, self.max_value)?;
         self.line = line.len();
         self.last = match self.ending {
             Some(Ending::End) => line == b"END\r\n",
@@ -283,7 +295,11 @@ impl Stream {
                 )));
             }
         };
-        if let Some(size) = block {
+        if let Some(Header { key, size }) = header {
+            if !self.asked.is_empty() && line[key.clone()] != self.asked {
+                return Poll::Ready(Err(frame::other_key()));
+            }
+            self.key = key;
             self.values = self
                 .values
                 .checked_sub(1)

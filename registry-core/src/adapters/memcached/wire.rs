@@ -1,7 +1,7 @@
 //! The commands on one session. The protocol of `memcache-async` speaks those that it speaks rightly; the module
 //! documentation of [`super`] names the others.
 
-use super::frame::{Answer, garbled, unexpected};
+use super::frame::{Answer, garbled, other_key, unexpected};
 use super::stream::{Ending, Stream};
 use super::write::Write;
 use futures_util::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -38,15 +38,13 @@ pub(super) async fn get_each(stream: &mut Stream, keys: &[&str]) -> io::Result<V
     }
 }
 
-/// The value of one key, by the protocol. It asks as for several: the answer names its key there.
+/// The value of one key, by the protocol. It does not look at the key of the answer: the stream does.
 pub(super) async fn get(stream: &mut Stream, key: &str) -> io::Result<Option<Vec<u8>>> {
-    stream.expect(Ending::End, 1);
-    let mut values = Protocol::new(&mut *stream).get_multi(&[key]).await?;
-    let value = values.remove(key);
-    if values.is_empty() {
-        Ok(value)
-    } else {
-        Err(other_key())
+    stream.expect_value(key);
+    match Protocol::new(stream).get(key).await {
+        Ok(value) => Ok(Some(value)),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(cause) => Err(cause),
     }
 }
 
@@ -156,8 +154,4 @@ async fn line(stream: &mut Stream) -> io::Result<String> {
     }
     text.truncate(text.len().saturating_sub(2));
     String::from_utf8(text).map_err(|_| unexpected())
-}
-
-fn other_key() -> io::Error {
-    garbled("the server answered with another key than was asked for")
 }

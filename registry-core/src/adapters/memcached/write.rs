@@ -1,7 +1,6 @@
 //! The commands that change something: each is answered by one line.
 
 use super::frame::Answer;
-use std::io::Write as _;
 
 /// What is done to a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,16 +88,22 @@ impl Write<'_> {
         for part in [verb.word(), " ", key] {
             out.extend_from_slice(part.as_bytes());
         }
-        // Writing to a `Vec` cannot fail.
-        let _ = match verb {
-            Verb::Delete => write!(out, "\r\n"),
-            Verb::Touch | Verb::Incr | Verb::Decr => write!(out, " {number}\r\n"),
-            Verb::Set | Verb::Add | Verb::Replace | Verb::Append | Verb::Prepend => {
-                write!(out, " 0 {number} {}\r\n", value.len()).map(|()| {
-                    out.extend_from_slice(value);
-                    out.extend_from_slice(b"\r\n");
-                })
+        let mut digits = itoa::Buffer::new();
+        match verb {
+            Verb::Delete => {}
+            Verb::Touch | Verb::Incr | Verb::Decr => {
+                out.push(b' ');
+                out.extend_from_slice(digits.format(*number).as_bytes());
             }
-        };
+            Verb::Set | Verb::Add | Verb::Replace | Verb::Append | Verb::Prepend => {
+                out.extend_from_slice(b" 0 ");
+                out.extend_from_slice(digits.format(*number).as_bytes());
+                out.push(b' ');
+                out.extend_from_slice(digits.format(value.len()).as_bytes());
+                out.extend_from_slice(b"\r\n");
+                out.extend_from_slice(value);
+            }
+        }
+        out.extend_from_slice(b"\r\n");
     }
 }
