@@ -248,9 +248,8 @@ impl Router {
     /// Whether something may have been written so lately that reads go to the primary.
     fn sticks(&self, inner: &Inner, target: &Target) -> bool {
         self.sticky.is_some_and(|time| {
-            let pool = &target.pool;
-            let at_work = usize::try_from(pool.size()).is_ok_and(|open| open > pool.num_idle());
-            at_work || inner.base.generations.released_within(time)
+            let Sessions { open, idle, .. } = super::sql::sessions(&target.pool);
+            open > idle || inner.base.generations.released_within(time)
         })
     }
 
@@ -379,8 +378,8 @@ async fn reached(token: &WriteToken, session: &mut MySqlConnection, replica: &Re
 /// The sessions of two pools.
 pub(super) fn add(one: Sessions, other: Sessions) -> Sessions {
     Sessions {
-        open: one.open + other.open,
-        idle: one.idle + other.idle,
+        open: one.open.saturating_add(other.open),
+        idle: one.idle.saturating_add(other.idle),
         max: one.max.saturating_add(other.max),
     }
 }

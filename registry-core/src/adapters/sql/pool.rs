@@ -167,8 +167,8 @@ pub(crate) fn greeting<DB: Database>(
 /// too: they may be dead.
 pub(crate) async fn fill<DB: Database>(pool: &Pool<DB>, count: u64) -> Result<(), Error> {
     // For sessions that are in use nobody waits: a busy pool would pass for a server that does not answer.
-    let (open, idle) = (u64::from(pool.size()), pool.num_idle() as u64);
-    let wanted = count.min(count.saturating_sub(open) + idle);
+    let Sessions { open, idle, .. } = sessions(pool);
+    let wanted = count.min(count.saturating_sub(open.into()) + u64::from(idle));
     let sessions = (0..wanted).map(|_| pool.acquire());
     let filled = futures_util::future::try_join_all(sessions);
     if open == 0 {
@@ -182,9 +182,30 @@ pub(crate) async fn fill<DB: Database>(pool: &Pool<DB>, count: u64) -> Result<()
 }
 
 pub(crate) fn sessions<DB: Database>(pool: &Pool<DB>) -> Sessions {
+    let open = pool.size();
     Sessions {
-        open: pool.size(),
-        idle: u32::try_from(pool.num_idle()).unwrap_or(u32::MAX),
+        open,
+        idle: idle(pool.num_idle(), open),
         max: pool.options().get_max_connections(),
+    }
+}
+
+/// How many of the open sessions are idle. sqlx counts them apart, and sets the count to zero when a pool is closed: one that
+/// is taken at that moment leaves it below zero, which is a very large number.
+fn idle(counted: usize, open: u32) -> u32 {
+    match isize::try_from(counted) {
+        Ok(counted) => u32::try_from(counted).unwrap_or(u32::MAX).min(open),
+        Err(_) => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_sessions_are_idle_than_are_open_and_no_fewer_than_none() {
+        assert_eq!([idle(0, 3), idle(2, 3), idle(5, 3)], [0, 2, 3]);
+        assert_eq!([idle(usize::MAX, 3), idle(0_usize.wrapping_sub(2), 0)], [0, 0]);
     }
 }
