@@ -45,8 +45,8 @@ impl Case {
     }
 }
 
-/// Ok with what came, as text.
-async fn run(case: &Case) -> (Result<String, Error>, Duration) {
+/// Ok with what came, as text. `rested`: on a session that has answered before, and not on one that a runner opens.
+async fn run(case: &Case, rested: bool) -> (Result<String, Error>, Duration) {
     let verb = case.verb();
     let port = fake::start(verb, case.bad()).await;
     let cache = open_handle(port, "connect_timeout = \"500ms\"\ntimeout = \"600ms\"\n");
@@ -59,6 +59,22 @@ async fn run(case: &Case) -> (Result<String, Error>, Duration) {
         "incr" => cache.incr("test", 1).await.map(|number| format!("{number:?}")),
         _ => cache.version().await,
     };
+    if rested {
+        let other = match verb {
+            "set" => cache.get("warm").await.map(drop),
+            _ => cache.set("warm", "v", None).await,
+        };
+        other.unwrap();
+        let idle = || cache.status().sessions.unwrap().idle;
+        // Whoever has spoken on it gives it back in his next turns.
+        for _ in 0..1_000 {
+            if idle() == 1 {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(idle(), 1, "{}", case.id);
+    }
     let start = Instant::now();
     let first = call().await;
     let elapsed = start.elapsed();
@@ -89,7 +105,7 @@ pub(super) fn cases() -> Vec<Case> {
 #[tokio::test]
 async fn a_malformed_reply_is_an_error_and_harms_no_other_call() {
     let cases = cases();
-    let outcomes = futures_util::future::join_all(cases.iter().map(run)).await;
+    let outcomes = futures_util::future::join_all(cases.iter().map(|case| run(case, false))).await;
     for (case, (outcome, elapsed)) in cases.iter().zip(outcomes) {
         let Case { id, expect, .. } = case;
         assert!(elapsed < Duration::from_secs(2), "{id} took {elapsed:?}");
@@ -121,6 +137,27 @@ async fn a_malformed_reply_is_an_error_and_harms_no_other_call() {
                 assert!(error.message().contains("_ERROR "), "{id}: {error}");
             }
             _ => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn nor_does_one_on_a_session_that_rested() {
+    let cases = cases();
+    let outcomes = futures_util::future::join_all(cases.iter().map(|case| run(case, true))).await;
+    for (case, (outcome, elapsed)) in cases.iter().zip(outcomes) {
+        let Case { id, expect, .. } = case;
+        assert!(elapsed < Duration::from_secs(2), "{id} took {elapsed:?}");
+        match outcome {
+            Err(error) => assert!(!error.message().chars().any(char::is_control), "{id}: {error}"),
+            // What only reads is tried once more where the server has ended the session.
+            Ok(value) if case.close_after == 1 && value != "stored" => {
+                assert!(value == "test" || value == "1.6.18", "{id}: found `{value}`");
+            }
+            Ok(value) => assert!(
+                expect.starts_with("value 'te'") && value == "te",
+                "{id}: found `{value}`"
+            ),
         }
     }
 }
