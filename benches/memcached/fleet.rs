@@ -4,10 +4,10 @@
 //! measured is whether they are in the way. The rounds begin before the host is known to be gone: its first calls wait
 //! for their deadline.
 
-use crate::workload::{Workload, gets_where};
+use crate::workload::{GetsOf, Workload};
 use dbreg::{DbRegistry, Memcached};
 use registry_bench::arena::{Tally, row};
-use registry_bench::{Case, Goal, Outcome};
+use registry_bench::{Case, Entrant, Goal, Outcome};
 use registry_dev::{MemcachedOptions, MemcachedServer};
 use std::time::{Duration, Instant};
 
@@ -55,10 +55,20 @@ pub(crate) async fn measure(bench: &str) -> Outcome {
         let (cache, third) = (cache.clone(), third.address().to_string());
         move |key: &str| cache.host_of(key).is_ok_and(|host| host.to_string() == third)
     };
-    let others = gets_where("others", cache.clone(), &load, |key| !is_third(key), None);
+    let entrant = |name, numbers, pause| {
+        let cache = cache.clone();
+        let gets = GetsOf {
+            cache,
+            load,
+            numbers,
+            pause,
+        };
+        Entrant::new(name, gets)
+    };
+    let others = entrant("others", load.numbers(|key| !is_third(key)), None);
     // A pause between the calls: a host that is missed at once is not to take the processor from the others.
     let pause = Some(Duration::from_millis(1));
-    let thirds = gets_where("third", cache.clone(), &load, &is_third, pause);
+    let thirds = entrant("third", load.numbers(&is_third), pause);
 
     let fates = [
         (Fate::Lives, ALL),
@@ -68,7 +78,7 @@ pub(crate) async fn measure(bench: &str) -> Outcome {
     let mut tallies: [Vec<Tally>; 3] = [const { Vec::new() }; 3];
     for round in 0..=ROUNDS {
         for ((fate, _), tallies) in fates.iter().zip(&mut tallies) {
-            await_host(&cache, &load, &is_third).await;
+            await_host(&cache, load, &is_third).await;
             load.fill(&cache).await;
             set(third, *fate).await;
             let (tally, _) = tokio::join!(others.round(TASKS.0, WINDOW), thirds.round(TASKS.1, WINDOW));

@@ -16,12 +16,11 @@ mod workload;
 
 use dbreg::{DbRegistry, Memcached};
 use native::Native;
-use peers::{AsyncMemcached, MemcacheAsyncFace, MemcacheBlocking, Pooled};
+use peers::{AsyncMemcached, Cache, MemcacheAsyncFace, MemcacheBlocking, Pooled};
 use registry_bench::{Arena, Case, Entrant, Goal, Outcome};
 use registry_dev::{MemcachedOptions, MemcachedServer};
-use std::sync::Arc;
 use std::time::Duration;
-use workload::{Workload, gets, gets_cancelled, multis, sets, sets_without_reply};
+use workload::{Gets, Multis, Sets, SetsWithoutReply, Workload};
 
 const BENCH: &str = "memcached";
 const OURS: &str = "dbreg";
@@ -73,13 +72,13 @@ impl Clients {
         }
     }
 
-    fn gets(&self, load: &Arc<Workload>) -> Vec<Entrant> {
+    fn gets(&self, load: &'static Workload) -> Vec<Entrant> {
         let mut all = vec![
-            gets(OURS, self.ours.clone(), load),
-            gets(BASELINE, self.pooled.clone(), load),
-            gets(SHOPIFY, self.async_memcached.clone(), load),
-            gets(ASYNC_FACE, self.async_face.clone(), load),
-            gets(BLOCKING, self.blocking.clone(), load),
+            gets(OURS, &self.ours, load, 0),
+            gets(BASELINE, &self.pooled, load, 0),
+            gets(SHOPIFY, &self.async_memcached, load, 0),
+            gets(ASYNC_FACE, &self.async_face, load, 0),
+            gets(BLOCKING, &self.blocking, load, 0),
         ];
         all.extend(
             self.native
@@ -89,14 +88,20 @@ impl Clients {
         all
     }
 
-    fn sets(&self, load: &Arc<Workload>) -> Vec<Entrant> {
+    fn sets(&self, load: &'static Workload) -> Vec<Entrant> {
         let mut all = vec![
-            sets(OURS, self.ours.clone(), load),
-            sets(BASELINE, self.pooled.clone(), load),
-            sets_without_reply(NOREPLY, self.pooled.clone(), load),
-            sets(SHOPIFY, self.async_memcached.clone(), load),
-            sets(ASYNC_FACE, self.async_face.clone(), load),
-            sets(BLOCKING, self.blocking.clone(), load),
+            sets(OURS, &self.ours, load),
+            sets(BASELINE, &self.pooled, load),
+            Entrant::new(
+                NOREPLY,
+                SetsWithoutReply {
+                    cache: self.pooled.clone(),
+                    load,
+                },
+            ),
+            sets(SHOPIFY, &self.async_memcached, load),
+            sets(ASYNC_FACE, &self.async_face, load),
+            sets(BLOCKING, &self.blocking, load),
         ];
         all.extend(
             self.native
@@ -106,13 +111,13 @@ impl Clients {
         all
     }
 
-    fn multis(&self, load: &Arc<Workload>) -> Vec<Entrant> {
+    fn multis(&self, load: &'static Workload) -> Vec<Entrant> {
         let mut all = vec![
-            multis(OURS, self.ours.clone(), load),
-            multis(BASELINE, self.pooled.clone(), load),
-            multis(SHOPIFY, self.async_memcached.clone(), load),
-            multis(ASYNC_FACE, self.async_face.clone(), load),
-            multis(BLOCKING, self.blocking.clone(), load),
+            multis(OURS, &self.ours, load),
+            multis(BASELINE, &self.pooled, load),
+            multis(SHOPIFY, &self.async_memcached, load),
+            multis(ASYNC_FACE, &self.async_face, load),
+            multis(BLOCKING, &self.blocking, load),
         ];
         all.extend(
             self.native
@@ -122,28 +127,42 @@ impl Clients {
         all
     }
 
-    fn cancelled(&self, load: &Arc<Workload>, per_thousand: u64) -> Vec<Entrant> {
+    fn cancelled(&self, load: &'static Workload, per_thousand: u64) -> Vec<Entrant> {
+        // A pool of its own each time: what a wrong answer leaves behind is not for the next contest.
+        let naive = Pooled::naive(self.port);
+        let guarded = "memcache-async, deadpool with a guard";
         vec![
-            gets_cancelled(OURS, self.ours.clone(), load, per_thousand),
+            gets(OURS, &self.ours, load, per_thousand),
             // For the figure without cancellation, in the same run.
-            gets("dbreg, none cancelled", self.ours.clone(), load),
-            // A pool of its own each time: what a wrong answer leaves behind is not for the next contest.
-            gets_cancelled(
-                "memcache-async, deadpool as it is",
-                Pooled::naive(self.port),
-                load,
-                per_thousand,
-            ),
-            gets_cancelled(
-                "memcache-async, deadpool with a guard",
-                self.pooled.clone(),
-                load,
-                per_thousand,
-            ),
-            gets_cancelled(SHOPIFY, self.async_memcached.clone(), load, per_thousand),
-            gets_cancelled(ASYNC_FACE, self.async_face.clone(), load, per_thousand),
+            gets("dbreg, none cancelled", &self.ours, load, 0),
+            gets("memcache-async, deadpool as it is", &naive, load, per_thousand),
+            gets(guarded, &self.pooled, load, per_thousand),
+            gets(SHOPIFY, &self.async_memcached, load, per_thousand),
+            gets(ASYNC_FACE, &self.async_face, load, per_thousand),
         ]
     }
+}
+
+fn gets(name: &str, cache: &impl Cache, load: &'static Workload, cancelled: u64) -> Entrant {
+    let cache = cache.clone();
+    Entrant::new(
+        name,
+        Gets {
+            cache,
+            load,
+            cancelled,
+        },
+    )
+}
+
+fn sets(name: &str, cache: &impl Cache, load: &'static Workload) -> Entrant {
+    let cache = cache.clone();
+    Entrant::new(name, Sets { cache, load })
+}
+
+fn multis(name: &str, cache: &impl Cache, load: &'static Workload) -> Entrant {
+    let cache = cache.clone();
+    Entrant::new(name, Multis { cache, load })
 }
 
 #[tokio::main]
@@ -169,7 +188,7 @@ async fn main() {
     small.fill(&clients.ours).await;
     large.fill(&clients.ours).await;
 
-    for (operation, entrants) in [("get", clients.gets(&small)), ("set", clients.sets(&small))] {
+    for (operation, entrants) in [("get", clients.gets(small)), ("set", clients.sets(small))] {
         if !wanted(operation) {
             continue;
         }
@@ -187,11 +206,11 @@ async fn main() {
         finish(outcome);
     }
     if wanted("core") {
-        finish(on_one_core(native, &small).await);
+        finish(on_one_core(native, small).await);
     }
     if wanted("large") {
         let mut outcome = Outcome::default();
-        for (operation, entrants) in [("get", clients.gets(&large)), ("set", clients.sets(&large))] {
+        for (operation, entrants) in [("get", clients.gets(large)), ("set", clients.sets(large))] {
             let case = ARENA.contest(title(operation, "10 KiB", 64), 64, &entrants).await;
             let what = format!("{operation} 10 KiB, 64 tasks, against the pool of 8");
             let goal = Goal::at_least(BENCH, what, 3.0, case.ratio(OURS, BASELINE));
@@ -202,7 +221,7 @@ async fn main() {
     }
     if wanted("multi") {
         let mut outcome = Outcome::default();
-        let entrants = clients.multis(&small);
+        let entrants = clients.multis(small);
         for tasks in [1, 8] {
             let title = title("get_multi of 64 keys of", "100 B", tasks);
             let case = ARENA.contest(title, tasks, &entrants).await;
@@ -215,7 +234,7 @@ async fn main() {
         let mut outcome = Outcome::default();
         for (per_thousand, words) in [(10, "1 %"), (100, "10 %")] {
             let title = format!("get 100 B, 64 tasks, {words} of the calls cancelled");
-            let entrants = clients.cancelled(&small, per_thousand);
+            let entrants = clients.cancelled(small, per_thousand);
             let case = ARENA.contest(title, 64, &entrants).await;
             if per_thousand == 10 {
                 let what = "get 100 B, 64 tasks, 1 % of the calls cancelled, against none";
@@ -232,7 +251,7 @@ async fn main() {
     if words.iter().any(|word| word == "profile") {
         let has = |wanted: &str| words.iter().any(|word| word == wanted);
         let tasks = numbers.first().copied().unwrap_or(64);
-        let (load, client) = (if has("10k") { &large } else { &small }, usize::from(has("pool")));
+        let (load, client) = (if has("10k") { large } else { small }, usize::from(has("pool")));
         let entrants = match () {
             () if has("sets") => clients.sets(load),
             () if has("multis") => clients.multis(load),
@@ -265,7 +284,7 @@ async fn serve() -> (MemcachedServer, AppRegistry) {
 
 /// One task, with the clients and a server of their own on one core. On two, a call takes 20 microseconds where the system
 /// puts both on the same and 50 where it does not, which is decided anew in every round and is no merit of a client.
-async fn on_one_core(native: Option<Native>, load: &Arc<Workload>) -> Outcome {
+async fn on_one_core(native: Option<Native>, load: &'static Workload) -> Outcome {
     let mut outcome = Outcome::default();
     let Some(all) = cores::keep_to_first() else {
         println!("one core: `taskset` of util-linux is needed");

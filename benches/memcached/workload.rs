@@ -1,9 +1,8 @@
 //! The keys, the values that hold them, and what one call of a contest is.
 
 use crate::peers::{Cache, Pooled};
-use registry_bench::{Answer, Entrant};
+use registry_bench::{Answer, Call};
 use std::future::Future;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// How many keys there are. Few enough for the server's own caches: the clients are what is measured.
@@ -21,7 +20,8 @@ pub(crate) struct Workload {
 }
 
 impl Workload {
-    pub(crate) fn new(bytes: usize) -> Arc<Self> {
+    /// One that lives as long as the program: no task counts who uses it.
+    pub(crate) fn new(bytes: usize) -> &'static Self {
         let keys: Vec<String> = (0..KEYS).map(|at| format!("key:{bytes}:{at:06}")).collect();
         let value = |key: &String| {
             let mut value = format!("{key}=").into_bytes();
@@ -29,7 +29,7 @@ impl Workload {
             value
         };
         let values = keys.iter().map(value).collect();
-        Arc::new(Self { bytes, keys, values })
+        Box::leak(Box::new(Self { bytes, keys, values }))
     }
 
     /// Stores all of it.
@@ -44,6 +44,12 @@ impl Workload {
         let at = self.keys.iter().position(|key| wanted(key));
         let at = at.expect("every host has keys");
         (&self.keys[at], &self.values[at])
+    }
+
+    /// The numbers of those keys of which something is true.
+    pub(crate) fn numbers(&self, wanted: impl Fn(&str) -> bool) -> Vec<u64> {
+        let numbers = 0..KEYS as u64;
+        numbers.filter(|number| wanted(self.at(*number).0)).collect()
     }
 
     fn at(&self, number: u64) -> (&str, &[u8]) {
@@ -63,109 +69,104 @@ impl Workload {
 }
 
 /// `get` of one key after the other.
-pub(crate) fn gets<C: Cache>(name: &str, cache: C, load: &Arc<Workload>) -> Entrant {
-    gets_cancelled(name, cache, load, 0)
+#[derive(Clone)]
+pub(crate) struct Gets<C> {
+    pub(crate) cache: C,
+    pub(crate) load: &'static Workload,
+    /// So many of a thousand calls are given up before they are answered.
+    pub(crate) cancelled: u64,
 }
 
-/// The same, with so many of a thousand calls given up before they are answered.
-pub(crate) fn gets_cancelled<C: Cache>(
-    name: &str,
-    cache: C,
-    load: &Arc<Workload>,
-    per_thousand: u64,
-) -> Entrant {
-    let load = Arc::clone(load);
-    Entrant::new(name, cache, move |cache: C, number| {
-        let load = Arc::clone(&load);
-        async move {
-            let (key, _) = load.at(number);
-            match unless_cancelled(cache.get(key), number, per_thousand).await {
-                None => Answer::Cancelled,
-                Some(Ok(Some(value))) => load.judge(key, &value),
-                Some(_) => Answer::Failed,
-            }
+impl<C: Cache> Call for Gets<C> {
+    async fn call(&self, number: u64) -> Answer {
+        let (key, _) = self.load.at(number);
+        match unless_cancelled(self.cache.get(key), number, self.cancelled).await {
+            None => Answer::Cancelled,
+            Some(Ok(Some(value))) => self.load.judge(key, &value),
+            Some(_) => Answer::Failed,
         }
-    })
+    }
 }
 
-/// `get` of those keys of which something is true; after each a pause, where one is given.
-pub(crate) fn gets_where<C: Cache>(
-    name: &str,
-    cache: C,
-    load: &Arc<Workload>,
-    wanted: impl Fn(&str) -> bool,
-    pause: Option<Duration>,
-) -> Entrant {
-    let numbers = (0..KEYS as u64).filter(|number| wanted(load.at(*number).0));
-    let numbers: Arc<Vec<u64>> = Arc::new(numbers.collect());
-    let load = Arc::clone(load);
-    Entrant::new(name, cache, move |cache: C, number| {
-        let (load, numbers) = (Arc::clone(&load), Arc::clone(&numbers));
-        async move {
-            let at = usize::try_from(number).unwrap_or(0) % numbers.len();
-            let (key, _) = load.at(numbers[at]);
-            let answer = match cache.get(key).await {
-                Ok(Some(value)) => load.judge(key, &value),
-                _ => Answer::Failed,
-            };
-            if let Some(pause) = pause {
-                tokio::time::sleep(pause).await;
-            }
-            answer
+/// `get` of some keys, one after the other.
+#[derive(Clone)]
+pub(crate) struct GetsOf<C> {
+    pub(crate) cache: C,
+    pub(crate) load: &'static Workload,
+    /// The numbers of the keys.
+    pub(crate) numbers: Vec<u64>,
+    /// After each call.
+    pub(crate) pause: Option<Duration>,
+}
+
+impl<C: Cache> Call for GetsOf<C> {
+    async fn call(&self, number: u64) -> Answer {
+        let at = usize::try_from(number).unwrap_or(0) % self.numbers.len();
+        let (key, _) = self.load.at(self.numbers[at]);
+        let answer = match self.cache.get(key).await {
+            Ok(Some(value)) => self.load.judge(key, &value),
+            _ => Answer::Failed,
+        };
+        if let Some(pause) = self.pause {
+            tokio::time::sleep(pause).await;
         }
-    })
+        answer
+    }
 }
 
 /// `set` of one key after the other, each of them acknowledged.
-pub(crate) fn sets<C: Cache>(name: &str, cache: C, load: &Arc<Workload>) -> Entrant {
-    let load = Arc::clone(load);
-    Entrant::new(name, cache, move |cache: C, number| {
-        let load = Arc::clone(&load);
-        async move {
-            let (key, value) = load.at(number);
-            stored(cache.set(key, value).await)
-        }
-    })
+#[derive(Clone)]
+pub(crate) struct Sets<C> {
+    pub(crate) cache: C,
+    pub(crate) load: &'static Workload,
+}
+
+impl<C: Cache> Call for Sets<C> {
+    async fn call(&self, number: u64) -> Answer {
+        let (key, value) = self.load.at(number);
+        stored(self.cache.set(key, value).await)
+    }
 }
 
 /// The baseline's `set` without a reply. Every 64th call of a task waits until the server has done what was sent on its
 /// connection: a queue that only grows is no throughput.
-pub(crate) fn sets_without_reply(name: &str, cache: Pooled, load: &Arc<Workload>) -> Entrant {
-    let load = Arc::clone(load);
-    Entrant::new(name, cache, move |cache: Pooled, number| {
-        let load = Arc::clone(&load);
-        async move {
-            let (key, value) = load.at(number);
-            stored(
-                cache
-                    .set_without_reply(key, value, number.is_multiple_of(64))
-                    .await,
-            )
-        }
-    })
+#[derive(Clone)]
+pub(crate) struct SetsWithoutReply {
+    pub(crate) cache: Pooled,
+    pub(crate) load: &'static Workload,
+}
+
+impl Call for SetsWithoutReply {
+    async fn call(&self, number: u64) -> Answer {
+        let (key, value) = self.load.at(number);
+        let last = number.is_multiple_of(64);
+        stored(self.cache.set_without_reply(key, value, last).await)
+    }
 }
 
 /// `get_multi` of [`MULTI`] keys that follow each other.
-pub(crate) fn multis<C: Cache>(name: &str, cache: C, load: &Arc<Workload>) -> Entrant {
-    let load = Arc::clone(load);
-    Entrant::new(name, cache, move |cache: C, number| {
-        let load = Arc::clone(&load);
-        async move {
-            let from = usize::try_from(number).unwrap_or(0) % (KEYS - MULTI);
-            let keys = &load.keys[from..from + MULTI];
-            let Ok(found) = cache.get_multi(keys).await else {
-                return Answer::Failed;
-            };
-            let wrong = |(key, value): (&String, &Vec<u8>)| load.judge(key, value) != Answer::Right;
-            if found.iter().any(wrong) {
-                Answer::Wrong
-            } else if keys.iter().all(|key| found.contains_key(key)) {
-                Answer::Right
-            } else {
-                Answer::Failed
-            }
+#[derive(Clone)]
+pub(crate) struct Multis<C> {
+    pub(crate) cache: C,
+    pub(crate) load: &'static Workload,
+}
+
+impl<C: Cache> Call for Multis<C> {
+    async fn call(&self, number: u64) -> Answer {
+        let from = usize::try_from(number).unwrap_or(0) % (KEYS - MULTI);
+        let keys = &self.load.keys[from..from + MULTI];
+        let Ok(found) = self.cache.get_multi(keys).await else {
+            return Answer::Failed;
+        };
+        let wrong = |(key, value): (&String, &Vec<u8>)| self.load.judge(key, value) != Answer::Right;
+        if found.iter().any(wrong) {
+            Answer::Wrong
+        } else if keys.iter().all(|key| found.contains_key(key)) {
+            Answer::Right
+        } else {
+            Answer::Failed
         }
-    })
+    }
 }
 
 fn stored(answer: Result<(), ()>) -> Answer {

@@ -75,16 +75,19 @@ pub struct Entrant {
     round: Box<dyn Fn(usize, Duration) -> BoxFuture<'static, Tally> + Send + Sync>,
 }
 
+/// What an entrant does again and again. Each task has a clone of its own: what tasks share is written by all of them at
+/// each call, and would be measured along with the client.
+pub trait Call: Clone + Send + Sync + 'static {
+    /// One call; the number differs between calls.
+    fn call(&self, number: u64) -> impl Future<Output = Answer> + Send;
+}
+
 impl Entrant {
-    /// An entrant by what one call of it is. `call` is given a client, and a number that differs between calls.
-    pub fn new<C, F, Fut>(name: &str, client: C, call: F) -> Self
-    where
-        C: Clone + Send + Sync + 'static,
-        F: Fn(C, u64) -> Fut + Clone + Send + Sync + 'static,
-        Fut: Future<Output = Answer> + Send + 'static,
-    {
-        let round = move |tasks, window| round(client.clone(), call.clone(), tasks, window).boxed();
-        Self::of_rounds(name, round)
+    /// An entrant by what one call of it is.
+    pub fn new(name: &str, call: impl Call) -> Self {
+        Self::of_rounds(name, move |tasks, window| {
+            round(call.clone(), tasks, window).boxed()
+        })
     }
 
     /// An entrant that runs its rounds itself: another program, say.
@@ -107,24 +110,19 @@ impl Entrant {
 }
 
 /// One round: so many tasks, each calling again and again until the time is over.
-async fn round<C, F, Fut>(client: C, call: F, tasks: usize, window: Duration) -> Tally
-where
-    C: Clone + Send + Sync + 'static,
-    F: Fn(C, u64) -> Fut + Clone + Send + Sync + 'static,
-    Fut: Future<Output = Answer> + Send + 'static,
-{
+async fn round(call: impl Call, tasks: usize, window: Duration) -> Tally {
     let stop = Arc::new(AtomicBool::new(false));
     let mut running = JoinSet::new();
     let began = Instant::now();
     for task in 0..tasks as u64 {
-        let (client, call, stop) = (client.clone(), call.clone(), Arc::clone(&stop));
+        let (call, stop) = (call.clone(), Arc::clone(&stop));
         running.spawn(async move {
             let mut tally = Tally::default();
             // Far apart, so that the tasks do not go through the same keys side by side.
             let mut number = task * 7_919;
             while !stop.load(Ordering::Relaxed) {
                 let timed = number.is_multiple_of(TIMED).then(Instant::now);
-                let answer = call(client.clone(), number).await;
+                let answer = call.call(number).await;
                 if let (Some(began), Answer::Right) = (timed, answer) {
                     let nanoseconds = began.elapsed().as_nanos();
                     tally.times.push(u64::try_from(nanoseconds).unwrap_or(u64::MAX));

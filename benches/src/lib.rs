@@ -11,6 +11,6 @@ pub mod arena;
 mod contest;
 mod outcome;
 
-pub use arena::{Answer, Arena, Entrant};
+pub use arena::{Answer, Arena, Call, Entrant};
 pub use contest::{Batch, Contest};
 pub use outcome::{Case, Goal, Outcome, Row, folder};

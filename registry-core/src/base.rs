@@ -14,7 +14,7 @@ use futures_util::future::BoxFuture;
 use registry_config::{ConnectionShape, Settings};
 use std::future::Future;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tracing::Instrument as _;
@@ -49,7 +49,6 @@ pub struct Base {
     connect_timeout: Duration,
     gate: Arc<Gate>,
     log: ErrorLog,
-    calls: AtomicU64,
     pub(crate) health: Health,
     was_open: AtomicBool,
     detail: Mutex<String>,
@@ -86,7 +85,6 @@ impl Base {
                 .unwrap_or(Duration::from_secs(5)),
             gate: Arc::default(),
             log: ErrorLog::default(),
-            calls: AtomicU64::new(0),
             health: Health::new(policy),
             was_open: AtomicBool::new(false),
             detail: Mutex::default(),
@@ -193,7 +191,7 @@ impl Base {
             state,
             since,
             cause,
-            calls: self.calls.load(Ordering::Relaxed),
+            calls: self.gate.entered(),
             errors: errors.total,
             in_flight: self.gate.inside() as u64,
             sessions,
@@ -203,7 +201,6 @@ impl Base {
 
     /// Lets a call in, or answers `Closed`.
     pub(crate) fn enter(&self, operation: &'static str) -> Result<Pass, Error> {
-        self.calls.fetch_add(1, Ordering::Relaxed);
         self.gate
             .enter()
             .ok_or_else(|| self.record(self.closed_error(), operation))
@@ -344,7 +341,6 @@ impl Base {
     /// the work, for calls that are shorter than the moves of a future.
     #[cfg(feature = "memcached")]
     pub(crate) fn begin(&self, operation: &'static str) -> Result<Visit<'_>, Error> {
-        self.calls.fetch_add(1, Ordering::Relaxed);
         self.gate
             .visit()
             .ok_or_else(|| self.record(self.closed_error(), operation))
@@ -354,7 +350,7 @@ impl Base {
     #[cfg(feature = "memcached")]
     pub(crate) fn end<T>(
         &self,
-        _visit: Visit<'_>,
+        _visit: Option<Visit<'_>>,
         operation: &'static str,
         result: Result<T, Error>,
     ) -> Result<T, Error> {
@@ -367,7 +363,7 @@ impl Base {
         any(feature = "mysql", feature = "sqlite", feature = "postgres")
     ))]
     pub(crate) fn observed(&self, failed: bool) {
-        self.calls.fetch_add(1, Ordering::Relaxed);
+        self.gate.passed();
         if failed {
             let message = "a statement of SeaORM's own connection failed; its caller has the cause";
             self.record(Error::new(ErrorKind::Operation, message), "orm");

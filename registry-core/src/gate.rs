@@ -1,16 +1,28 @@
 //! The gate of a connection: counts the calls that are inside, and shuts for good.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use tokio::sync::Notify;
 
-/// The top bit says that the gate is shut; the others count the calls inside.
-const SHUT: usize = 1 << (usize::BITS - 1);
+/// How many counters there are: threads beyond that share them.
+const STRIPES: usize = 8;
+
+/// The calls that threads let in and out. A call counts here at its beginning and its end, so each thread has a place
+/// in memory of its own: one that all write is fetched from another processor each time. 128 bytes, because processors
+/// fetch lines of 64 in pairs.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Stripe {
+    entered: AtomicU64,
+    /// Those that went in by another thread's stripe, too.
+    left: AtomicU64,
+}
 
 /// Lets calls in until it is shut, and knows when the last one has left.
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
-    word: AtomicUsize,
+    stripes: [Stripe; STRIPES],
+    shut: AtomicBool,
     empty: Notify,
 }
 
@@ -26,38 +38,82 @@ pub(crate) struct Visit<'g>(&'g Gate);
 impl Gate {
     /// Lets one call in, or nothing once the gate is shut.
     pub(crate) fn enter(self: &Arc<Self>) -> Option<Pass> {
-        let pass = Pass(Arc::clone(self));
-        // The pass exists first: dropping it takes back the count, also on the way out below.
-        let before = self.word.fetch_add(1, Ordering::AcqRel);
-        (before & SHUT == 0).then_some(pass)
+        self.admit().then(|| Pass(Arc::clone(self)))
     }
 
     /// The same for a call that ends before the gate does.
     #[cfg(feature = "memcached")]
     pub(crate) fn visit(&self) -> Option<Visit<'_>> {
-        let visit = Visit(self);
-        let before = self.word.fetch_add(1, Ordering::AcqRel);
-        (before & SHUT == 0).then_some(visit)
+        self.admit().then(|| Visit(self))
+    }
+
+    /// Counts a call, and looks then: whoever shuts the gate looks at the counters afterwards, so that one of both sees
+    /// the other (`SeqCst`, on both sides).
+    fn admit(&self) -> bool {
+        self.stripe().entered.fetch_add(1, Ordering::SeqCst);
+        let open = !self.shut.load(Ordering::SeqCst);
+        if !open {
+            self.leave();
+        }
+        open
     }
 
     fn leave(&self) {
-        if self.word.fetch_sub(1, Ordering::AcqRel) == SHUT | 1 {
+        self.stripe().left.fetch_add(1, Ordering::SeqCst);
+        if self.shut.load(Ordering::SeqCst) {
             self.empty.notify_waiters();
         }
+    }
+
+    /// A call that went past the gate: it counts.
+    #[cfg(all(
+        feature = "sea-orm",
+        any(feature = "mysql", feature = "sqlite", feature = "postgres")
+    ))]
+    pub(crate) fn passed(&self) {
+        let stripe = self.stripe();
+        stripe.entered.fetch_add(1, Ordering::SeqCst);
+        stripe.left.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn stripe(&self) -> &Stripe {
+        thread_local! {
+            static NUMBER: usize = {
+                static NEXT: AtomicUsize = AtomicUsize::new(0);
+                NEXT.fetch_add(1, Ordering::Relaxed)
+            };
+        }
+        // A thread that ends has none any more.
+        let number = NUMBER.try_with(|number| *number).unwrap_or_default();
+        &self.stripes[number % STRIPES]
     }
 
     /// Shuts it; true when this call did.
     pub(crate) fn shut(&self) -> bool {
-        let before = self.word.fetch_or(SHUT, Ordering::AcqRel);
-        if before & !SHUT == 0 {
-            self.empty.notify_waiters();
-        }
-        before & SHUT == 0
+        let did = !self.shut.swap(true, Ordering::SeqCst);
+        self.empty.notify_waiters();
+        did
+    }
+
+    /// How many calls were let in.
+    pub(crate) fn entered(&self) -> u64 {
+        self.sum(|stripe| &stripe.entered)
     }
 
     /// How many calls are inside.
     pub(crate) fn inside(&self) -> usize {
-        self.word.load(Ordering::Acquire) & !SHUT
+        // Those that left are counted first: each of them went in before, so that the difference is never too small.
+        let left = self.sum(|stripe| &stripe.left);
+        let inside = self.entered().wrapping_sub(left);
+        usize::try_from(inside).unwrap_or(usize::MAX)
+    }
+
+    fn sum(&self, counter: impl Fn(&Stripe) -> &AtomicU64) -> u64 {
+        let counts = self
+            .stripes
+            .iter()
+            .map(|stripe| counter(stripe).load(Ordering::SeqCst));
+        counts.fold(0, u64::wrapping_add)
     }
 
     /// Waits until nothing is inside. For a gate that is shut; the caller bounds the wait.
@@ -106,5 +162,41 @@ mod tests {
         assert!(emptied.as_mut().now_or_never().is_none());
         drop(two);
         assert!(emptied.now_or_never().is_some());
+    }
+
+    #[test]
+    fn a_call_may_leave_on_another_thread_than_it_came_by() {
+        let gate = Arc::new(Gate::default());
+        let pass = gate.enter().unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| drop(gate.enter().unwrap()));
+            scope.spawn(move || drop(pass));
+        });
+        assert_eq!((gate.inside(), gate.entered()), (0, 2));
+    }
+
+    /// Whoever comes while the gate is being shut is in, and waited for, or was not let in.
+    #[test]
+    fn nobody_is_inside_of_a_gate_that_is_shut_and_empty() {
+        const ROUNDS: usize = 200;
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        for _ in 0..ROUNDS {
+            let gate = Arc::new(Gate::default());
+            let inside = AtomicUsize::new(0);
+            std::thread::scope(|scope| {
+                for _ in 0..3 {
+                    scope.spawn(|| {
+                        while let Some(pass) = gate.enter() {
+                            inside.fetch_add(1, Ordering::SeqCst);
+                            inside.fetch_sub(1, Ordering::SeqCst);
+                            drop(pass);
+                        }
+                    });
+                }
+                gate.shut();
+                runtime.block_on(gate.emptied());
+                assert_eq!(inside.load(Ordering::SeqCst), 0);
+            });
+        }
     }
 }

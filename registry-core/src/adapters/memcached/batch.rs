@@ -8,6 +8,7 @@ use super::session::Session;
 use super::wire;
 use super::write::Packed;
 use crate::error::Error;
+use foldhash::fast::RandomState;
 use std::collections::HashMap;
 use std::io;
 use std::time::Duration;
@@ -120,7 +121,7 @@ impl Batch {
             places: Vec::with_capacity(count),
             uses: Vec::with_capacity(count),
         };
-        let mut known = HashMap::with_capacity(count);
+        let mut known = HashMap::with_capacity_and_hasher(count, RandomState::default());
         for key in single.chain(several) {
             let place = *known.entry(key).or_insert(question.keys.len());
             if place == question.keys.len() {

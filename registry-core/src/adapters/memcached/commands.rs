@@ -1,6 +1,7 @@
 //! The commands, as the application calls them.
 
 use super::batch::judged;
+use super::call::{Call, Way};
 use super::error::unknown_outcome;
 use super::fleet::Fleet;
 use super::frame::Answer;
@@ -13,7 +14,9 @@ use crate::kind::ErrorKind;
 use futures_util::future::BoxFuture;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::future::{Future, ready};
 use std::sync::Arc;
 use tracing::Instrument as _;
 
@@ -58,16 +61,6 @@ macro_rules! read_on_session {
     }};
 }
 
-/// One call: counted, in a span, its error recorded.
-macro_rules! call {
-    ($self:ident, $operation:literal, $work:expr) => {{
-        let base = &$self.inner.base;
-        let visit = base.begin($operation)?;
-        let result = $work.instrument(base.span($operation)).await;
-        base.end(visit, $operation, result)
-    }};
-}
-
 /// Every command has the connection's `timeout` over all of it, the wait for a session included, and records its error.
 ///
 /// A key has 1 to 250 bytes, the `prefix` included, without spaces and control characters, and a value at most `max_value`
@@ -83,30 +76,14 @@ macro_rules! call {
 impl Memcached {
     /// The value of a key; `None` when there is none.
     pub async fn get(&self, key: impl AsRef<str>) -> Result<Option<Vec<u8>>, Error> {
-        call!(self, "get", self.read(key.as_ref()))
+        self.read("get", key.as_ref())?.await
     }
 
     /// The values of several keys, from all hosts at once; those that have none are absent. A host that fails takes nothing
     /// from the others: it is named by [`MultiGet::failed`], and only when none has answered is it the error of the call.
     pub async fn get_multi<K: AsRef<str>>(&self, keys: &[K]) -> Result<MultiGet, Error> {
-        let work = async {
-            let fleet = self.fleet()?;
-            let mut sorted = keys
-                .iter()
-                .map(|key| fleet.key(key.as_ref()))
-                .collect::<Result<Vec<_>, _>>()?;
-            // Each key once: the server answers a key as often as it is asked.
-            sorted.sort_unstable();
-            sorted.dedup();
-            if sorted.is_empty() {
-                return Ok(MultiGet::default());
-            }
-            self.open_in_time().await?;
-            let mut values = fleet.get_multi(sorted).await?;
-            values.record(|error| self.inner.base.record(error, "get_multi"));
-            Ok(values)
-        };
-        call!(self, "get_multi", work)
+        let keys = keys.iter().map(AsRef::as_ref).collect();
+        self.call("get_multi", self.read_each(keys))?.await
     }
 
     /// The value of a key, and a token for [`cas`](Self::cas).
@@ -119,7 +96,7 @@ impl Memcached {
             };
             read_on_session!(host, |stream| wire::gets(stream, &key))
         };
-        let found = call!(self, "gets", work)?;
+        let found = self.call("gets", work)?.await?;
         Ok(found.map(|(value, token)| (value, CasToken(token))))
     }
 
@@ -131,8 +108,8 @@ impl Memcached {
         expiry: impl Into<Expiry>,
     ) -> Result<(), Error> {
         let (value, expiry) = (value.as_ref(), expiry.into().number());
-        let work = self.write(Verb::Set, key.as_ref(), value, expiry.into());
-        call!(self, "set", work).map(drop)
+        let call = self.write("set", Verb::Set, key.as_ref(), value, expiry.into())?;
+        call.await.map(drop)
     }
 
     /// Stores a value under a key that has none; false when it has one.
@@ -143,8 +120,8 @@ impl Memcached {
         expiry: impl Into<Expiry>,
     ) -> Result<bool, Error> {
         let (value, expiry) = (value.as_ref(), expiry.into().number());
-        let work = self.write(Verb::Add, key.as_ref(), value, expiry.into());
-        Ok(call!(self, "add", work)? == Answer::Stored)
+        let call = self.write("add", Verb::Add, key.as_ref(), value, expiry.into())?;
+        Ok(call.await? == Answer::Stored)
     }
 
     /// Stores a value under a key that has one; false when it has none.
@@ -155,20 +132,20 @@ impl Memcached {
         expiry: impl Into<Expiry>,
     ) -> Result<bool, Error> {
         let (value, expiry) = (value.as_ref(), expiry.into().number());
-        let work = self.write(Verb::Replace, key.as_ref(), value, expiry.into());
-        Ok(call!(self, "replace", work)? == Answer::Stored)
+        let call = self.write("replace", Verb::Replace, key.as_ref(), value, expiry.into())?;
+        Ok(call.await? == Answer::Stored)
     }
 
     /// Adds to the end of a value; false when there is none. Its expiry stays.
     pub async fn append(&self, key: impl AsRef<str>, value: impl AsRef<[u8]>) -> Result<bool, Error> {
-        let work = self.write(Verb::Append, key.as_ref(), value.as_ref(), 0);
-        Ok(call!(self, "append", work)? == Answer::Stored)
+        let call = self.write("append", Verb::Append, key.as_ref(), value.as_ref(), 0)?;
+        Ok(call.await? == Answer::Stored)
     }
 
     /// Adds to the front of a value; false when there is none. Its expiry stays.
     pub async fn prepend(&self, key: impl AsRef<str>, value: impl AsRef<[u8]>) -> Result<bool, Error> {
-        let work = self.write(Verb::Prepend, key.as_ref(), value.as_ref(), 0);
-        Ok(call!(self, "prepend", work)? == Answer::Stored)
+        let call = self.write("prepend", Verb::Prepend, key.as_ref(), value.as_ref(), 0)?;
+        Ok(call.await? == Answer::Stored)
     }
 
     /// Stores a value unless somebody else has since [`gets`](Self::gets) gave the token.
@@ -193,32 +170,38 @@ impl Memcached {
                 _ => Ok(CasOutcome::NotFound),
             }
         };
-        call!(self, "cas", work)
+        self.call("cas", work)?.await
     }
 
     /// Removes a key; false when there is none.
     pub async fn delete(&self, key: impl AsRef<str>) -> Result<bool, Error> {
-        let work = self.write(Verb::Delete, key.as_ref(), b"", 0);
-        Ok(call!(self, "delete", work)? == Answer::Deleted)
+        let call = self.write("delete", Verb::Delete, key.as_ref(), b"", 0)?;
+        Ok(call.await? == Answer::Deleted)
     }
 
     /// Adds to a number in decimal digits, and gives the sum, which wraps at 2^64; `None` when there is no such key.
     pub async fn incr(&self, key: impl AsRef<str>, by: u64) -> Result<Option<u64>, Error> {
-        let work = self.write(Verb::Incr, key.as_ref(), b"", by);
-        Ok(call!(self, "incr", work)?.number())
+        let call = self.write("incr", Verb::Incr, key.as_ref(), b"", by)?;
+        Ok(call.await?.number())
     }
 
     /// Subtracts from a number in decimal digits, and gives the rest, at least 0; `None` when there is no such key.
     /// The server does not shorten the text: what was `10` reads `9 `, with a blank, afterwards.
     pub async fn decr(&self, key: impl AsRef<str>, by: u64) -> Result<Option<u64>, Error> {
-        let work = self.write(Verb::Decr, key.as_ref(), b"", by);
-        Ok(call!(self, "decr", work)?.number())
+        let call = self.write("decr", Verb::Decr, key.as_ref(), b"", by)?;
+        Ok(call.await?.number())
     }
 
     /// Gives a value a new expiry; false when there is none.
     pub async fn touch(&self, key: impl AsRef<str>, expiry: impl Into<Expiry>) -> Result<bool, Error> {
-        let work = self.write(Verb::Touch, key.as_ref(), b"", expiry.into().number().into());
-        Ok(call!(self, "touch", work)? == Answer::Touched)
+        let call = self.write(
+            "touch",
+            Verb::Touch,
+            key.as_ref(),
+            b"",
+            expiry.into().number().into(),
+        )?;
+        Ok(call.await? == Answer::Touched)
     }
 
     /// Removes every value of every host, also those of other applications. When a host fails, the others are emptied all
@@ -236,7 +219,7 @@ impl Memcached {
             let flushed = crate::together::join_all(hosts).await;
             flushed.into_iter().collect()
         };
-        call!(self, "flush_all", work)
+        self.call("flush_all", work)?.await
     }
 
     /// The server's version, `1.6.18`; with several hosts, that of the first that is there.
@@ -245,7 +228,7 @@ impl Memcached {
             let fleet = self.usable().await?;
             fleet.any_alive().unwrap_or(&fleet.hosts[0]).version().await
         };
-        call!(self, "version", work)
+        self.call("version", work)?.await
     }
 
     /// The server's statistics; with several hosts, those of the first that is there.
@@ -255,12 +238,12 @@ impl Memcached {
             let host = fleet.any_alive().unwrap_or(&fleet.hosts[0]);
             read_on_session!(host, |stream| wire::stats(stream))
         };
-        call!(self, "stats", work)
+        self.call("stats", work)?.await
     }
 
     /// The value of a key, read as JSON; a value of another shape is an `Operation`.
     pub async fn get_as<T: DeserializeOwned>(&self, key: impl AsRef<str>) -> Result<Option<T>, Error> {
-        let Some(value) = call!(self, "get_as", self.read(key.as_ref()))? else {
+        let Some(value) = self.read("get_as", key.as_ref())?.await? else {
             return Ok(None);
         };
         // The words of the parser are left out: they quote the value.
@@ -282,8 +265,9 @@ impl Memcached {
         let (key, expiry) = (key.as_ref(), expiry.into().number());
         let json = serde_json::to_vec(value)
             .map_err(|_| Error::new(ErrorKind::Operation, "the value cannot be written as JSON"));
-        let work = async { self.write(Verb::Set, key, &json?, expiry.into()).await };
-        call!(self, "set_as", work).map(drop)
+        let json = json.map_err(|error| self.inner.base.record(error, "set_as"))?;
+        let call = self.write("set_as", Verb::Set, key, &json, expiry.into())?;
+        call.await.map(drop)
     }
 
     /// The host that a key belongs to, by the ring: libmemcached's `KETAMA_WEIGHTED` with MD5, over the key with its
@@ -334,24 +318,92 @@ impl Memcached {
         })
     }
 
-    async fn read(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
-        let key = self.fleet()?.key(key)?;
-        match self.usable().await?.reads(&key)? {
-            Some(host) => host.get(&key).await,
-            None => Ok(None),
+    fn read<'c>(&'c self, operation: &'static str, key: &'c str) -> Result<Call<'c, Option<Vec<u8>>>, Error> {
+        self.set_out(operation, key, b"", |fleet, key, _| {
+            Ok(match fleet.reads(&key)? {
+                Some(host) => host.get(key)?,
+                None => Way::Alone(Box::pin(ready(Ok(None)))),
+            })
+        })
+    }
+
+    async fn read_each(&self, keys: Vec<&str>) -> Result<MultiGet, Error> {
+        let fleet = self.fleet()?;
+        let keys = keys.into_iter().map(|key| fleet.key(key));
+        let mut keys = keys.collect::<Result<Vec<_>, _>>()?;
+        // Each key once: the server answers a key as often as it is asked.
+        keys.sort_unstable();
+        keys.dedup();
+        if keys.is_empty() {
+            return Ok(MultiGet::default());
+        }
+        self.open_in_time().await?;
+        let mut values = fleet.get_multi(keys).await?;
+        values.record(|error| self.inner.base.record(error, "get_multi"));
+        Ok(values)
+    }
+
+    fn write<'c>(
+        &'c self,
+        operation: &'static str,
+        verb: Verb,
+        key: &'c str,
+        value: &'c [u8],
+        number: u64,
+    ) -> Result<Call<'c, Answer>, Error> {
+        self.set_out(operation, key, value, move |fleet, key, value| {
+            let host = fleet.writes(&key)?;
+            host.write(Write {
+                verb,
+                key,
+                value,
+                number,
+            })
+        })
+    }
+
+    /// Begins a call of one key, and sets out for its answer: at once, or, where the connection is still to be opened or
+    /// somebody listens to spans, in a future of its own.
+    fn set_out<'c, T: Send + 'c>(
+        &'c self,
+        operation: &'static str,
+        key: &'c str,
+        value: &'c [u8],
+        way: impl FnOnce(&'c Fleet, Cow<'c, str>, &'c [u8]) -> Result<Way<'c, T>, Error> + Send + 'c,
+    ) -> Result<Call<'c, T>, Error> {
+        let base = &*self.inner.base;
+        let visit = base.begin(operation)?;
+        let checked = || {
+            let fleet = self.fleet()?;
+            Ok((fleet, fleet.key(key)?, fleet.value(value)?))
+        };
+        let span = base.span(operation);
+        let way = match checked() {
+            Err(error) => Err(error),
+            Ok((fleet, key, value)) if base.is_open() && span.is_disabled() => way(fleet, key, value),
+            Ok((fleet, key, value)) => {
+                let work = async move {
+                    self.open_in_time().await?;
+                    way(fleet, key, value)?.await
+                };
+                Ok(Way::Alone(Box::pin(work.instrument(span))))
+            }
+        };
+        match way {
+            Ok(way) => Ok(Call::new(base, visit, operation, way)),
+            Err(error) => base.end(Some(visit), operation, Err(error)),
         }
     }
 
-    async fn write(&self, verb: Verb, key: &str, value: &[u8], number: u64) -> Result<Answer, Error> {
-        let key = self.fleet()?.key(key)?;
-        let value = self.fleet()?.value(value)?;
-        let host = self.usable().await?.writes(&key)?;
-        let write = Write {
-            verb,
-            key: &key,
-            value,
-            number,
-        };
-        host.write(write).await
+    /// Begins a call of any other kind.
+    fn call<'c, T>(
+        &'c self,
+        operation: &'static str,
+        work: impl Future<Output = Result<T, Error>> + Send + 'c,
+    ) -> Result<Call<'c, T>, Error> {
+        let base = &*self.inner.base;
+        let visit = base.begin(operation)?;
+        let way = Way::Alone(Box::pin(work.instrument(base.span(operation))));
+        Ok(Call::new(base, visit, operation, way))
     }
 }

@@ -5,31 +5,23 @@
 
 use super::address::HostAddress;
 use super::batch::Batch;
-use super::batch::judged;
-use super::error::unknown_outcome;
-use super::frame::Answer;
 use super::lease::{Lease, Refusal};
 use super::place::Place;
 use super::queue::{Job, Next, QUEUE_LIMIT, Queue, Waiting};
 use super::runner::Start;
 use super::session::{Session, Terms};
 use super::vitality::Vitality;
-use super::write::Write;
 use super::{runner, wire};
 use crate::error::Error;
 use crate::kind::ErrorKind;
 use crate::status::Sessions;
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
-
-/// A value up to this size is copied, to be sent in a batch; a larger one goes from where it is, on a session of its own,
-/// so that no small one waits behind it.
-const GATHERED_VALUE: usize = 32 * 1024;
 
 /// How many keys one command asks for.
 const KEYS_PER_COMMAND: usize = 256;
@@ -37,11 +29,19 @@ const KEYS_PER_COMMAND: usize = 256;
 /// From so many keys on a call has a packet of its own, and gains nothing from company.
 const COMPANY: usize = 16;
 
+/// What all processors write, on lines of memory of its own: what they only read stays with each of them.
+#[derive(Default)]
+#[repr(align(128))]
+struct Apart<T>(T);
+
 pub(super) struct Host {
     address: HostAddress,
     terms: Terms,
     vitality: Vitality,
-    queue: Mutex<Queue>,
+    queue: Apart<Mutex<Queue>>,
+    /// Whether the last batch found [a crowd](Terms::is_crowded). Calls look here: to count those at work is to fetch what
+    /// all processors write.
+    crowded: AtomicBool,
     /// Wakes who waits for room in the queue, the first of them first.
     room: Notify,
     /// Wakes who opens a session, when the host is closed.
@@ -56,7 +56,8 @@ impl Host {
             address,
             terms,
             vitality: Vitality::new(failure_limit),
-            queue: Mutex::default(),
+            queue: Apart::default(),
+            crowded: AtomicBool::new(false),
             room: Notify::new(),
             closing: Notify::new(),
             typical: AtomicUsize::new(0),
@@ -76,7 +77,7 @@ impl Host {
     }
 
     pub(super) fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        self.queue.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn closing(&self) -> &Notify {
@@ -86,6 +87,10 @@ impl Host {
     /// What a session that came free has to do; the session itself, where that is more than to rest.
     pub(super) fn next(&self, session: Session, batch: &mut Batch) -> (Next, Option<Session>) {
         let typical = self.typical();
+        let crowded = self.terms.is_crowded();
+        if crowded != self.crowded.load(Ordering::Relaxed) {
+            self.crowded.store(crowded, Ordering::Relaxed);
+        }
         let mut queue = self.queue();
         let before = queue.waiting.len();
         let next = queue.next(typical, self.terms.batch_limit(), batch);
@@ -110,23 +115,11 @@ impl Host {
     /// Learns from an answer how large values are: half of what it was, half of what it is.
     pub(super) fn learn(&self, bytes: usize, values: usize) {
         if let Some(mean) = bytes.checked_div(values) {
-            self.typical
-                .store(self.typical().midpoint(mean), Ordering::Relaxed);
-        }
-    }
-
-    /// The value of a key.
-    pub(super) async fn get(self: &Arc<Self>, key: &str) -> Result<Option<Vec<u8>>, Error> {
-        let since = Instant::now();
-        if let Some(lease) = self.take_alone(since)? {
-            let deadline = since + self.terms.base.timeout();
-            match lease.get(deadline, key).await {
-                Err(Refusal { is_stale: true, .. }) => {}
-                answer => return answer.map_err(|refusal| refusal.error),
+            let (before, now) = (self.typical(), self.typical().midpoint(mean));
+            if now != before {
+                self.typical.store(now, Ordering::Relaxed);
             }
         }
-        let key = key.to_owned();
-        self.wait(since, |reply| Job::Get { key, reply }).await
     }
 
     /// The values of these keys, which are all different, in commands of so many keys.
@@ -155,28 +148,10 @@ impl Host {
         }
         let commands = keys.chunks(KEYS_PER_COMMAND).map(|keys| {
             let keys = keys.iter().map(|key| key.clone().into_owned()).collect();
-            self.wait(since, |reply| Job::GetMulti { keys, reply })
+            async { self.gather(since, |reply| Job::GetMulti { keys, reply })?.await }
         });
         let found = futures_util::future::try_join_all(commands).await?;
         Ok(found.into_iter().flatten().collect())
-    }
-
-    /// Carries out a command that changes something; gives its answer.
-    pub(super) async fn write(self: &Arc<Self>, write: Write<'_>) -> Result<Answer, Error> {
-        let large = write.value.len() > GATHERED_VALUE;
-        let since = Instant::now();
-        let lease = if large {
-            Some(Box::pin(self.lease()).await?)
-        } else {
-            self.take_alone(since)?
-        };
-        let Some(lease) = lease else {
-            let write = write.packed();
-            return self.wait(since, |reply| Job::Write { write, reply }).await;
-        };
-        let deadline = since + self.terms.base.timeout();
-        let answer = lease.write(deadline, &write).await;
-        judged(answer.map_err(|refusal| unknown_outcome(&refusal.error))?)
     }
 
     /// A session for the caller's own use.
@@ -184,7 +159,7 @@ impl Host {
         let since = Instant::now();
         match self.take_idle(since)? {
             Some(lease) => Ok(lease),
-            None => self.wait(since, |reply| Job::Lease { reply }).await,
+            None => self.gather(since, |reply| Job::Lease { reply })?.await,
         }
     }
 
@@ -194,8 +169,8 @@ impl Host {
     }
 
     /// A session at rest for one small call; none where so many are at work that others will come along.
-    fn take_alone(self: &Arc<Self>, now: Instant) -> Result<Option<Lease>, Error> {
-        if self.terms.is_crowded() {
+    pub(super) fn take_alone(self: &Arc<Self>, now: Instant) -> Result<Option<Lease>, Error> {
+        if self.crowded.load(Ordering::Relaxed) {
             Ok(None)
         } else {
             self.take_idle(now)
@@ -224,31 +199,8 @@ impl Host {
         }
     }
 
-    /// Puts a job of a call that came then into the queue, and waits until it is done. Leaving costs nothing: the job is
-    /// passed over.
-    async fn wait<T>(
-        self: &Arc<Self>,
-        since: Instant,
-        job: impl FnOnce(oneshot::Sender<Result<T, Error>>) -> Job,
-    ) -> Result<T, Error> {
-        let (reply, outcome) = oneshot::channel();
-        let waiting = Waiting {
-            job: job(reply),
-            since,
-            until: since + self.terms.acquire_timeout,
-            again: false,
-        };
-        if let Some(waiting) = self.enqueue(waiting)? {
-            Box::pin(self.wait_for_room(waiting)).await?;
-        }
-        // A job is dropped without an answer only with the runtime.
-        outcome
-            .await
-            .unwrap_or_else(|_| Err(self.terms.base.closed_error()))
-    }
-
     /// Waits for room in the queue, up to `acquire_timeout`, and takes it.
-    async fn wait_for_room(self: &Arc<Self>, mut waiting: Waiting) -> Result<(), Error> {
+    pub(super) async fn wait_for_room(self: &Arc<Self>, mut waiting: Waiting) -> Result<(), Error> {
         let until = waiting.until;
         // Before the first look: whoever makes room after it knows that somebody waits.
         let _one_more = Crowd::join(self);
@@ -265,7 +217,7 @@ impl Host {
     }
 
     /// Puts it into the queue, or gives it back when that is full.
-    fn enqueue(self: &Arc<Self>, waiting: Waiting) -> Result<Option<Waiting>, Error> {
+    pub(super) fn enqueue(self: &Arc<Self>, waiting: Waiting) -> Result<Option<Waiting>, Error> {
         let mut queue = self.queue();
         if queue.closed {
             return Err(self.terms.base.closed_error());

@@ -22,6 +22,7 @@
 
 mod address;
 mod batch;
+mod call;
 mod commands;
 mod error;
 mod expiry;

@@ -1,6 +1,7 @@
 //! The commands that change something: each is answered by one line.
 
 use super::frame::Answer;
+use std::borrow::Cow;
 
 /// What is done to a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,10 +48,10 @@ impl Verb {
 }
 
 /// A command that changes something.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Write<'a> {
     pub(super) verb: Verb,
-    pub(super) key: &'a str,
+    pub(super) key: Cow<'a, str>,
     pub(super) value: &'a [u8],
     /// The expiry, or what is added or subtracted.
     pub(super) number: u64,
@@ -85,7 +86,7 @@ impl Write<'_> {
             value,
             number,
         } = self;
-        for part in [verb.word(), " ", key] {
+        for part in [verb.word(), " ", key.as_ref()] {
             out.extend_from_slice(part.as_bytes());
         }
         let mut digits = itoa::Buffer::new();
