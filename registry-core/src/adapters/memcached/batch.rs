@@ -105,9 +105,9 @@ impl Batch {
         let fitting = fitting
             .take_while(|((write, _), answer)| write.verb.takes(answer))
             .count();
-        for ((_, reply), answer) in self.writes.drain(..fitting).zip(answers) {
+        for ((write, reply), answer) in self.writes.drain(..fitting).zip(answers) {
             // Who has left wants no answer.
-            let _ = reply.send(judged(answer));
+            let _ = reply.send(judged(answer).map(|answer| (answer, write.bytes)));
         }
     }
 
@@ -146,12 +146,12 @@ impl Batch {
                 values[place].clone()
             }
         };
-        for (_, reply) in self.gets.drain(..) {
-            let _ = reply.send(Ok(value()));
+        for (key, reply) in self.gets.drain(..) {
+            let _ = reply.send(Ok((value(), key.into_bytes())));
         }
         for (keys, reply) in self.multis.drain(..) {
             let found = keys.into_iter().filter_map(|key| Some((key, value()?)));
-            let _ = reply.send(Ok(found.collect()));
+            let _ = reply.send(Ok((found.collect(), Vec::new())));
         }
     }
 

@@ -8,7 +8,7 @@ use super::error::unknown_outcome;
 use super::frame::Answer;
 use super::host::Host;
 use super::lease::{Lease, Refusal};
-use super::queue::{Job, Waiting};
+use super::queue::{Job, Outcome, Reply, Waiting};
 use super::write::Write;
 use crate::base::Base;
 use crate::error::Error;
@@ -29,7 +29,7 @@ const GATHERED_VALUE: usize = 32 * 1024;
 /// How an answer comes.
 pub(super) enum Way<'c, T> {
     /// In company: the call is in the queue of its host.
-    Gathered(&'c Host, oneshot::Receiver<Result<T, Error>>),
+    Gathered(&'c Host, oneshot::Receiver<Outcome<T>>),
     /// By whatever else is to be done for it, in a box.
     Alone(BoxFuture<'c, Result<T, Error>>),
 }
@@ -42,7 +42,8 @@ impl<T> Future for Way<'_, T> {
             Self::Gathered(host, outcome) => {
                 let answer = ready!(Pin::new(outcome).poll(cx));
                 // A job is dropped without an answer only with the runtime.
-                Poll::Ready(answer.unwrap_or_else(|_| Err(host.terms().base.closed_error())))
+                let outcome = answer.unwrap_or_else(|_| Err(host.terms().base.closed_error()));
+                Poll::Ready(outcome.map(|(answer, _)| answer))
             }
             Self::Alone(work) => work.as_mut().poll(cx),
         }
@@ -135,7 +136,7 @@ impl Host {
     pub(super) fn gather<'c, T: Send + 'static>(
         self: &'c Arc<Self>,
         since: Instant,
-        job: impl FnOnce(oneshot::Sender<Result<T, Error>>) -> Job,
+        job: impl FnOnce(Reply<T>) -> Job,
     ) -> Result<Way<'c, T>, Error> {
         let (reply, outcome) = oneshot::channel();
         let waiting = Waiting {

@@ -293,7 +293,7 @@ impl Host {
         }
         // Its drop gives the session back, which locks the queue.
         drop(queue);
-        drop(heir.send(Ok(Lease::new(self, session))));
+        drop(heir.send(Ok((Lease::new(self, session), Vec::new()))));
     }
 
     /// One more failure in a row; too many, and the host is taken for dead.

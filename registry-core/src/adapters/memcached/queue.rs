@@ -19,12 +19,13 @@ pub(super) const QUEUE_LIMIT: usize = 4096;
 /// How many bytes of values a batch asks for, or carries, if the first call alone does not exceed it.
 const BATCH_BYTES: usize = 1 << 20;
 
-/// Where the outcome of a call goes. When the call was dropped, nobody is there to take it, and that is all.
-pub(super) type Reply<T> = oneshot::Sender<Result<T, Error>>;
+/// The outcome of a call: its answer, and the bytes that its question was in. They go back to where they were allocated,
+/// one by one, as the next question needs them: a runner would free those of a batch at once, more than an allocator keeps
+/// at hand.
+pub(super) type Outcome<T> = Result<(T, Vec<u8>), Error>;
 
-/// The outcome of a call on the way to its caller.
-#[cfg(test)]
-type Outcome<T> = oneshot::Receiver<Result<T, Error>>;
+/// Where the outcome of a call goes. When the call was dropped, nobody is there to take it, and that is all.
+pub(super) type Reply<T> = oneshot::Sender<Outcome<T>>;
 
 /// Values by key.
 pub(super) type Found = HashMap<String, Vec<u8>>;
@@ -201,7 +202,7 @@ mod tests {
 
     const BATCH_LIMIT: usize = 64;
 
-    fn get(key: &str) -> (Waiting, Outcome<Option<Vec<u8>>>) {
+    fn get(key: &str) -> (Waiting, oneshot::Receiver<Outcome<Option<Vec<u8>>>>) {
         let (reply, receiver) = oneshot::channel();
         let key = key.to_owned();
         let job = Job::Get { key, reply };

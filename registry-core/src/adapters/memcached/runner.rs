@@ -64,7 +64,7 @@ async fn run(host: Arc<Host>, start: Start) {
             Next::Batch => {}
             Next::Lease(reply) => {
                 // Who has left gives it back by dropping it. What else waits may have another session.
-                drop(reply.send(Ok(Lease::new(&host, session))));
+                drop(reply.send(Ok((Lease::new(&host, session), Vec::new()))));
                 return host.serve();
             }
             Next::Rest => return,
