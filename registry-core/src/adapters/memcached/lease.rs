@@ -10,7 +10,6 @@ use super::wire;
 use super::write::Write;
 use crate::background;
 use crate::error::Error;
-use futures_util::future::BoxFuture;
 use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
@@ -44,28 +43,25 @@ impl Lease {
         }
     }
 
-    // In boxes, as every way that a gathered call does not take: what a future may hold it is moved with.
-
-    pub(super) fn get(self, deadline: Instant, key: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, Refusal>> {
-        Box::pin(self.speak(deadline, async move |stream| wire::get(stream, key).await))
+    pub(super) async fn get(self, deadline: Instant, key: &str) -> Result<Option<Vec<u8>>, Refusal> {
+        let work = async move |stream: &mut Stream| wire::get(stream, key).await;
+        self.speak(deadline, work).await
     }
 
     /// The values of these keys, which are all different, each at the place of its key.
-    pub(super) fn get_each<'k>(
+    pub(super) async fn get_each(
         self,
         deadline: Instant,
-        keys: &'k [Cow<'_, str>],
-    ) -> BoxFuture<'k, Result<Vec<Option<Vec<u8>>>, Refusal>> {
+        keys: &[Cow<'_, str>],
+    ) -> Result<Vec<Option<Vec<u8>>>, Refusal> {
         let keys: Vec<&str> = keys.iter().map(AsRef::as_ref).collect();
-        Box::pin(self.speak(deadline, async move |stream| wire::get_each(stream, &keys).await))
+        let work = async move |stream: &mut Stream| wire::get_each(stream, &keys).await;
+        self.speak(deadline, work).await
     }
 
-    pub(super) fn write<'w>(
-        self,
-        deadline: Instant,
-        write: &'w Write<'_>,
-    ) -> BoxFuture<'w, Result<Answer, Refusal>> {
-        Box::pin(self.speak(deadline, async move |stream| wire::write(stream, write).await))
+    pub(super) async fn write(self, deadline: Instant, write: &Write<'_>) -> Result<Answer, Refusal> {
+        let work = async move |stream: &mut Stream| wire::write(stream, write).await;
+        self.speak(deadline, work).await
     }
 
     /// Speaks on the session until the deadline, and settles what becomes of it.

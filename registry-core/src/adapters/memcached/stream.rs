@@ -46,8 +46,6 @@ pub(crate) struct Stream {
     key: Range<usize>,
     /// How many values the command at hand may still be answered with.
     values: usize,
-    /// The one key that it asks for; empty where that is not for this stream to look at.
-    asked: Vec<u8>,
     outbox: Vec<u8>,
     sent: usize,
     /// How many commands are to be answered by one line each, which never reaches the protocol.
@@ -75,7 +73,6 @@ impl Stream {
             block: 0,
             key: 0..0,
             values: 0,
-            asked: Vec::new(),
             outbox: Vec::new(),
             sent: 0,
             owed: 0,
@@ -91,13 +88,6 @@ impl Stream {
     pub(super) fn expect(&mut self, ending: Ending, values: usize) {
         self.ending = Some(ending);
         self.values = values;
-        self.asked.clear();
-    }
-
-    /// The next command's answer is the value of this key, or none.
-    pub(super) fn expect_value(&mut self, key: &str) {
-        self.expect(Ending::End, 1);
-        self.asked.extend_from_slice(key.as_bytes());
     }
 
     /// How many bytes of values have come on this session, and how many values.
@@ -114,6 +104,11 @@ impl Stream {
     /// The answers of one line that came since this was called last.
     pub(super) fn take_answers(&mut self) -> Vec<Answer> {
         std::mem::take(&mut self.answers)
+    }
+
+    /// The last of them.
+    pub(super) fn take_answer(&mut self) -> Option<Answer> {
+        self.answers.pop()
     }
 
     /// Whether everything that was sent is answered, and everything that came was read.
@@ -296,9 +291,6 @@ impl Stream {
             }
         };
         if let Some(Header { key, size }) = header {
-            if !self.asked.is_empty() && line[key.clone()] != self.asked {
-                return Poll::Ready(Err(frame::other_key()));
-            }
             self.key = key;
             self.values = self
                 .values

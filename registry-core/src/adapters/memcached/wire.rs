@@ -38,14 +38,17 @@ pub(super) async fn get_each(stream: &mut Stream, keys: &[&str]) -> io::Result<V
     }
 }
 
-/// The value of one key, by the protocol. It does not look at the key of the answer: the stream does.
+/// The value of one key. Not by the protocol, which makes a buffer of 8 KiB for each answer, and does not look at its key.
 pub(super) async fn get(stream: &mut Stream, key: &str) -> io::Result<Option<Vec<u8>>> {
-    stream.expect_value(key);
-    match Protocol::new(stream).get(key).await {
-        Ok(value) => Ok(Some(value)),
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(cause) => Err(cause),
+    let look = |found: &[u8]| (found == key.as_bytes()).then_some(()).ok_or_else(other_key);
+    stream.expect(Ending::End, 1);
+    stream.write_keys(&[key]);
+    let value = stream.next_value(look).await?;
+    if value.is_some() {
+        // What follows is the end: the stream counts the values.
+        stream.next_value(look).await?;
     }
+    Ok(value)
 }
 
 pub(super) async fn gets(stream: &mut Stream, key: &str) -> io::Result<Option<(Vec<u8>, u64)>> {
@@ -80,7 +83,7 @@ pub(super) async fn gets(stream: &mut Stream, key: &str) -> io::Result<Option<(V
 pub(super) async fn write(stream: &mut Stream, write: &Write<'_>) -> io::Result<Answer> {
     stream.write_command(|out| write.put(out));
     stream.finish_lines().await?;
-    let answer = stream.take_answers().pop().ok_or_else(unexpected)?;
+    let answer = stream.take_answer().ok_or_else(unexpected)?;
     if write.verb.takes(&answer) {
         Ok(answer)
     } else {
@@ -103,7 +106,7 @@ pub(super) async fn cas(
         out.extend_from_slice(b"\r\n");
     });
     stream.finish_lines().await?;
-    match stream.take_answers().pop() {
+    match stream.take_answer() {
         Some(answer @ (Answer::Stored | Answer::Exists | Answer::NotFound | Answer::Refused(_))) => {
             Ok(answer)
         }
