@@ -1,15 +1,17 @@
 //! memcached: a client of our own on the protocol of `memcache-async`.
 //!
-//! The crate speaks `get`, `version` and `flush_all`, over a stream of ours that makes it safe: lines and values have
-//! limits before anything is allocated, and a session that ended badly is never used again. Our own, on the same stream,
-//! are the commands that it lacks; those that change something, because it asks for no answer to `set`, `append` and
-//! `delete`, reports success for what was not stored, and waits for each of the others alone; and the `get` of several
-//! keys, because the map that it makes of an answer costs more than the answer.
+//! The crate speaks `version` and `flush_all`, over a stream of ours that makes it safe: lines and values have limits
+//! before anything is allocated, and a session that ended badly is never used again. Our own, on the same stream, are the
+//! commands that it lacks; those that change something, because it asks for no answer to `set`, `append` and `delete`,
+//! reports success for what was not stored, and waits for each of the others alone; and those that read, because it looks
+//! at no key of an answer, makes a buffer of 8 KiB for each use of a session, and of the values of several keys a map
+//! that costs more than the answer.
 //!
 //! From a call to its server and back:
 //!
 //! 1. `commands` checks key and value and asks the `fleet` for the host: its `ring` is libmemcached's, and a host
-//!    that is taken for dead (`vitality`) has its keys missed, refused, or looked for at the next one.
+//!    that is taken for dead (`vitality`) has its keys missed, refused, or looked for at the next one. What the caller
+//!    holds until the answer is there is a `call`.
 //! 2. A `host` has few sessions. A call that finds one at rest speaks on it (a `lease`); a call that finds none waits
 //!    in the `queue`.
 //! 3. A session that comes free with calls waiting gets a `runner`. It takes many of them as one `batch`: what changes
