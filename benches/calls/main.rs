@@ -17,7 +17,7 @@ use std::time::Duration;
 
 const BENCH: &str = "calls";
 /// How often everything is connected anew.
-const BLOCKS: usize = 6;
+const BLOCKS: usize = 40;
 const MICROSECONDS: (&str, Duration) = ("us", Duration::from_micros(1));
 
 #[derive(DbRegistry)]
@@ -142,7 +142,7 @@ async fn main() {
                     batch!(pool, execute(pool).await),
                 ]
             };
-            contest.race(60, 50, &batches).await;
+            contest.race(9, 50, &batches).await;
             pool.close().await;
             fresh.close().await.expect("nothing is at work");
         }
