@@ -120,6 +120,24 @@ async fn what_is_called_seldom_is_a_future_of_few_bytes() {
     }
 }
 
+/// A call of memcached may be one of hundreds that wait at once, and what it holds goes with its task from one processor
+/// to the other.
+#[tokio::test]
+async fn what_is_called_often_is_a_future_of_few_bytes() {
+    let db = App::connect().await.unwrap();
+    let main = &db.memcached.main;
+    for (name, size) in [
+        ("get", size_of_val(&main.get("key"))),
+        (
+            "set",
+            size_of_val(&main.set("key", "value", None::<std::time::Duration>)),
+        ),
+        ("incr", size_of_val(&main.incr("key", 1))),
+    ] {
+        assert!(size <= 192, "{name}: {size}");
+    }
+}
+
 #[tokio::test]
 async fn an_optional_connection_that_is_missing_is_not_available() {
     let db = App::builder()
