@@ -1,27 +1,25 @@
 //! The gate of a connection: counts the calls that are inside, and shuts for good.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use tokio::sync::Notify;
 
-/// How many counters there are: threads beyond that share them.
+/// How many threads count apart, where calls are short and many; further ones share.
 const STRIPES: usize = 8;
 
-/// The calls that threads let in and out. A call counts here at its beginning and its end, so each thread has a place
-/// in memory of its own: one that all write is fetched from another processor each time. 128 bytes, because processors
-/// fetch lines of 64 in pairs.
-#[derive(Debug, Default)]
-#[repr(align(128))]
-struct Stripe {
-    entered: AtomicU64,
-    /// Those that went in by another thread's stripe, too.
-    left: AtomicU64,
-}
+/// How far apart their counters are, in words: 128 bytes, because processors fetch lines of 64 in pairs.
+const STRIDE: usize = 16;
+
+/// Where a thread counts the calls that went in by it, and those that left by it, whichever way they came.
+const ENTERED: usize = 0;
+const LEFT: usize = 1;
 
 /// Lets calls in until it is shut, and knows when the last one has left.
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
-    stripes: [Stripe; STRIPES],
+    counters: [AtomicU64; 2],
+    /// Those of the threads, in place of them, once it is [widened](Gate::widen).
+    stripes: OnceLock<Box<[AtomicU64]>>,
     shut: AtomicBool,
     empty: Notify,
 }
@@ -36,6 +34,15 @@ pub(crate) struct Pass(Arc<Gate>);
 pub(crate) struct Visit<'g>(&'g Gate);
 
 impl Gate {
+    /// Has threads count apart. For calls so short that a counter which all threads write would be a part of their cost: it
+    /// is fetched from another processor each time. Calls that are inside by then count on.
+    #[cfg(any(test, feature = "memcached"))]
+    pub(crate) fn widen(&self) {
+        let words = (STRIPES - 1) * STRIDE + self.counters.len();
+        let stripes = || (0..words).map(|_| AtomicU64::new(0)).collect();
+        self.stripes.get_or_init(stripes);
+    }
+
     /// Lets one call in, or nothing once the gate is shut.
     pub(crate) fn enter(self: &Arc<Self>) -> Option<Pass> {
         self.admit().then(|| Pass(Arc::clone(self)))
@@ -50,7 +57,7 @@ impl Gate {
     /// Counts a call, and looks then: whoever shuts the gate looks at the counters afterwards, so that one of both sees
     /// the other (`SeqCst`, on both sides).
     fn admit(&self) -> bool {
-        self.stripe().entered.fetch_add(1, Ordering::SeqCst);
+        self.counter(ENTERED).fetch_add(1, Ordering::SeqCst);
         let open = !self.shut.load(Ordering::SeqCst);
         if !open {
             self.leave();
@@ -59,7 +66,7 @@ impl Gate {
     }
 
     fn leave(&self) {
-        self.stripe().left.fetch_add(1, Ordering::SeqCst);
+        self.counter(LEFT).fetch_add(1, Ordering::SeqCst);
         if self.shut.load(Ordering::SeqCst) {
             self.empty.notify_waiters();
         }
@@ -71,21 +78,24 @@ impl Gate {
         any(feature = "mysql", feature = "sqlite", feature = "postgres")
     ))]
     pub(crate) fn passed(&self) {
-        let stripe = self.stripe();
-        stripe.entered.fetch_add(1, Ordering::SeqCst);
-        stripe.left.fetch_add(1, Ordering::SeqCst);
+        self.counter(ENTERED).fetch_add(1, Ordering::SeqCst);
+        self.counter(LEFT).fetch_add(1, Ordering::SeqCst);
     }
 
-    fn stripe(&self) -> &Stripe {
+    /// That of this thread.
+    fn counter(&self, which: usize) -> &AtomicU64 {
         thread_local! {
             static NUMBER: usize = {
                 static NEXT: AtomicUsize = AtomicUsize::new(0);
                 NEXT.fetch_add(1, Ordering::Relaxed)
             };
         }
+        let Some(stripes) = self.stripes.get() else {
+            return &self.counters[which];
+        };
         // A thread that ends has none any more.
         let number = NUMBER.try_with(|number| *number).unwrap_or_default();
-        &self.stripes[number % STRIPES]
+        &stripes[number % STRIPES * STRIDE + which]
     }
 
     /// Shuts it; true when this call did.
@@ -97,23 +107,21 @@ impl Gate {
 
     /// How many calls were let in.
     pub(crate) fn entered(&self) -> u64 {
-        self.sum(|stripe| &stripe.entered)
+        self.sum(ENTERED)
     }
 
     /// How many calls are inside.
     pub(crate) fn inside(&self) -> usize {
         // Those that left are counted first: each of them went in before, so that the difference is never too small.
-        let left = self.sum(|stripe| &stripe.left);
-        let inside = self.entered().wrapping_sub(left);
-        usize::try_from(inside).unwrap_or(usize::MAX)
+        let left = self.sum(LEFT);
+        usize::try_from(self.entered() - left).unwrap_or(usize::MAX)
     }
 
-    fn sum(&self, counter: impl Fn(&Stripe) -> &AtomicU64) -> u64 {
-        let counts = self
-            .stripes
-            .iter()
-            .map(|stripe| counter(stripe).load(Ordering::SeqCst));
-        counts.fold(0, u64::wrapping_add)
+    fn sum(&self, which: usize) -> u64 {
+        let stripes = self.stripes.get().map_or(&[][..], |stripes| stripes);
+        let counters = stripes.iter().skip(which).step_by(STRIDE);
+        let counters = counters.chain([&self.counters[which]]);
+        counters.map(|counter| counter.load(Ordering::SeqCst)).sum()
     }
 
     /// Waits until nothing is inside. For a gate that is shut; the caller bounds the wait.
@@ -147,10 +155,19 @@ mod tests {
     use super::*;
     use futures_util::FutureExt;
 
+    /// A gate, and one that is widened.
+    fn gates() -> [Arc<Gate>; 2] {
+        let wide = Gate::default();
+        wide.widen();
+        [Arc::default(), Arc::new(wide)]
+    }
+
     #[tokio::test]
     async fn empties_when_the_last_call_leaves_and_lets_none_in_afterwards() {
         let gate = Arc::new(Gate::default());
-        let (one, two) = (gate.enter().unwrap(), gate.enter().unwrap());
+        let one = gate.enter().unwrap();
+        gate.widen();
+        let two = gate.enter().unwrap();
         assert!(gate.shut());
         assert!(!gate.shut(), "shut only once");
         assert!(gate.enter().is_none());
@@ -166,13 +183,14 @@ mod tests {
 
     #[test]
     fn a_call_may_leave_on_another_thread_than_it_came_by() {
-        let gate = Arc::new(Gate::default());
-        let pass = gate.enter().unwrap();
-        std::thread::scope(|scope| {
-            scope.spawn(|| drop(gate.enter().unwrap()));
-            scope.spawn(move || drop(pass));
-        });
-        assert_eq!((gate.inside(), gate.entered()), (0, 2));
+        for gate in gates() {
+            let pass = gate.enter().unwrap();
+            std::thread::scope(|scope| {
+                scope.spawn(|| drop(gate.enter().unwrap()));
+                scope.spawn(move || drop(pass));
+            });
+            assert_eq!((gate.inside(), gate.entered()), (0, 2));
+        }
     }
 
     /// Whoever comes while the gate is being shut is in, and waited for, or was not let in.
@@ -180,8 +198,7 @@ mod tests {
     fn nobody_is_inside_of_a_gate_that_is_shut_and_empty() {
         const ROUNDS: usize = 200;
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        for _ in 0..ROUNDS {
-            let gate = Arc::new(Gate::default());
+        for gate in (0..ROUNDS).flat_map(|_| gates()) {
             let inside = AtomicUsize::new(0);
             std::thread::scope(|scope| {
                 for _ in 0..3 {

@@ -20,6 +20,7 @@ impl Memcached {
     /// Builds the handle. No I/O with the server.
     pub(crate) fn prepare(prepared: &Prepared) -> Self {
         let base = Arc::clone(&prepared.base);
+        base.expect_short_calls();
         let fleet = prepared
             .settings
             .clone()
