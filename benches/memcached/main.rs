@@ -8,7 +8,6 @@
 
 #![expect(clippy::print_stdout, reason = "a program for people")]
 
-mod cores;
 mod fleet;
 mod native;
 mod peers;
@@ -286,7 +285,7 @@ async fn serve() -> (MemcachedServer, AppRegistry) {
 /// puts both on the same and 50 where it does not, which is decided anew in every round and is no merit of a client.
 async fn on_one_core(native: Option<Native>, load: &'static Workload) -> Outcome {
     let mut outcome = Outcome::default();
-    let Some(all) = cores::keep_to_first() else {
+    let Some(all) = registry_bench::cores::keep_to_first() else {
         println!("one core: `taskset` of util-linux is needed");
         return outcome;
     };
@@ -301,7 +300,7 @@ async fn on_one_core(native: Option<Native>, load: &'static Workload) -> Outcome
         outcome.cases.push(case);
     }
     db.close().await.expect("nothing is at work");
-    cores::give_back(&all);
+    registry_bench::cores::give_back(&all);
     outcome
 }
 

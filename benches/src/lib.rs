@@ -9,6 +9,7 @@
 
 pub mod arena;
 mod contest;
+pub mod cores;
 mod outcome;
 
 pub use arena::{Answer, Arena, Call, Entrant};

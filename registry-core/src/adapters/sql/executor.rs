@@ -185,6 +185,28 @@ macro_rules! sql_handle {
                 $crate::adapters::sql::stream(base, inner)
             }
 
+            fn execute<'e, 'q: 'e, E>(
+                self,
+                query: E,
+            ) -> futures_util::future::BoxFuture<
+                'e,
+                ::core::result::Result<<$database as sqlx::Database>::QueryResult, sqlx::Error>,
+            >
+            where
+                'c: 'e,
+                E: 'q + sqlx::Execute<'q, Self::Database>,
+            {
+                // As one wait: as the stream of its results, which is how sqlx does it, it would be one for each.
+                let handle = self.clone();
+                Box::pin(async move {
+                    let done = async {
+                        let pool = handle.pool()?;
+                        sqlx::Executor::execute(&pool, query).await
+                    };
+                    handle.direct(done).await
+                })
+            }
+
             fn fetch_optional<'e, 'q: 'e, E>(
                 self,
                 query: E,
@@ -314,6 +336,20 @@ macro_rules! tagged_executor {
                 E: 'q + sqlx::Execute<'q, Self::Database>,
             {
                 <&$handle as sqlx::Executor<'c>>::fetch_many(&**self, query)
+            }
+
+            fn execute<'e, 'q: 'e, E>(
+                self,
+                query: E,
+            ) -> futures_util::future::BoxFuture<
+                'e,
+                ::core::result::Result<<$database as sqlx::Database>::QueryResult, sqlx::Error>,
+            >
+            where
+                'c: 'e,
+                E: 'q + sqlx::Execute<'q, Self::Database>,
+            {
+                <&$handle as sqlx::Executor<'c>>::execute(&**self, query)
             }
 
             fn fetch_optional<'e, 'q: 'e, E>(

@@ -4,7 +4,8 @@ use std::process::Command;
 
 /// Keeps every thread of this program, and what is started from now on, to the first core that it may use. Gives the
 /// cores that it may use otherwise; none where the system has no such tool.
-pub(crate) fn keep_to_first() -> Option<String> {
+#[must_use]
+pub fn keep_to_first() -> Option<String> {
     let all = taskset(&[])?;
     // `pid 7's current affinity list: 0,1`, or `0-3`.
     let all = all.lines().next()?.rsplit(' ').next()?.to_owned();
@@ -14,7 +15,10 @@ pub(crate) fn keep_to_first() -> Option<String> {
 }
 
 /// Gives the cores back.
-pub(crate) fn give_back(all: &str) {
+///
+/// # Panics
+/// When the system's tool, which worked a moment ago, does not.
+pub fn give_back(all: &str) {
     taskset(&[all]).expect("it worked a moment ago");
 }
 
