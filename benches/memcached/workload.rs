@@ -139,8 +139,8 @@ pub(crate) struct SetsWithoutReply {
 impl Call for SetsWithoutReply {
     async fn call(&self, number: u64) -> Answer {
         let (key, value) = self.load.at(number);
-        let last = number.is_multiple_of(64);
-        stored(self.cache.set_without_reply(key, value, last).await)
+        let drained = number.is_multiple_of(64);
+        stored(self.cache.set_without_reply(key, value, drained).await)
     }
 }
 

@@ -121,7 +121,7 @@ impl Goal {
         Self {
             what: what.into(),
             wanted: format!("at least {wanted} ×"),
-            found: format!("{found:.2} ×"),
+            found: ratio(found, wanted),
             met: found >= wanted,
             bench: bench.to_owned(),
         }
@@ -132,7 +132,7 @@ impl Goal {
         Self {
             what: what.into(),
             wanted: format!("at most {wanted} ×"),
-            found: format!("{found:.2} ×"),
+            found: ratio(found, wanted),
             met: found <= wanted,
             bench: bench.to_owned(),
         }
@@ -152,6 +152,16 @@ impl Goal {
             met: found <= wanted,
             bench: bench.to_owned(),
         }
+    }
+}
+
+/// In hundredths, or, where that would read as what was wanted, in thousandths.
+fn ratio(found: f64, wanted: f64) -> String {
+    let hundredths = format!("{found:.2}");
+    if hundredths == format!("{wanted:.2}") {
+        format!("{found:.3} ×")
+    } else {
+        format!("{hundredths} ×")
     }
 }
 

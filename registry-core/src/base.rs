@@ -360,14 +360,9 @@ impl Base {
             .ok_or_else(|| self.record(self.closed_error(), operation))
     }
 
-    /// Ends an operation: its error is recorded.
+    /// Ends an operation that has left: its error is recorded.
     #[cfg(feature = "memcached")]
-    pub(crate) fn end<T>(
-        &self,
-        _visit: Option<Visit<'_>>,
-        operation: &'static str,
-        result: Result<T, Error>,
-    ) -> Result<T, Error> {
+    pub(crate) fn end<T>(&self, operation: &'static str, result: Result<T, Error>) -> Result<T, Error> {
         result.map_err(|error| self.record(self.explained(error), operation))
     }
 

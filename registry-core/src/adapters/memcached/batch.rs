@@ -3,7 +3,7 @@
 use super::error::{of_io, refused, unknown_outcome};
 use super::frame::{Answer, Fault};
 use super::host::Host;
-use super::queue::{Found, Job, Reply, Waiting};
+use super::queue::{Found, Job, Reply, Waiting, spent};
 use super::session::Session;
 use super::wire;
 use super::write::Packed;
@@ -107,7 +107,7 @@ impl Batch {
             .count();
         for ((write, reply), answer) in self.writes.drain(..fitting).zip(answers) {
             // Who has left wants no answer.
-            let _ = reply.send(judged(answer).map(|answer| (answer, write.bytes)));
+            let _ = reply.send(judged(answer).map(|answer| (answer, spent(write.bytes))));
         }
     }
 
@@ -147,7 +147,7 @@ impl Batch {
             }
         };
         for (key, reply) in self.gets.drain(..) {
-            let _ = reply.send(Ok((value(), key.into_bytes())));
+            let _ = reply.send(Ok((value(), spent(key.into_bytes()))));
         }
         for (keys, reply) in self.multis.drain(..) {
             let found = keys.into_iter().filter_map(|key| Some((key, value()?)));

@@ -50,9 +50,9 @@ impl<T> Future for Way<'_, T> {
     }
 }
 
-/// A call: counted, its error recorded. Dropping it is free.
+/// A call: counted, its error recorded. Dropped, it has left at once; what is read away then is its session's affair.
 pub(super) struct Call<'c, T> {
-    // In this order: a call has left when nothing is done for it any more.
+    // In this order: while it is inside, a call may give its session back.
     way: Way<'c, T>,
     visit: Option<Visit<'c>>,
     base: &'c Base,
@@ -76,7 +76,8 @@ impl<T> Future for Call<'_, T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let result = ready!(Pin::new(&mut self.way).poll(cx));
-        Poll::Ready(self.base.end(self.visit.take(), self.operation, result))
+        self.visit = None;
+        Poll::Ready(self.base.end(self.operation, result))
     }
 }
 

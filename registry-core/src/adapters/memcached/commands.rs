@@ -265,7 +265,10 @@ impl Memcached {
         let (key, expiry) = (key.as_ref(), expiry.into().number());
         let json = serde_json::to_vec(value)
             .map_err(|_| Error::new(ErrorKind::Operation, "the value cannot be written as JSON"));
-        let json = json.map_err(|error| self.inner.base.record(error, "set_as"))?;
+        let json = match json {
+            Ok(json) => json,
+            Err(error) => return self.call("set_as", ready(Err(error)))?.await,
+        };
         let call = self.write("set_as", Verb::Set, key, &json, expiry.into())?;
         call.await.map(drop)
     }
@@ -391,7 +394,10 @@ impl Memcached {
         };
         match way {
             Ok(way) => Ok(Call::new(base, visit, operation, way)),
-            Err(error) => base.end(Some(visit), operation, Err(error)),
+            Err(error) => {
+                drop(visit);
+                base.end(operation, Err(error))
+            }
         }
     }
 

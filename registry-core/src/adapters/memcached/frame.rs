@@ -1,4 +1,4 @@
-//! What a server may send: lines, answers and the headers of values, checked before the protocol sees them.
+//! What a server may send: lines, answers and the headers of values, checked before anything else reads them.
 
 use super::key::KEY_LIMIT;
 use memchr::memchr;
@@ -134,7 +134,7 @@ pub(super) struct Header {
     pub(super) size: usize,
 }
 
-/// Checks one line of an answer that the protocol reads; gives the header of a value, if it is one.
+/// Checks one line of an answer that has more than one; gives the header of a value, if it is one.
 pub(super) fn check(line: &[u8], max_value: usize) -> io::Result<Option<Header>> {
     let text = whole(line)?;
     if !text.starts_with(VALUE) {

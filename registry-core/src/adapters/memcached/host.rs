@@ -39,7 +39,7 @@ pub(super) struct Host {
     terms: Terms,
     vitality: Vitality,
     queue: Apart<Mutex<Queue>>,
-    /// Whether the last batch found [a crowd](Terms::is_crowded). Calls look here: to count those at work is to fetch what
+    /// Whether a runner found [a crowd](Terms::is_crowded) when it last looked. Calls look here: to count those at work is to fetch what
     /// all processors write.
     crowded: AtomicBool,
     /// Wakes who waits for room in the queue, the first of them first.
@@ -88,7 +88,7 @@ impl Host {
     pub(super) fn next(&self, session: Session, batch: &mut Batch) -> (Next, Option<Session>) {
         let typical = self.typical();
         let crowded = self.terms.is_crowded();
-        if crowded != self.crowded.load(Ordering::Relaxed) {
+        if crowded != self.is_crowded() {
             self.crowded.store(crowded, Ordering::Relaxed);
         }
         let mut queue = self.queue();
@@ -106,6 +106,11 @@ impl Host {
             }
             _ => (next, Some(session)),
         }
+    }
+
+    /// Whether it was crowded when a runner last looked.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.crowded.load(Ordering::Relaxed)
     }
 
     pub(super) fn typical(&self) -> usize {
@@ -170,7 +175,7 @@ impl Host {
 
     /// A session at rest for one small call; none where so many are at work that others will come along.
     pub(super) fn take_alone(self: &Arc<Self>, now: Instant) -> Result<Option<Lease>, Error> {
-        if self.crowded.load(Ordering::Relaxed) {
+        if self.is_crowded() {
             Ok(None)
         } else {
             self.take_idle(now)

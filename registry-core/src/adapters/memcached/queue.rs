@@ -21,8 +21,20 @@ const BATCH_BYTES: usize = 1 << 20;
 
 /// The outcome of a call: its answer, and the bytes that its question was in. They go back to where they were allocated,
 /// one by one, as the next question needs them: a runner would free those of a batch at once, more than an allocator keeps
-/// at hand.
+/// at hand. See [`spent`].
 pub(super) type Outcome<T> = Result<(T, Vec<u8>), Error>;
+
+/// More than this is freed at once: an answer may wait for its caller for long.
+const SPENT: usize = 1024;
+
+/// What goes back of the bytes of a question.
+pub(super) fn spent(bytes: Vec<u8>) -> Vec<u8> {
+    if bytes.capacity() <= SPENT {
+        bytes
+    } else {
+        Vec::new()
+    }
+}
 
 /// Where the outcome of a call goes. When the call was dropped, nobody is there to take it, and that is all.
 pub(super) type Reply<T> = oneshot::Sender<Outcome<T>>;

@@ -1,4 +1,4 @@
-//! The stream under the protocol: frames what the server sends, so that nothing malformed reaches the protocol, gathers
+//! The stream under the commands: frames what the server sends, so that nothing malformed is read by anybody else, gathers
 //! what is sent, so that a batch of commands is one packet, and knows what is still to come in answer.
 
 use super::frame::{self, Answer, Header, LINE_LIMIT, garbled};
@@ -20,7 +20,7 @@ const INBOX: (usize, usize) = (4 * 1024, 64 * 1024);
 /// A larger buffer is given back when the session rests.
 const KEPT: usize = 16 * 1024;
 
-/// What ends an answer of more than one line, or one that the protocol reads.
+/// What ends an answer of more than one line, or one that is a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ending {
     /// The line `END`.
@@ -48,7 +48,7 @@ pub(crate) struct Stream {
     values: usize,
     outbox: Vec<u8>,
     sent: usize,
-    /// How many commands are to be answered by one line each, which never reaches the protocol.
+    /// How many commands are to be answered by one line each, which is read here.
     owed: usize,
     answers: Vec<Answer>,
     /// What ends the answer that comes after those lines.
@@ -274,7 +274,7 @@ impl Stream {
         }
     }
 
-    /// Waits for a line that the protocol is to see, and checks it.
+    /// Waits for a line of an answer that comes after those of one line, and checks it.
     fn poll_line(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_owed(cx))?;
         let end = ready!(self.poll_whole_line(cx))?;

@@ -12,6 +12,10 @@ use std::io;
 /// A server has some dozens of statistics.
 const STATS_LIMIT: usize = 10_000;
 
+fn two_values() -> io::Error {
+    garbled("the server sent two values of one key")
+}
+
 /// The values of these keys, which are all different, each at the place of its key. Read by ourselves: what the protocol
 /// makes of an answer, a map with keys of its own, costs more than the answer.
 pub(super) async fn get_each(stream: &mut Stream, keys: &[&str]) -> io::Result<Vec<Option<Vec<u8>>>> {
@@ -32,7 +36,7 @@ pub(super) async fn get_each(stream: &mut Stream, keys: &[&str]) -> io::Result<V
             return Ok(values);
         };
         if values[next].replace(value).is_some() {
-            return Err(garbled("the server sent two values of one key"));
+            return Err(two_values());
         }
         next += 1;
     }
@@ -43,12 +47,13 @@ pub(super) async fn get(stream: &mut Stream, key: &str) -> io::Result<Option<Vec
     let look = |found: &[u8]| (found == key.as_bytes()).then_some(()).ok_or_else(other_key);
     stream.expect(Ending::End, 1);
     stream.write_keys(&[key]);
-    let value = stream.next_value(look).await?;
-    if value.is_some() {
-        // What follows is the end: the stream counts the values.
-        stream.next_value(look).await?;
+    let Some(value) = stream.next_value(look).await? else {
+        return Ok(None);
+    };
+    match stream.next_value(look).await? {
+        None => Ok(Some(value)),
+        Some(_) => Err(two_values()),
     }
-    Ok(value)
 }
 
 pub(super) async fn gets(stream: &mut Stream, key: &str) -> io::Result<Option<(Vec<u8>, u64)>> {

@@ -5,8 +5,9 @@ use super::handle;
 use crate::adapters::memcached::Memcached;
 use crate::error::Error;
 use crate::kind::ErrorKind;
-use futures_util::FutureExt as _;
 use futures_util::future::join_all;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
@@ -182,6 +183,27 @@ async fn a_large_value_holds_up_no_small_one() {
         assert!(small.into_iter().all(|value| value.unwrap().is_none()));
     }
     assert!(storing.now_or_never().is_none(), "the server has not read it");
+}
+
+/// Of many calls each waits for company, even where a session rests; of a few, none does.
+#[tokio::test]
+async fn a_crowd_is_known_while_it_is_there() {
+    let server = registry_dev::memcached().await.unwrap();
+    let cache = handle(server.port(), "");
+    cache.ping().await.unwrap();
+    let host = &cache.fleet().unwrap().hosts[0];
+    let mut calls: FuturesUnordered<_> = (0..TOGETHER).map(|_| cache.get("k")).collect();
+    calls.next().await.unwrap().unwrap();
+    // Behind those that found a session at rest, some wait; whoever speaks for them sees how many there are.
+    while !calls.is_empty() && !host.is_crowded() {
+        calls.next().await.unwrap().unwrap();
+    }
+    assert!(host.is_crowded(), "{TOGETHER} calls were at work");
+    while let Some(outcome) = calls.next().await {
+        outcome.unwrap();
+    }
+    cache.get("k").await.unwrap();
+    assert!(!host.is_crowded(), "one call is no crowd");
 }
 
 async fn reads_no_large_value(tcp: TcpStream) -> std::io::Result<()> {

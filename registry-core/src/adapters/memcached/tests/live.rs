@@ -163,3 +163,20 @@ async fn the_report_names_the_version() {
     let opened = crate::attempt::open(&handle(server.port(), "")).await.unwrap();
     assert!(opened.detail.starts_with("memcached 1."), "{opened:?}");
 }
+
+#[tokio::test]
+async fn a_value_that_is_no_json_is_one_call_and_one_error() {
+    let server = registry_dev::memcached().await.unwrap();
+    let cache = handle(server.port(), "");
+    cache.ping().await.unwrap();
+    let before = cache.status();
+    // A key of JSON is a text.
+    let no_json = std::collections::BTreeMap::from([((1, 2), 3)]);
+    let error = cache.set_as("k", &no_json, None).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Operation);
+    let after = cache.status();
+    assert_eq!((after.calls - before.calls, after.errors - before.errors), (1, 1));
+    cache.close().await.unwrap();
+    let error = cache.set_as("k", &no_json, None).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Closed);
+}

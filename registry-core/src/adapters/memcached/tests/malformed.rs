@@ -148,7 +148,9 @@ async fn nor_does_one_on_a_session_that_rested() {
     for (case, (outcome, elapsed)) in cases.iter().zip(outcomes) {
         let Case { id, expect, .. } = case;
         assert!(elapsed < Duration::from_secs(2), "{id} took {elapsed:?}");
+        let ended = ["get-close", "version-close"].contains(&id.as_str());
         match outcome {
+            Err(error) if ended => panic!("{id} is not tried again: {error}"),
             Err(error) => assert!(!error.message().chars().any(char::is_control), "{id}: {error}"),
             // What only reads is tried once more where the server has ended the session.
             Ok(value) if case.close_after == 1 && value != "stored" => {
@@ -159,5 +161,25 @@ async fn nor_does_one_on_a_session_that_rested() {
                 "{id}: found `{value}`"
             ),
         }
+    }
+}
+
+#[tokio::test]
+async fn two_values_of_one_key_are_no_answer() {
+    let value = "VALUE test 0 2\r\nte\r\n";
+    let case = Case {
+        id: "get-twice".to_owned(),
+        command: "get".to_owned(),
+        reply_latin1: format!("{value}{value}END\r\n"),
+        close_after: 0,
+        expect: String::new(),
+    };
+    for rested in [false, true] {
+        let (outcome, _) = run(&case, rested).await;
+        assert_eq!(
+            outcome.unwrap_err().kind(),
+            ErrorKind::Protocol,
+            "rested: {rested}"
+        );
     }
 }
