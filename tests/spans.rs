@@ -2,9 +2,9 @@
 
 use dbreg::DbRegistry;
 use futures_util::FutureExt as _;
-use std::fmt::{Debug, Write as _};
-use std::sync::Mutex;
+use std::fmt::Debug;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
@@ -18,6 +18,10 @@ struct App;
 /// What was heard: `connection operation`.
 static HEARD: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
+fn heard() -> MutexGuard<'static, Vec<String>> {
+    HEARD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 struct Listener(AtomicU64);
 
 #[derive(Default)]
@@ -25,7 +29,7 @@ struct Fields(String);
 
 impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        write!(self.0, "{field}={value:?} ").unwrap();
+        self.0 += &format!("{field}={value:?} ");
     }
 }
 
@@ -41,7 +45,7 @@ impl Subscriber for Listener {
     fn new_span(&self, span: &Attributes<'_>) -> Id {
         let mut fields = Fields::default();
         span.record(&mut fields);
-        HEARD.lock().unwrap().push(fields.0);
+        heard().push(fields.0);
         Id::from_u64(self.0.fetch_add(1, Ordering::Relaxed))
     }
 
@@ -73,7 +77,7 @@ async fn each_call_of_memcached_is_heard_and_is_the_same() {
         (status.calls - before, status.errors, status.in_flight),
         (5, 1, 0)
     );
-    let heard = HEARD.lock().unwrap().concat();
+    let heard = heard().concat();
     for operation in ["set", "get"] {
         let span = format!("connection=memcached.cache operation={operation:?}");
         assert!(heard.contains(&span), "expected {span} in {heard}");

@@ -53,6 +53,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8, Failure> {
                     spec,
                     settings: &settings,
                     file: &inspection.shape().file,
+                    by_profile: inspection.profile().filter(|_| inspection.is_production()),
                 };
                 if arguments.json {
                     array.push(explained.json(inspection.profile()));
@@ -74,12 +75,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     Ok(status)
 }
 
+/// The key of what a profile named `production` does, too.
+const PROTECTED: &str = "protected";
+
 /// A connection with its values.
 struct Explained<'a> {
     title: &'a str,
     spec: &'static BackendSpec,
     settings: &'a Settings,
     file: &'a str,
+    /// The profile, where its name alone protects the connection.
+    by_profile: Option<&'a str>,
 }
 
 impl Explained<'_> {
@@ -101,11 +107,22 @@ impl Explained<'_> {
                 Origin::Default => Ink::Faint,
                 _ => Ink::Plain,
             };
+            let (ink, value, from) = match self.by_profile {
+                Some(profile) if key.path == PROTECTED => {
+                    let from = format!("the name of the profile `{profile}`");
+                    (Ink::Plain, "true".to_owned(), from)
+                }
+                _ => (
+                    ink,
+                    shown::value(self.spec, key, &setting.value),
+                    shown::place(&setting.origin, self.file, self.title),
+                ),
+            };
             let cells = [
                 (Ink::Plain, self.title.to_owned()),
                 (Ink::Plain, key.path.to_owned()),
-                (ink, shown::value(self.spec, key, &setting.value)),
-                (Ink::Faint, shown::place(&setting.origin, self.file, self.title)),
+                (ink, value),
+                (Ink::Faint, from),
             ];
             table.row(cells.into_iter().skip(usize::from(paint.terminal)));
         }
@@ -121,8 +138,16 @@ impl Explained<'_> {
         let values: Map<String, Json> = self
             .values()
             .map(|(key, setting)| {
-                let mut value = shown::json(self.spec, key, &setting.value);
-                value["from"] = shown::place_json(&setting.origin, self.file, self.title);
+                let value = match self.by_profile {
+                    Some(profile) if key.path == PROTECTED => {
+                        json!({ "value": true, "from": { "profile": profile } })
+                    }
+                    _ => {
+                        let mut value = shown::json(self.spec, key, &setting.value);
+                        value["from"] = shown::place_json(&setting.origin, self.file, self.title);
+                        value
+                    }
+                };
                 (key.path.to_owned(), value)
             })
             .collect();

@@ -27,6 +27,17 @@ pub(crate) struct Start {
 }
 
 impl Start {
+    /// The folder of the file.
+    pub(crate) fn folder(&self) -> PathBuf {
+        if self.file.is_dir() {
+            return self.file.clone();
+        }
+        match self.file.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+            _ => PathBuf::from("."),
+        }
+    }
+
     /// The model of the file. Its mistakes are told.
     pub(crate) fn shape(&self) -> Result<Shape, Failure> {
         let source = Source::read(&self.file).map_err(|message| Failure(exit::USAGE, Some(message)))?;

@@ -44,7 +44,8 @@ pub(crate) fn run(verbs: &Verbs) -> Result<u8, Failure> {
 fn tasks(request: &Request<'_>) -> Result<Tasks, Failure> {
     let common = request.common;
     // What somebody names is there: a slip must not pass for a project without migrations.
-    let root = (&common.root, "`--root` is the one with migrations/ and fixtures/");
+    let folder = common.root();
+    let root = (&folder, "`--root` is the one with migrations/ and fixtures/");
     let migrations = common.migrations.iter();
     let migrations = migrations.map(|folder| {
         (
@@ -62,7 +63,7 @@ fn tasks(request: &Request<'_>) -> Result<Tasks, Failure> {
     let inspection = common.start.inspect(&shape)?;
     select(inspection.shape(), request.connections)?;
     drop(inspection);
-    let mut builder = common.start.lay_on(TasksBuilder::new(shape)).root(&common.root);
+    let mut builder = common.start.lay_on(TasksBuilder::new(shape)).root(&folder);
     if let Some(migrations) = &common.migrations {
         builder = builder.migrations(migrations);
     }

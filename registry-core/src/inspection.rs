@@ -52,6 +52,12 @@ impl<'s> Inspection<'s> {
         self.0.profile.as_deref()
     }
 
+    /// Whether the name of the profile alone protects every connection from the verbs.
+    #[cfg(feature = "tasks")]
+    pub fn is_production(&self) -> bool {
+        self.profile().is_some_and(crate::tasks::is_production)
+    }
+
     /// Where the values come from: `compiled in, profile production, 2 variables`.
     pub fn summary(&self) -> &str {
         &self.0.summary

@@ -200,6 +200,71 @@ async fn an_unprotected_database_becomes_protected_at_a_later_migrate() {
     holds(&server, || scene.builder(), "marked `environment = production`").await;
 }
 
+/// Whoever comes second, and whatever the other has seen: the mark that protects stands.
+#[tokio::test]
+async fn of_two_first_migrates_the_one_that_protects_leaves_its_mark() {
+    const ROUNDS: usize = 8;
+    let server = registry_dev::mysql().await.unwrap();
+    let mut session = root(&server).await;
+    let scene = Scene::mysql(&server, "shop").with("[profile.live]\nprotected = true\n");
+    migrations(&scene);
+    let live = || scene.builder().profile("live").build().unwrap();
+    for _ in 0..ROUNDS {
+        execute(&mut session, "drop database if exists shop; create database shop").await;
+        let (one, other) = (scene.tasks(), live());
+        let (one, other) = tokio::join!(run(&one, Verb::Migrate), run(&other, Verb::Migrate));
+        good(one);
+        good(other);
+        refused(&scene.tasks(), Verb::Drop, "`environment = live`").await;
+    }
+}
+
+#[tokio::test]
+async fn a_protected_connection_without_migrations_marks_its_database() {
+    let server = registry_dev::mysql().await.unwrap();
+    let mut session = root(&server).await;
+    let scene = Scene::mysql(&server, "shop").with("[profile.live]\nprotected = true\n");
+    let live = || scene.builder().profile("live").build().unwrap();
+    // There is no database that could be marked, and that is no error.
+    good(run(&live(), Verb::Migrate).await);
+    execute(&mut session, "create database shop").await;
+    good(run(&scene.tasks(), Verb::Migrate).await);
+    let tables = "select count(*) from information_schema.tables where table_schema = 'shop'";
+    assert_eq!(number(&mut session, tables).await, 0, "nothing protects it yet");
+    good(run(&live(), Verb::Migrate).await);
+    refused(&scene.tasks(), Verb::Drop, "`environment = live`").await;
+    // Who may not write there has nothing to migrate all the same, and is told.
+    execute(
+        &mut session,
+        "drop table shop._dbreg_metadata; create user clerk@'%' identified by ''; grant select on shop.* to clerk@'%'",
+    )
+    .await;
+    let clerk = scene.builder().variable("DBREG_MYSQL__MAIN__USERNAME", "clerk");
+    let report = run(&clerk.profile("live").build().unwrap(), Verb::Migrate).await;
+    assert!(report.to_string().contains("not marked as protected"), "{report}");
+    good(report);
+}
+
+/// A person may have written it.
+#[tokio::test]
+async fn a_mark_protects_unless_it_says_no() {
+    let server = registry_dev::mysql().await.unwrap();
+    let scene = filled(&server, "").await;
+    let mut session = root(&server).await;
+    for change in [
+        "update shop._dbreg_metadata set value = 'true' where name = 'protected'",
+        "update shop._dbreg_metadata set value = 'YES' where name = 'protected'",
+        "update shop._dbreg_metadata set value = ' Production' where name = 'environment'",
+    ] {
+        execute(&mut session, change).await;
+        let report = run(&scene.tasks(), Verb::Drop).await;
+        assert!(is_refused(&report), "{change}: {report}");
+        let back = "update shop._dbreg_metadata set value = if(name = 'protected', ' NO', 'default')";
+        execute(&mut session, back).await;
+    }
+    good(run(&scene.tasks(), Verb::Clear).await);
+}
+
 #[tokio::test]
 async fn a_mark_that_cannot_be_read_refuses() {
     let server = registry_dev::mysql().await.unwrap();

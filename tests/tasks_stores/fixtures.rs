@@ -197,6 +197,11 @@ async fn a_document_of_somebody_else_is_not_replaced() {
             "{failed}"
         );
     }
+    // No waiting helps.
+    assert_eq!(
+        store.project.run(Verb::Fill).await.exit_code(),
+        dbreg::EXIT_CONFIG
+    );
     assert_eq!(all(&store).await, [theirs]);
 }
 

@@ -263,6 +263,7 @@ async fn a_write_that_fails_in_a_reply_that_is_ok_is_a_failure() {
         failed.contains("it is not known whether it was carried out"),
         "{failed}"
     );
+    assert_eq!(project.run(Verb::Migrate).await.exit_code(), dbreg::EXIT_CONFIG);
     assert_eq!(states(project).await, of(&["half applied"]));
     let failed = project.failed(Verb::Migrate).await;
     assert!(

@@ -36,14 +36,21 @@ pub(crate) struct Common {
     /// Print the report, or the plan, as JSON
     #[arg(long)]
     pub(super) json: bool,
-    /// The folder with migrations/ and fixtures/
-    #[arg(long, value_name = "PATH", default_value = ".")]
-    pub(super) root: PathBuf,
+    /// The folder with migrations/ and fixtures/. Default: that of the file
+    #[arg(long, value_name = "PATH")]
+    root: Option<PathBuf>,
     /// The folder of migrations, when it is not migrations/ of the root
     #[arg(long, value_name = "PATH")]
     pub(super) migrations: Option<PathBuf>,
     #[command(flatten)]
     pub(super) start: Start,
+}
+
+impl Common {
+    /// The folder with migrations/ and fixtures/.
+    pub(super) fn root(&self) -> PathBuf {
+        self.root.clone().unwrap_or_else(|| self.start.folder())
+    }
 }
 
 /// The way around protection.

@@ -206,6 +206,23 @@ async fn a_partial_failure_names_what_was_done_and_can_be_run_again() {
 }
 
 #[tokio::test]
+async fn migrations_and_fixtures_stand_beside_the_file_wherever_it_is() {
+    let project = Project::new("");
+    let table = "CREATE TABLE users (id INTEGER PRIMARY KEY);\n";
+    project.write("app/databases.toml", LOCAL);
+    project.write("app/migrations/sqlite.local/1_users.sql", table);
+    for file in ["app/databases.toml", "app"] {
+        let (words, code) = run(&project, &["build", "--file", file]).await;
+        assert!(
+            code == 0 && words.contains("at version 1"),
+            "--file {file}: {words}"
+        );
+    }
+    let (found, _) = run(&project, &["migrate", "--file", "app", "--root", "."]).await;
+    assert!(found.contains("no migrations in"), "{found}");
+}
+
+#[tokio::test]
 async fn a_wrong_name_is_answered_with_the_nearest_right_one() {
     let project = shop(LOCAL);
     let (words, code) = run(&project, &["create", "sqlite.locla"]).await;

@@ -58,10 +58,16 @@ pub(crate) use steps::{
     Before, Done, ENVIRONMENT, FIXTURES, Filled, METADATA, Mark, Marked, PROTECTED, Reach, Refill, Steps,
     Tell,
 };
+#[cfg(any(
+    feature = "mysql",
+    feature = "sqlite",
+    feature = "postgres",
+    feature = "mongodb"
+))]
+pub(crate) use steps::{protects, refused};
 
 #[cfg(any(feature = "mysql", feature = "sqlite", feature = "postgres"))]
 pub(crate) use run::cannot_replace_script;
-#[cfg(any(feature = "mysql", feature = "sqlite", feature = "postgres"))]
 pub(crate) use subject::is_production;
 #[cfg(any(
     feature = "mysql",

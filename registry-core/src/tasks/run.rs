@@ -210,7 +210,8 @@ impl Tasks {
 
     async fn migrate(&self, one: &Looked<'_>, steps: &dyn Steps, tell: Tell<'_>) -> Result<Done, Error> {
         if one.migrations.list.is_empty() {
-            return Ok(self.no_migrations(one, steps));
+            let Done { words, .. } = self.no_migrations(one, steps);
+            return Ok(Done::nothing(words + &self.marked_all_the_same(one, steps).await));
         }
         // Before the migrations, so that a database that was half migrated has it already.
         self.write_mark(one, steps).await?;
@@ -228,14 +229,23 @@ impl Tasks {
             environment: self.profile.clone().unwrap_or_else(|| NO_PROFILE.to_owned()),
             protected: !one.subject.reasons.is_empty(),
         };
-        let stands = match steps.mark().await? {
-            Marked::NoDatabase | Marked::Unmarked => false,
-            Marked::As(old) => old.protected || !mark.protected,
-        };
-        if stands {
-            return Ok(());
+        match steps.mark().await? {
+            Marked::As(old) if old.stands(&mark) => Ok(()),
+            _ => steps.set_mark(&mark).await,
         }
-        steps.set_mark(&mark).await
+    }
+
+    /// What is said of the mark of a connection without migrations. What protects it now protects its database from now on;
+    /// who may not write there has nothing to migrate all the same.
+    async fn marked_all_the_same(&self, one: &Looked<'_>, steps: &dyn Steps) -> String {
+        if one.subject.reasons.is_empty() || steps.migration_formats().is_empty() {
+            return String::new();
+        }
+        match self.write_mark(one, steps).await {
+            Ok(()) => String::new(),
+            Err(error) if error.kind() == ErrorKind::UnknownDatabase => String::new(),
+            Err(error) => format!("; its database is not marked as protected: {}", error.message()),
+        }
     }
 
     async fn fill(&self, one: &Looked<'_>, steps: &dyn Steps, tell: Tell<'_>) -> Result<Done, Error> {

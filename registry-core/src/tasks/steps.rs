@@ -4,6 +4,13 @@ use super::fixture::Fixture;
 use super::migrations::Migrations;
 use super::verb::{MigrateTo, Step};
 use crate::error::Error;
+#[cfg(any(
+    feature = "mysql",
+    feature = "sqlite",
+    feature = "postgres",
+    feature = "mongodb"
+))]
+use crate::kind::ErrorKind;
 use futures_util::future::BoxFuture;
 use std::fmt;
 
@@ -89,7 +96,7 @@ pub(crate) trait Steps: fmt::Debug + Send + Sync {
     /// Reads the mark. What cannot be read is an error, never `Unmarked`.
     fn mark(&self) -> BoxFuture<'_, Result<Marked, Error>>;
 
-    /// Writes the mark, in place of one that is there.
+    /// Writes the mark, unless one is there that [stands](Mark::stands): as one step, for somebody else may write his.
     fn set_mark<'a>(&'a self, mark: &'a Mark) -> BoxFuture<'a, Result<(), Error>>;
 }
 
@@ -128,6 +135,25 @@ impl Done {
             before: true,
             ..Self::nothing(words)
         }
+    }
+}
+
+/// What a server refuses in a fixture or a migration, a person has to mend: no waiting helps.
+#[cfg(any(
+    feature = "mysql",
+    feature = "sqlite",
+    feature = "postgres",
+    feature = "mongodb"
+))]
+pub(crate) fn refused(error: Error) -> Error {
+    if error.kind() != ErrorKind::Operation || error.is_transient() {
+        return error;
+    }
+    let help = error.next_step().map(str::to_owned);
+    let refused = Error::new(ErrorKind::Config, error.message()).caused_by(error.clone());
+    match help {
+        Some(help) => refused.help(help),
+        None => refused,
     }
 }
 
@@ -196,6 +222,24 @@ pub(crate) struct Mark {
     pub(crate) environment: String,
     /// Whether the connection was protected, by its profile or by itself.
     pub(crate) protected: bool,
+}
+
+impl Mark {
+    /// Whether it stays where another is to be written: nothing that protects gives way to what does not.
+    pub(crate) fn stands(&self, other: &Self) -> bool {
+        self.protected || !other.protected
+    }
+}
+
+/// Whether what stands under [`PROTECTED`] protects: everything but a plain `no`, whoever wrote it.
+#[cfg(any(
+    feature = "mysql",
+    feature = "sqlite",
+    feature = "postgres",
+    feature = "mongodb"
+))]
+pub(crate) fn protects(value: &str) -> bool {
+    !value.trim().eq_ignore_ascii_case("no")
 }
 
 /// The keys of the mark's rows, in the table or collection [`METADATA`].

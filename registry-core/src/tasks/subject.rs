@@ -51,7 +51,7 @@ pub(crate) fn all(values: &Values<'_>) -> Vec<Subject> {
 
 /// Whether a profile of this name is protected by its name alone.
 pub(crate) fn is_production(profile: &str) -> bool {
-    profile.eq_ignore_ascii_case("production")
+    profile.trim().eq_ignore_ascii_case("production")
 }
 
 fn subject(values: &Values<'_>, connection: &ConnectionShape, file: &str) -> Subject {

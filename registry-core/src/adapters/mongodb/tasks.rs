@@ -19,10 +19,10 @@ use crate::error::Error;
 use crate::kind::ErrorKind;
 use crate::tasks::{
     Before, Done, ENVIRONMENT, Filled, Fixture, METADATA, Mark, Marked, MigrateTo, MigrationStatus,
-    Migrations, PROTECTED, Reach, Refill, Step, Steps, Tell,
+    Migrations, PROTECTED, Reach, Refill, Step, Steps, Tell, protects, refused,
 };
-use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use futures_util::{FutureExt as _, TryFutureExt as _};
 use lock::Lock;
 use mongodb::Database;
 use mongodb::bson::{Document, doc};
@@ -46,6 +46,9 @@ pub(crate) struct MongoDbTasks {
     places: Vec<String>,
 }
 
+/// What no verb touches, whatever the file says: the server's own.
+const SYSTEM: [&str; 3] = ["admin", "config", "local"];
+
 /// The steps on the database of these settings.
 pub(crate) fn tasks(settings: &Settings) -> Result<MongoDbTasks, Error> {
     let connect_timeout = settings
@@ -53,6 +56,10 @@ pub(crate) fn tasks(settings: &Settings) -> Result<MongoDbTasks, Error> {
         .unwrap_or(Duration::from_secs(5));
     let plan = options::plan(connect_timeout, settings)?;
     let db = plan.db().to_owned();
+    if SYSTEM.iter().any(|name| db.eq_ignore_ascii_case(name)) {
+        let message = format!("`{db}` is the server's own database: the verbs do not touch it");
+        return Err(Error::new(ErrorKind::Config, message));
+    }
     // Two databases whose names differ in case alone are none that a server has.
     let place = |address: String| format!("mongodb://{address}/{}", db.to_lowercase());
     Ok(MongoDbTasks {
@@ -159,7 +166,7 @@ impl Steps for MongoDbTasks {
     ) -> BoxFuture<'a, Result<Done, Error>> {
         async move {
             let session = self.session().await?;
-            let work = migrate::migrate(&session.database, migrations, to, tell);
+            let work = migrate::migrate(&session.database, migrations, to, tell).map_err(refused);
             let result = Lock::hold(&session.database, work).await;
             session.close(result).await
         }
@@ -174,7 +181,7 @@ impl Steps for MongoDbTasks {
     ) -> BoxFuture<'a, Result<Done, Error>> {
         async move {
             let session = self.session().await?;
-            let work = migrate::revert(&session.database, migrations, to, tell);
+            let work = migrate::revert(&session.database, migrations, to, tell).map_err(refused);
             let result = Lock::hold(&session.database, work).await;
             session.close(result).await
         }
@@ -196,7 +203,7 @@ impl Steps for MongoDbTasks {
     fn fill<'a>(&'a self, fixture: &'a Fixture, policy: Refill) -> BoxFuture<'a, Result<Filled, Error>> {
         async move {
             let session = self.session().await?;
-            let work = fill::fill(&session.database, fixture, policy);
+            let work = fill::fill(&session.database, fixture, policy).map_err(refused);
             let result = Lock::hold(&session.database, work).await;
             session.close(result).await
         }
@@ -210,7 +217,7 @@ impl Steps for MongoDbTasks {
     ) -> BoxFuture<'a, Result<Option<Before>, Error>> {
         async move {
             let session = self.session().await?;
-            let result = fill::before(&session.database, fixture).await;
+            let result = fill::before(&session.database, fixture).await.map_err(refused);
             session.close(result).await
         }
         .boxed()
@@ -280,7 +287,7 @@ async fn mark(database: &Database) -> Result<Marked, Error> {
             .map(|value| Some(value.to_owned()))
             .map_err(unreadable)
     };
-    let protected = read(PROTECTED).await?.is_some_and(|value| value != "no");
+    let protected = read(PROTECTED).await?.is_some_and(|value| protects(&value));
     match read(ENVIRONMENT).await? {
         Some(environment) => Ok(Marked::As(Mark {
             environment,
@@ -299,8 +306,10 @@ async fn mark(database: &Database) -> Result<Marked, Error> {
 async fn set_mark(database: &Database, mark: &Mark) -> Result<(), Error> {
     let metadata = database.collection::<Document>(METADATA);
     let protected = if mark.protected { "yes" } else { "no" };
+    // What does not protect replaces nothing: somebody else may have written his meanwhile.
+    let how = if mark.protected { "$set" } else { "$setOnInsert" };
     for (name, value) in [(PROTECTED, protected), (ENVIRONMENT, &mark.environment)] {
-        let change = doc! { "$set": { "value": value } };
+        let change = doc! { how: { "value": value } };
         metadata
             .update_one(doc! { "_id": name }, change)
             .upsert(true)
@@ -314,5 +323,21 @@ impl fmt::Debug for MongoDbTasks {
         f.debug_struct("MongoDbTasks")
             .field("target", &self.target)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::tasks;
+
+    #[test]
+    fn the_servers_own_databases_are_left_alone() {
+        for name in ["admin", "Config", "local"] {
+            let text = format!("[mongodb.x]\nhost = \"db1\"\ndb = \"{name}\"\n");
+            let loaded = registry_config::load(&text, "databases.toml");
+            let settings = registry_config::resolve(&loaded.shape.connections[0], None, &[]).unwrap();
+            let error = tasks(&settings).unwrap_err();
+            assert!(error.message().contains("server's own"), "{error}");
+        }
     }
 }

@@ -6,7 +6,7 @@ use super::rows::Filler;
 use super::session::Session;
 use crate::error::Error;
 use crate::kind::ErrorKind;
-use crate::tasks::{Before, Content, Filled, Fixture, Refill, cannot_replace_script};
+use crate::tasks::{Before, Content, Filled, Fixture, Refill, cannot_replace_script, refused};
 
 /// Fills a file, or says that it was filled before.
 pub(super) async fn fill(dialect: &dyn Dialect, fixture: &Fixture, policy: Refill) -> Result<Filled, Error> {
@@ -137,12 +137,4 @@ async fn fill_in(
         false => Filled::Replaced { rows: count },
         true => Filled::Written { rows: count },
     })
-}
-
-/// What the server refuses in a fixture, a person has to mend.
-pub(super) fn refused(error: Error) -> Error {
-    if error.kind() != ErrorKind::Operation || error.is_transient() {
-        return error;
-    }
-    Error::new(ErrorKind::Config, error.message()).caused_by(error.clone())
 }

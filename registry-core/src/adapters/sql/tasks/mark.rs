@@ -4,7 +4,7 @@ use super::dialect::Dialect;
 use super::session::Session;
 use crate::error::Error;
 use crate::kind::ErrorKind;
-use crate::tasks::{ENVIRONMENT, METADATA, Mark, Marked, PROTECTED, Value, is_production};
+use crate::tasks::{ENVIRONMENT, METADATA, Mark, Marked, PROTECTED, Value, is_production, protects};
 
 /// Reads the mark. What cannot be read is an error.
 pub(super) async fn read(dialect: &dyn Dialect) -> Result<Marked, Error> {
@@ -53,7 +53,7 @@ async fn read_table(
             .find(|row| row.first().is_some_and(|name| name.as_deref() == Some(key)))?;
         row.get(1).cloned().flatten()
     };
-    let protected = find(PROTECTED).as_deref() == Some("yes");
+    let protected = find(PROTECTED).is_some_and(|value| protects(&value));
     Ok(match find(ENVIRONMENT) {
         None if !protected => None,
         // Half of a mark protects as the whole does.
@@ -64,7 +64,7 @@ async fn read_table(
     })
 }
 
-/// Writes the mark, alone among those that migrate this database.
+/// Writes the mark unless another stands, alone among those that migrate this database.
 pub(super) async fn write(dialect: &dyn Dialect, mark: &Mark) -> Result<(), Error> {
     let mut session = dialect.open().await?;
     session.lock().await?;
@@ -82,6 +82,13 @@ pub(super) async fn write(dialect: &dyn Dialect, mark: &Mark) -> Result<(), Erro
 async fn write_in(dialect: &dyn Dialect, session: &mut dyn Session, mark: &Mark) -> Result<(), Error> {
     let own = dialect.own(session, METADATA).await?;
     let table = &own.sql;
+    let old = match own.is_there {
+        true => read_table(dialect, session, table).await?,
+        false => None,
+    };
+    if old.is_some_and(|old| old.stands(mark)) {
+        return Ok(());
+    }
     let (name, value) = (dialect.quoted("name")?, dialect.quoted("value")?);
     if !own.is_there {
         let create = format!(

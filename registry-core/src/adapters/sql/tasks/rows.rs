@@ -1,12 +1,11 @@
 //! The rows of a file of fixtures: found again or inserted, references followed.
 
 use super::dialect::{Column, Dialect, columns, is_own, tables};
-use super::fill::refused;
 use super::record::FilledRow;
 use super::session::Session;
 use crate::error::Error;
 use crate::kind::ErrorKind;
-use crate::tasks::{Reference, Row, Value};
+use crate::tasks::{Reference, Row, Value, refused};
 use std::collections::HashMap;
 
 /// Writes the rows of one file.
