@@ -328,16 +328,41 @@ impl fmt::Debug for MongoDbTasks {
 
 #[cfg(test)]
 mod tests {
-    use super::tasks;
+    use super::{MongoDbTasks, tasks};
+    use crate::error::Error;
+    use crate::tasks::{Mark, Marked, Steps as _};
+
+    fn steps(keys: &str) -> Result<MongoDbTasks, Error> {
+        let loaded = registry_config::load(&format!("[mongodb.x]\n{keys}"), "databases.toml");
+        let settings = registry_config::resolve(&loaded.shape.connections[0], None, &[]).unwrap();
+        tasks(&settings)
+    }
 
     #[test]
     fn the_servers_own_databases_are_left_alone() {
         for name in ["admin", "Config", "local"] {
-            let text = format!("[mongodb.x]\nhost = \"db1\"\ndb = \"{name}\"\n");
-            let loaded = registry_config::load(&text, "databases.toml");
-            let settings = registry_config::resolve(&loaded.shape.connections[0], None, &[]).unwrap();
-            let error = tasks(&settings).unwrap_err();
+            let error = steps(&format!("host = \"db1\"\ndb = \"{name}\"\n")).unwrap_err();
             assert!(error.message().contains("server's own"), "{error}");
+        }
+    }
+
+    /// Whatever the one who writes the other has seen before.
+    #[tokio::test]
+    async fn a_mark_that_protects_is_replaced_by_none_that_does_not() {
+        let server = registry_dev::mongodb().await.unwrap();
+        let port = server.address().port();
+        let steps = steps(&format!("host = \"127.0.0.1\"\nport = {port}\ndb = \"shop\"\n")).unwrap();
+        let mark = |environment: &str, protected| Mark {
+            environment: environment.to_owned(),
+            protected,
+        };
+        for (written, stands) in [
+            (mark("default", false), mark("default", false)),
+            (mark("live", true), mark("live", true)),
+            (mark("default", false), mark("live", true)),
+        ] {
+            steps.set_mark(&written).await.unwrap();
+            assert_eq!(steps.mark().await.unwrap(), Marked::As(stands));
         }
     }
 }
