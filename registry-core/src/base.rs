@@ -22,9 +22,6 @@ use tracing::Instrument as _;
 /// A call that took this long may wait for a server that is gone.
 const SLOW: Duration = Duration::from_millis(250);
 
-/// A call that takes no longer needs no news of its server.
-const SHORT: Duration = Duration::from_millis(10);
-
 /// How long `close` waits for work in hand, and then again for the driver to end its sessions.
 pub const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
 
@@ -269,16 +266,11 @@ impl Base {
         }
     }
 
-    /// The result of work, or the cause of an outage that begins while it waits. It looks out for one after [`SHORT`]: to
-    /// listen is the greater part of what a short call would cost here.
+    /// The result of work, or the cause of an outage that begins while it waits.
     pub(crate) async fn unless_away<T>(
         &self,
         work: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
-        let mut work = pin!(work);
-        if let Ok(result) = tokio::time::timeout(SHORT, work.as_mut()).await {
-            return result;
-        }
         tokio::select! {
             biased;
             result = work => result,
