@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test states its expectations by panicking")]
 
 mod fill;
+mod marks;
 mod migrate;
 mod mysql;
 mod partial;
