@@ -44,8 +44,8 @@ pub(crate) fn run(verbs: &Verbs) -> Result<u8, Failure> {
 fn tasks(request: &Request<'_>) -> Result<Tasks, Failure> {
     let common = request.common;
     // What somebody names is there: a slip must not pass for a project without migrations.
-    let folder = common.root();
-    let root = (&folder, "`--root` is the one with migrations/ and fixtures/");
+    let root = common.root.iter();
+    let root = root.map(|folder| (folder, "`--root` is the one with migrations/ and fixtures/"));
     let migrations = common.migrations.iter();
     let migrations = migrations.map(|folder| {
         (
@@ -53,7 +53,7 @@ fn tasks(request: &Request<'_>) -> Result<Tasks, Failure> {
             "`--migrations` is the one with a folder for each connection",
         )
     });
-    for (folder, help) in migrations.chain([root]) {
+    for (folder, help) in migrations.chain(root) {
         if !folder.is_dir() {
             let message = format!("there is no folder `{}`; {help}", folder.display());
             return Err(Failure(exit::USAGE, Some(message)));
@@ -63,7 +63,7 @@ fn tasks(request: &Request<'_>) -> Result<Tasks, Failure> {
     let inspection = common.start.inspect(&shape)?;
     select(inspection.shape(), request.connections)?;
     drop(inspection);
-    let mut builder = common.start.lay_on(TasksBuilder::new(shape)).root(&folder);
+    let mut builder = common.start.lay_on(TasksBuilder::new(shape)).root(common.root());
     if let Some(migrations) = &common.migrations {
         builder = builder.migrations(migrations);
     }

@@ -38,7 +38,7 @@ pub(crate) struct Common {
     pub(super) json: bool,
     /// The folder with migrations/ and fixtures/. Default: that of the file
     #[arg(long, value_name = "PATH")]
-    root: Option<PathBuf>,
+    pub(super) root: Option<PathBuf>,
     /// The folder of migrations, when it is not migrations/ of the root
     #[arg(long, value_name = "PATH")]
     pub(super) migrations: Option<PathBuf>,

@@ -1,7 +1,7 @@
 //! `dbreg explain`.
 
 use crate::program::{dbreg, dbreg_with, printed};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const VARIABLES: [(&str, &str); 2] = [
     ("SHOP_DB_PASSWORD", "canary and more"),
@@ -58,6 +58,21 @@ fn it_is_json_for_programs() {
     );
     assert_eq!(array[1]["values"]["timeout"]["from"]["default"], true);
     assert_eq!(array[1]["connection"], "memcached.cache");
+}
+
+#[test]
+fn what_a_profile_protects_by_its_name_is_told_to_programs_too() {
+    for (profile, protected, from) in [
+        (Some("production"), true, json!({ "profile": "production" })),
+        (None, false, json!({ "default": true })),
+    ] {
+        let mut arguments = vec!["explain", "mysql.main", "--json", "--file", "right.toml"];
+        arguments.extend(profile.iter().flat_map(|profile| ["--profile", profile]));
+        let output = dbreg_with(&arguments, &VARIABLES);
+        let array: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let found = &array[0]["values"]["protected"];
+        assert_eq!((&found["value"], &found["from"]), (&json!(protected), &from));
+    }
 }
 
 #[test]

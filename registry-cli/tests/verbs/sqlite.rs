@@ -218,6 +218,11 @@ async fn migrations_and_fixtures_stand_beside_the_file_wherever_it_is() {
             "--file {file}: {words}"
         );
     }
+    let (words, code) = run(&project, &["migrate", "--file", "nowhere/databases.toml"]).await;
+    assert!(
+        code == 2 && words.contains("nowhere/databases.toml") && !words.contains("--root"),
+        "{words}"
+    );
     let (found, _) = run(&project, &["migrate", "--file", "app", "--root", "."]).await;
     assert!(found.contains("no migrations in"), "{found}");
 }
