@@ -272,6 +272,50 @@ async fn scripts_and_tables_without_a_key_are_not_replaced_blindly() {
 }
 
 #[tokio::test]
+async fn a_file_that_was_renamed_is_the_same_file() {
+    let server = registry_dev::mysql().await.unwrap();
+    let scene = scene(&server).await;
+    let (rows, script) = ("[[heap]]\nn = 1\n", "insert into heap values (2)");
+    scene
+        .fixture("mysql.main", "30-heap.toml", rows)
+        .fixture("mysql.main", "40-more.sql", script);
+    scene.run(Verb::Fill).await;
+    for (old, new) in [("30-heap.toml", "50-heap.toml"), ("40-more.sql", "35-more.sql")] {
+        let path = |name: &str| scene.path(&format!("fixtures/mysql.main/{name}"));
+        std::fs::rename(path(old), path(new)).unwrap();
+    }
+    let plan = scene.tasks().plan(Verb::Fill).await.to_string();
+    assert!(plan.contains("`50-heap.toml` was filled"), "{plan}");
+    let told = scene.fail(Verb::Fill).await;
+    assert!(
+        told.contains("`50-heap.toml` was filled") && told.contains("`35-more.sql` was filled"),
+        "{told}"
+    );
+    let mut session = root(&server).await;
+    assert_eq!(number(&mut session, "select count(*) from shop.heap").await, 2);
+    let names = "select group_concat(file order by file) from shop._dbreg_fixtures where file like '%e.%' or file like '%p.%'";
+    assert_eq!(
+        text(&mut session, names).await,
+        "mysql.main/35-more.sql,mysql.main/50-heap.toml"
+    );
+    // It has this name now, whatever it says; a copy beside it is another file.
+    scene
+        .fixture("mysql.main", "50-heap.toml", "[[heap]]\nn = 3\n")
+        .fixture("mysql.main", "60-copy.sql", script);
+    let told = scene.fail(Verb::Fill).await;
+    assert!(
+        told.contains("`50-heap.toml` was filled") && told.contains("changed since"),
+        "{told}"
+    );
+    scene.fixture("mysql.main", "50-heap.toml", rows);
+    assert_eq!(
+        words(&scene.run(Verb::Fill).await),
+        "filled 1 file; 4 files filled before"
+    );
+    assert_eq!(number(&mut session, "select count(*) from shop.heap").await, 3);
+}
+
+#[tokio::test]
 async fn a_database_of_another_character_set_takes_the_record_of_any_label() {
     let server = registry_dev::mysql().await.unwrap();
     let mut session = root(&server).await;

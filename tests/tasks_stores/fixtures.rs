@@ -379,7 +379,46 @@ async fn two_connections_to_one_database_have_fixtures_of_their_own() {
 }
 
 #[tokio::test]
-async fn a_file_that_got_another_name_changes_nothing_of_what_the_old_one_wrote() {
+async fn a_file_that_was_renamed_is_the_same_file() {
+    let store = Store::start().await;
+    write(&store);
+    store.project.done(Verb::Fill).await;
+    let documents = async |collection| store.documents(collection).await;
+    let before = [documents("users").await, documents("posts").await];
+    for (old, new, text) in [
+        ("00_users.toml", "05-people.toml", USERS),
+        ("10-posts.json", "15-posts.json", POSTS),
+    ] {
+        store.project.remove(&format!("fixtures/mongodb.logs/{old}"));
+        store.project.write(&format!("fixtures/mongodb.logs/{new}"), text);
+    }
+    let plan = store.project.tasks().build().unwrap().plan(Verb::Fill).await;
+    assert!(plan.to_string().contains("05-people.toml` was filled"), "{plan}");
+    let failed = store.project.failed(Verb::Fill).await;
+    assert!(failed.contains("`15-posts.json` was filled"), "{failed}");
+    assert_eq!([documents("users").await, documents("posts").await], before);
+    // From now on it has this name, whatever it says.
+    let users = USERS.replace("Alice", "Alicia");
+    store
+        .project
+        .write("fixtures/mongodb.logs/05-people.toml", &users);
+    let failed = store.project.failed(Verb::Fill).await;
+    assert!(failed.contains("and was changed since"), "{failed}");
+    let replaced = store
+        .project
+        .done_with(Verb::Fill, |tasks| tasks.replace(true))
+        .await;
+    assert_eq!(replaced, "filled 3 files");
+    assert_eq!(documents("users").await.len(), 2);
+    assert_eq!(documents("posts").await.len(), 2);
+    let names = documents("_dbreg_fixtures").await;
+    let names: Vec<&str> = names.iter().map(|file| file.get_str("_id").unwrap()).collect();
+    assert_eq!(names.len(), 3, "{names:?}");
+    assert!(names.contains(&"mongodb.logs/05-people.toml"), "{names:?}");
+}
+
+#[tokio::test]
+async fn a_file_that_got_another_name_and_other_rows_changes_nothing_of_the_old_one() {
     let store = Store::start().await;
     write(&store);
     store.project.done(Verb::Fill).await;
@@ -399,7 +438,7 @@ async fn a_file_that_got_another_name_changes_nothing_of_what_the_old_one_wrote(
             .await;
         assert!(
             failed.ends_with(
-                "a label of this file was filled by another file; `refill` clears everything first"
+                "a label or a row of this file was filled by another file; `refill` clears everything first"
             ),
             "{failed}"
         );

@@ -55,6 +55,23 @@ impl Fixture {
         let (file, folder) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
         format!("{}/{}", folder.to_string_lossy(), file.to_string_lossy())
     }
+
+    /// Whether a file of the same contents that was recorded under another name is this one: it was in the same folder, and
+    /// is not there any more. While it is there, this is a copy, which is filled like any other.
+    #[cfg(any(
+        feature = "mysql",
+        feature = "sqlite",
+        feature = "postgres",
+        feature = "mongodb"
+    ))]
+    pub(crate) fn was_renamed_from(&self, recorded: &str) -> bool {
+        let own = self.recorded_as();
+        let (Some((folder, _)), Some((theirs, file))) = (own.split_once('/'), recorded.split_once('/'))
+        else {
+            return false;
+        };
+        folder == theirs && matches!(self.path.with_file_name(file).try_exists(), Ok(false))
+    }
 }
 
 /// What a file of fixtures holds.

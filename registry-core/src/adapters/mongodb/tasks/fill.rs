@@ -33,7 +33,10 @@ pub(super) async fn fill(database: &Database, fixture: &Fixture, policy: Refill)
     }
     let key = fixture.recorded_as();
     let files = database.collection::<Document>(FIXTURES);
-    let before = before(database, fixture).await?;
+    let (recorded_as, before) = found(database, fixture).await?;
+    if recorded_as != key {
+        rename(database, &recorded_as, &key).await?;
+    }
     let was_filled = before.is_some();
     if let Some(before) = before.filter(|_| policy == Refill::Never) {
         return Ok(Filled::Already(before));
@@ -69,15 +72,49 @@ pub(super) async fn fill(database: &Database, fixture: &Fixture, policy: Refill)
 
 /// What is recorded of a file, if all of it was filled.
 pub(super) async fn before(database: &Database, fixture: &Fixture) -> Result<Option<Before>, Error> {
+    found(database, fixture).await.map(|(_, before)| before)
+}
+
+/// The name that a file is recorded under, its own or the one that it had before it was renamed, and what is recorded of
+/// it, if all of it was filled.
+async fn found(database: &Database, fixture: &Fixture) -> Result<(String, Option<Before>), Error> {
+    let own = fixture.recorded_as();
     let files = database.collection::<Document>(FIXTURES);
-    let head = files.find_one(doc! { "_id": fixture.recorded_as() }).await?;
     let is_filled = |head: &Document| head.get_str("state").is_ok_and(|state| state == "filled");
-    Ok(head.filter(is_filled).map(|head| Before {
+    let known = |head: &Document| Before {
         at: head.get_str("at").unwrap_or("before").to_owned(),
         changed: !head
             .get_str("checksum")
             .is_ok_and(|known| known == fixture.checksum),
-    }))
+    };
+    if let Some(head) = files.find_one(doc! { "_id": &own }).await? {
+        let before = is_filled(&head).then(|| known(&head));
+        return Ok((own, before));
+    }
+    let mut others = files.find(doc! { "checksum": &fixture.checksum }).await?;
+    while let Some(head) = others.try_next().await? {
+        match head.get_str("_id") {
+            Ok(name) if is_filled(&head) && fixture.was_renamed_from(name) => {
+                return Ok((name.to_owned(), Some(known(&head))));
+            }
+            _ => {}
+        }
+    }
+    Ok((own, None))
+}
+
+/// Records a file under another name. Whatever ends it before it is done, the next fill finds the old name again.
+async fn rename(database: &Database, from: &str, to: &str) -> Result<(), Error> {
+    let records = database.collection::<Document>(FIXTURE_DOCUMENTS);
+    let documents = doc! { "$set": { "fixture": to } };
+    records.update_many(doc! { "fixture": from }, documents).await?;
+    let files = database.collection::<Document>(FIXTURES);
+    if let Some(mut head) = files.find_one(doc! { "_id": from }).await? {
+        head.insert("_id", to);
+        files.insert_one(head).await?;
+        files.delete_one(doc! { "_id": from }).await?;
+    }
+    Ok(())
 }
 
 /// The documents that a file has written, or was about to write: by collection, and by the type of `_id`, because
@@ -170,7 +207,7 @@ async fn write(database: &Database, key: &str, new: &[New]) -> Result<(), Error>
                     if !is_duplicate(&error) {
                         return Error::from(error);
                     }
-                    let message = "a label of this file was filled by another file";
+                    let message = "a label or a row of this file was filled by another file";
                     Error::new(ErrorKind::Operation, message).help("`refill` clears everything first")
                 })?;
             let collection = database.collection::<Document>(&batch[0].collection);

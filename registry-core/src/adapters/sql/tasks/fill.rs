@@ -58,10 +58,10 @@ async fn of_script(error: Error, records: &Records<'_>, session: &mut dyn Sessio
 pub(super) async fn before(dialect: &dyn Dialect, fixture: &Fixture) -> Result<Option<Before>, Error> {
     let mut session = dialect.open().await?;
     let found = async {
-        let name = fixture.recorded_as();
         let Some(records) = Records::there(dialect, &mut *session).await? else {
             return Ok(None);
         };
+        let name = records.name_of(&mut *session, fixture).await?;
         let Some(Record { checksum, at, extent }) = records.find(&mut *session, &name).await? else {
             return Ok(None);
         };
@@ -79,19 +79,23 @@ pub(super) async fn before(dialect: &dyn Dialect, fixture: &Fixture) -> Result<O
     found
 }
 
-/// What is recorded of a file, and the rows that it wrote.
+/// What is recorded of a file, and the rows that it wrote. From now on it is recorded under the name that it has now.
 async fn whole(
     records: &Records<'_>,
     session: &mut dyn Session,
     fixture: &Fixture,
     name: &str,
 ) -> Result<Option<(Before, Vec<FilledRow>)>, Error> {
-    let Some(Record { checksum, at, extent }) = records.find(session, name).await? else {
+    let recorded = records.name_of(session, fixture).await?;
+    let Some(Record { checksum, at, extent }) = records.find(session, &recorded).await? else {
         return Ok(None);
     };
     match extent {
-        Extent::Begun => Err(records.broken_off(name, &at)),
+        Extent::Begun => Err(records.broken_off(&recorded, &at)),
         Extent::Whole(rows) => {
+            if recorded != name {
+                records.rename(session, &recorded, name).await?;
+            }
             let changed = checksum != fixture.checksum;
             Ok(Some((Before { at, changed }, rows)))
         }

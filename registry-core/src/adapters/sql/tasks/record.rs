@@ -8,7 +8,7 @@ use super::session::Session;
 use super::time::now;
 use crate::error::Error;
 use crate::kind::ErrorKind;
-use crate::tasks::{FIXTURES, Value};
+use crate::tasks::{FIXTURES, Fixture, Value};
 use serde_json::{Value as Json, json};
 
 /// The table with the records.
@@ -88,6 +88,37 @@ impl<'a> Records<'a> {
         );
         let rows = session.rows(sql, vec![Value::Text(name.to_owned())]).await?;
         rows.into_iter().next().map(|row| read(name, row)).transpose()
+    }
+
+    /// The name that a file is recorded under: its own, or the one that it had before it was renamed.
+    pub(super) async fn name_of(
+        &self,
+        session: &mut dyn Session,
+        fixture: &Fixture,
+    ) -> Result<String, Error> {
+        let own = fixture.recorded_as();
+        let (file, dialect) = (self.dialect.as_text("file"), self.dialect);
+        let [first, second] = [1, 2].map(|nth| dialect.placeholder(nth, None));
+        let sql = format!(
+            "select {file} from {} where file = {first} or checksum = {second} order by file",
+            self.table
+        );
+        let values = [&own, &fixture.checksum].map(|text| Value::Text(text.clone()));
+        let rows = session.rows(sql, values.to_vec()).await?;
+        let names: Vec<String> = rows.into_iter().flatten().flatten().collect();
+        if names.contains(&own) {
+            return Ok(own);
+        }
+        let before = names.into_iter().find(|name| fixture.was_renamed_from(name));
+        Ok(before.unwrap_or(own))
+    }
+
+    /// Records a file under another name.
+    pub(super) async fn rename(&self, session: &mut dyn Session, from: &str, to: &str) -> Result<(), Error> {
+        let [first, second] = [1, 2].map(|nth| self.dialect.placeholder(nth, None));
+        let sql = format!("update {} set file = {first} where file = {second}", self.table);
+        let values = [to, from].map(|name| Value::Text(name.to_owned()));
+        session.run(sql, values.to_vec()).await.map(drop)
     }
 
     /// The rows of every other file of the same connection: what references may lead to.
