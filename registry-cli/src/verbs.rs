@@ -30,6 +30,12 @@ pub(crate) fn run(verbs: &Verbs) -> Result<u8, Failure> {
             signal = signals.next() => {
                 // Dropped: what can be rolled back is.
                 exit::say("interrupted; what was done stays done, and the same command goes on from there");
+                tokio::select! {
+                    biased;
+                    // Whoever says it twice does not wait.
+                    _ = signals.next() => {}
+                    () = tasks.let_go() => {}
+                }
                 Ok(exit::SIGNAL + signal.number())
             }
             status = perform(&request, &tasks) => Ok(status),
@@ -97,7 +103,8 @@ async fn perform(request: &Request<'_>, tasks: &Tasks) -> u8 {
         return code(plan.exit_code());
     }
     let progress = Progress::new();
-    let report = tasks.run(request.verb, |event| progress.tell(&event)).await;
+    let run = tasks.run(request.verb, |event| progress.tell(&event));
+    let report = progress.attend(run).await;
     tell(common.json, paint, &report, || report.to_json());
     code(report.exit_code())
 }

@@ -3,7 +3,7 @@
 use crate::project::Project;
 use crate::store::Store;
 use dbreg::mongodb::bson::{Document, doc};
-use dbreg::tasks::{MigrateTo, MigrationState, Verb};
+use dbreg::tasks::{Event, MigrateTo, MigrationState, Verb};
 
 const INDEX: &str = r#"{ "createIndexes": "events", "indexes": [{ "key": { "at": -1 }, "name": "at" }] }"#;
 
@@ -193,6 +193,30 @@ async fn two_at_once_apply_each_migration_once() {
         assert!(report.is_success(), "{report}");
     }
     assert_eq!(store.documents("counts").await, [doc! { "_id": 1, "n": 5 }]);
+}
+
+#[tokio::test]
+async fn a_run_that_was_dropped_gives_its_lock_back() {
+    let store = Store::start().await;
+    three(&store.project);
+    let tasks = store.project.tasks().build().unwrap();
+    let applied = tokio::sync::Notify::new();
+    let run = tasks.run(Verb::Migrate, |event| {
+        if matches!(event, Event::Progress { .. }) {
+            applied.notify_one();
+        }
+    });
+    tokio::select! {
+        biased;
+        () = applied.notified() => {}
+        report = run => panic!("it was to be dropped after the first migration: {report}"),
+    }
+    let metadata = store.db.collection::<Document>("_dbreg_metadata");
+    let locks = async || metadata.count_documents(doc! { "_id": "lock" }).await.unwrap();
+    assert_eq!(locks().await, 1, "as a crash would leave it");
+    tasks.let_go().await;
+    assert_eq!(locks().await, 0);
+    assert!(store.project.run(Verb::Migrate).await.is_success());
 }
 
 #[tokio::test]

@@ -71,6 +71,7 @@ pub(crate) async fn migrate(
     // It is asked below which connections lead to one database.
     let tasks = tasks.resolved().await;
     let Some(report) = attended(tasks.run_observed(Verb::Migrate, &|_| {})).await else {
+        tasks.let_go().await;
         let selected = tasks.subjects.iter().filter(|subject| subject.selected);
         let cut_off = |subject: &subject::Subject| (subject.label.clone(), not_migrated(&cut_off()));
         return Ok(selected.map(cut_off).collect());

@@ -5,6 +5,7 @@ use super::look::{Looked, file_name};
 use super::protection::{self, Objection};
 use super::report::{StepOutcome, StepRow, TasksReport, TasksRow};
 use super::steps::{Before, Done, Filled, Mark, Marked, Steps, Tell};
+use super::subject::Subject;
 use super::verb::{MigrateTo, Step, Verb};
 use super::{Tasks, fixture::Fixture};
 use crate::error::Error;
@@ -24,7 +25,7 @@ impl Tasks {
     /// steps are taken in order, up to the first failure. What failed can be run again: what is done stays done.
     ///
     /// # Cancellation
-    /// Dropping the future ends the sessions. The migration or the file of fixtures that was under way is rolled back
+    /// Dropping the future ends the sessions; [`let_go`](Self::let_go) gives back a lock that it held. The migration or the file of fixtures that was under way is rolled back
     /// where the server can do that; on MySQL, which cannot roll back changes of structure, it may be half applied, and
     /// the next `migrate` says what to do.
     ///
@@ -32,6 +33,17 @@ impl Tasks {
     /// Outside of a tokio runtime, as the drivers do.
     pub async fn run(&self, verb: Verb, observe: impl Fn(Event) + Send + Sync) -> TasksReport {
         self.observed(verb, &observe).await
+    }
+
+    /// After a [`run`](Self::run) that was dropped: gives back what it may have left on the servers, so that the next one
+    /// need not wait for it. That is the lock of MongoDB, which ends by itself after 30 s; those of the others end with
+    /// their sessions. Each connection has its `connect_timeout` for it, and all are asked at once.
+    ///
+    /// # Cancellation
+    /// Dropping the future is harmless.
+    pub async fn let_go(&self) {
+        let all = self.subjects.iter().map(let_go);
+        crate::together::join_all(all).await;
     }
 
     fn observed<'a>(&'a self, verb: Verb, observe: Observer<'a>) -> BoxFuture<'a, TasksReport> {
@@ -139,10 +151,11 @@ impl Tasks {
         let limit = self.options.step_deadline;
         let outcome = match tokio::time::timeout(limit, self.perform(one, &**steps, step, &tell)).await {
             Ok(outcome) => outcome,
-            Err(_) => Err(Objection::Failed(Error::new(
-                ErrorKind::Timeout,
-                format!("not done within {limit:?}"),
-            ))),
+            Err(_) => {
+                let_go(one.subject).await;
+                let message = format!("not done within {limit:?}");
+                Err(Objection::Failed(Error::new(ErrorKind::Timeout, message)))
+            }
         };
         let before = matches!(&outcome, Ok(done) if done.before);
         let outcome = match outcome {
@@ -341,6 +354,13 @@ fn settle(verb: Verb, rows: &mut [TasksRow], observe: Observer<'_>) {
             }
             observe(ended(row.connection.clone(), step));
         }
+    }
+}
+
+/// Gives back what work that was dropped has left. What cannot be given back ends by itself, only later.
+async fn let_go(subject: &Subject) {
+    if let Ok(steps) = &subject.steps {
+        let _ = tokio::time::timeout(subject.connect_timeout, steps.let_go()).await;
     }
 }
 

@@ -98,6 +98,12 @@ pub(crate) trait Steps: fmt::Debug + Send + Sync {
 
     /// Writes the mark, unless one is there that [stands](Mark::stands): as one step, for somebody else may write his.
     fn set_mark<'a>(&'a self, mark: &'a Mark) -> BoxFuture<'a, Result<(), Error>>;
+
+    /// Gives back what a step that was dropped has left on the server, so that nobody waits for it: a lock that does not
+    /// end with its session.
+    fn let_go(&self) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 }
 
 /// Whom a step tells what it has done so far: `applied 3 orders`.

@@ -23,7 +23,7 @@ use crate::tasks::{
 };
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt as _, TryFutureExt as _};
-use lock::Lock;
+use lock::{Held, Lock};
 use mongodb::Database;
 use mongodb::bson::{Document, doc};
 use mongodb::options::{DatabaseOptions, ReadPreference, SelectionCriteria, WriteConcern};
@@ -44,6 +44,7 @@ pub(crate) struct MongoDbTasks {
     connect_timeout: Duration,
     target: String,
     places: Vec<String>,
+    held: Held,
 }
 
 /// What no verb touches, whatever the file says: the server's own.
@@ -67,6 +68,7 @@ pub(crate) fn tasks(settings: &Settings) -> Result<MongoDbTasks, Error> {
         places: plan.addresses().into_iter().map(place).collect(),
         settings: settings.clone(),
         connect_timeout,
+        held: Held::default(),
     })
 }
 
@@ -152,7 +154,7 @@ impl Steps for MongoDbTasks {
     fn drop_database(&self) -> BoxFuture<'_, Result<Done, Error>> {
         async {
             let session = self.session().await?;
-            let result = drop_database(&session.database).await;
+            let result = drop_database(&self.held, &session.database).await;
             session.close(result).await
         }
         .boxed()
@@ -167,7 +169,7 @@ impl Steps for MongoDbTasks {
         async move {
             let session = self.session().await?;
             let work = migrate::migrate(&session.database, migrations, to, tell).map_err(refused);
-            let result = Lock::hold(&session.database, work).await;
+            let result = Lock::hold(&self.held, &session.database, work).await;
             session.close(result).await
         }
         .boxed()
@@ -182,7 +184,7 @@ impl Steps for MongoDbTasks {
         async move {
             let session = self.session().await?;
             let work = migrate::revert(&session.database, migrations, to, tell).map_err(refused);
-            let result = Lock::hold(&session.database, work).await;
+            let result = Lock::hold(&self.held, &session.database, work).await;
             session.close(result).await
         }
         .boxed()
@@ -204,7 +206,7 @@ impl Steps for MongoDbTasks {
         async move {
             let session = self.session().await?;
             let work = fill::fill(&session.database, fixture, policy).map_err(refused);
-            let result = Lock::hold(&session.database, work).await;
+            let result = Lock::hold(&self.held, &session.database, work).await;
             session.close(result).await
         }
         .boxed()
@@ -226,7 +228,7 @@ impl Steps for MongoDbTasks {
     fn clear(&self, _reach: Reach) -> BoxFuture<'_, Result<Done, Error>> {
         async {
             let session = self.session().await?;
-            let result = clear::clear(&session.database).await;
+            let result = clear::clear(&self.held, &session.database).await;
             session.close(result).await
         }
         .boxed()
@@ -235,7 +237,7 @@ impl Steps for MongoDbTasks {
     fn purge(&self, _reach: Reach) -> BoxFuture<'_, Result<Done, Error>> {
         async {
             let session = self.session().await?;
-            let result = clear::purge(&session.database).await;
+            let result = clear::purge(&self.held, &session.database).await;
             session.close(result).await
         }
         .boxed()
@@ -258,14 +260,26 @@ impl Steps for MongoDbTasks {
         }
         .boxed()
     }
+
+    fn let_go(&self) -> BoxFuture<'_, Result<(), Error>> {
+        async {
+            if !self.held.is_left() {
+                return Ok(());
+            }
+            let session = self.session().await?;
+            let result = self.held.let_go(&session.database).await;
+            session.close(result).await
+        }
+        .boxed()
+    }
 }
 
-async fn drop_database(database: &Database) -> Result<Done, Error> {
+async fn drop_database(held: &Held, database: &Database) -> Result<Done, Error> {
     if collections(database).await?.is_empty() {
         return Ok(Done::nothing("nothing to drop: there is no such database"));
     }
     // Whoever migrates it now would write on into the next one.
-    Lock::hold_to_its_end(database, async {
+    Lock::hold_to_its_end(held, database, async {
         database.drop().await?;
         Ok(Done::changed("dropped the database"))
     })

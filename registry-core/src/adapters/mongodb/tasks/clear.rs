@@ -1,6 +1,6 @@
 //! What empties a database: its documents, or its collections. dbreg's own mark stays in either case.
 
-use super::lock::Lock;
+use super::lock::{Held, Lock};
 use super::{FIXTURE_DOCUMENTS, OWN, collections};
 use crate::error::Error;
 use crate::tasks::{Done, FIXTURES, METADATA};
@@ -9,11 +9,11 @@ use mongodb::Database;
 use mongodb::bson::{Document, doc};
 
 /// Removes every document; collections, their indexes and the record of migrations stay.
-pub(super) async fn clear(database: &Database) -> Result<Done, Error> {
+pub(super) async fn clear(held: &Held, database: &Database) -> Result<Done, Error> {
     if collections(database).await?.is_empty() {
         return Ok(Done::nothing("nothing to clear: there is no such database"));
     }
-    Lock::hold(database, async {
+    Lock::hold(held, database, async {
         let mut removed = 0;
         for name in with_documents(database).await? {
             removed += empty(database, &name).await?;
@@ -58,11 +58,11 @@ async fn with_documents(database: &Database) -> Result<Vec<String>, Error> {
 }
 
 /// Removes every collection and view, and the records of migrations and fixtures with them.
-pub(super) async fn purge(database: &Database) -> Result<Done, Error> {
+pub(super) async fn purge(held: &Held, database: &Database) -> Result<Done, Error> {
     if collections(database).await?.is_empty() {
         return Ok(Done::nothing("nothing to purge: there is no such database"));
     }
-    Lock::hold(database, async {
+    Lock::hold(held, database, async {
         // Listed under the lock: who held it before may have made more.
         let mut names = collections(database).await?;
         names.retain(|name| name != METADATA);

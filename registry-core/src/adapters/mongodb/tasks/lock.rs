@@ -3,6 +3,8 @@
 //! A document of [`METADATA`] with its owner and a count that the owner raises while it works. Whoever waits and sees the
 //! count stand still for a lease takes the lock over: no clocks are compared. Whoever cannot raise it in time, or finds
 //! another owner in it, stops.
+//!
+//! Work that is dropped cannot give its lock back. [`Held`] remembers it, so that whoever dropped the work can.
 
 use crate::error::Error;
 use crate::kind::ErrorKind;
@@ -12,6 +14,7 @@ use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Document, doc};
 use mongodb::{Collection, Database};
 use std::pin::pin;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -38,29 +41,60 @@ const TERMS: Terms = Terms {
     pause: Duration::from_millis(250),
 };
 
+/// The owners of locks that are taken, or about to be, and were not given back. Those of one connection: a step at a time.
+#[derive(Debug, Default)]
+pub(in crate::adapters::mongodb) struct Held(Mutex<Vec<String>>);
+
+impl Held {
+    fn with<T>(&self, change: impl FnOnce(&mut Vec<String>) -> T) -> T {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn forget(&self, owner: &str) {
+        self.with(|owners| owners.retain(|held| held != owner));
+    }
+
+    /// Whether work that was dropped has left a lock.
+    pub(in crate::adapters::mongodb) fn is_left(&self) -> bool {
+        self.with(|owners| !owners.is_empty())
+    }
+
+    /// Gives back what work that was dropped has left.
+    pub(in crate::adapters::mongodb) async fn let_go(&self, database: &Database) -> Result<(), Error> {
+        let owners = self.with(|owners| owners.clone());
+        let ours = doc! { "_id": LOCK, "owner": { "$in": &owners } };
+        database.collection::<Document>(METADATA).delete_one(ours).await?;
+        owners.iter().for_each(|owner| self.forget(owner));
+        Ok(())
+    }
+}
+
 /// The lock, held.
 #[derive(Debug)]
-pub(in crate::adapters::mongodb) struct Lock {
+pub(in crate::adapters::mongodb) struct Lock<'h> {
+    held: &'h Held,
     metadata: Collection<Document>,
     owner: String,
     terms: Terms,
 }
 
-impl Lock {
+impl<'h> Lock<'h> {
     /// Works under the lock of the database, and gives it back. When it is lost, the work is dropped.
     pub(in crate::adapters::mongodb) async fn hold<T>(
+        held: &'h Held,
         database: &Database,
         work: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
-        Self::hold_on(database, TERMS, work).await
+        Self::hold_on(held, database, TERMS, work).await
     }
 
     pub(in crate::adapters::mongodb) async fn hold_on<T>(
+        held: &'h Held,
         database: &Database,
         terms: Terms,
         work: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
-        let lock = Self::acquire(database, terms).await?;
+        let lock = Self::acquire(held, database, terms).await?;
         match lock.watched(work).await {
             Either::Left(result) => {
                 // What was done is done, also when the next one has to wait for the lease.
@@ -73,12 +107,16 @@ impl Lock {
 
     /// The same for work that takes the lock with it when it succeeds: to give it back would make the database anew.
     pub(in crate::adapters::mongodb) async fn hold_to_its_end<T>(
+        held: &'h Held,
         database: &Database,
         work: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
-        let lock = Self::acquire(database, TERMS).await?;
+        let lock = Self::acquire(held, database, TERMS).await?;
         match lock.watched(work).await {
-            Either::Left(Ok(done)) => Ok(done),
+            Either::Left(Ok(done)) => {
+                held.forget(&lock.owner);
+                Ok(done)
+            }
             Either::Left(Err(error)) => {
                 let _ = lock.release().await;
                 Err(error)
@@ -95,21 +133,36 @@ impl Lock {
         let (work, kept) = (pin!(work), pin!(self.keep()));
         match select(work, kept).await {
             Either::Left((result, _)) => Either::Left(result),
-            Either::Right((lost, _)) => Either::Right(lost),
+            Either::Right((lost, _)) => {
+                self.held.forget(&self.owner);
+                Either::Right(lost)
+            }
         }
     }
 
-    async fn acquire(database: &Database, terms: Terms) -> Result<Self, Error> {
+    async fn acquire(held: &'h Held, database: &Database, terms: Terms) -> Result<Self, Error> {
         let lock = Self {
+            held,
             metadata: database.collection(METADATA),
             owner: ObjectId::new().to_hex(),
             terms,
         };
+        // Before it is asked for: whoever drops this meanwhile does not know what became of it.
+        held.with(|owners| owners.push(lock.owner.clone()));
+        let taken = lock.take().await;
+        if taken.is_err() {
+            held.forget(&lock.owner);
+        }
+        taken.map(|()| lock)
+    }
+
+    async fn take(&self) -> Result<(), Error> {
+        let (terms, lock) = (self.terms, self);
         let give_up = Instant::now() + terms.patience;
         let mut seen: Option<(Document, Instant)> = None;
         loop {
             let refused = match lock.insert().await {
-                Ok(()) => return Ok(lock),
+                Ok(()) => return Ok(()),
                 Err(refused) => refused,
             };
             let now = Instant::now();
@@ -119,12 +172,12 @@ impl Lock {
                 None => return Err(refused.into()),
                 // It was written, and only the answer was lost.
                 Some(found) if found.get_str("owner").is_ok_and(|owner| owner == lock.owner) => {
-                    return Ok(lock);
+                    return Ok(());
                 }
                 Some(found) => match &seen {
                     Some((same, since)) if *same == found => {
                         if now.duration_since(*since) >= terms.lease && lock.take_over(&found).await? {
-                            return Ok(lock);
+                            return Ok(());
                         }
                     }
                     other => {
@@ -132,7 +185,7 @@ impl Lock {
                             tracing::info!(
                                 "the lock of the database `{}` is held: waiting until it is given back, or {:?} without \
                                  a sign of life",
-                                database.name(),
+                                self.metadata.namespace().db,
                                 terms.lease
                             );
                         }
@@ -195,7 +248,10 @@ impl Lock {
 
     async fn release(&self) -> mongodb::error::Result<()> {
         let ours = doc! { "_id": LOCK, "owner": &self.owner };
-        self.metadata.delete_one(ours).await.map(drop)
+        let released = self.metadata.delete_one(ours).await.map(drop);
+        // Also when it failed: a server that is asked in vain now is asked in vain then.
+        self.held.forget(&self.owner);
+        released
     }
 }
 

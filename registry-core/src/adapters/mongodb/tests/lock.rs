@@ -1,6 +1,6 @@
 //! The lock of a database, on a server: one at a time, taken over from the dead, and lost.
 
-use crate::adapters::mongodb::tasks::lock::{Lock, Terms};
+use crate::adapters::mongodb::tasks::lock::{Held, Lock, Terms};
 use crate::error::Error;
 use crate::kind::ErrorKind;
 use mongodb::bson::{Document, doc};
@@ -30,9 +30,10 @@ fn locks(database: &Database) -> Collection<Document> {
 #[tokio::test]
 async fn one_at_a_time() {
     let (_server, database) = start().await;
+    let held = Held::default();
     let inside = AtomicU32::new(0);
     let works = (0..4).map(|_| {
-        Lock::hold_on(&database, TERMS, async {
+        Lock::hold_on(&held, &database, TERMS, async {
             assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0, "two at once");
             for _ in 0..5 {
                 locks(&database).find_one(doc! {}).await?;
@@ -45,21 +46,23 @@ async fn one_at_a_time() {
         done.unwrap();
     }
     assert_eq!(locks(&database).count_documents(doc! {}).await.unwrap(), 0);
+    assert!(!held.is_left(), "what is given back is not given back again");
 }
 
 #[tokio::test]
 async fn what_a_dead_one_holds_is_taken_over_and_what_a_living_one_holds_is_not() {
     let (_server, database) = start().await;
+    let held = Held::default();
     let left = doc! { "_id": "lock", "owner": "somebody who is gone", "count": 7 };
     locks(&database).insert_one(left).await.unwrap();
-    let patient = Lock::hold_on(&database, TERMS, async { Ok(()) });
+    let patient = Lock::hold_on(&held, &database, TERMS, async { Ok(()) });
     patient.await.unwrap();
 
     // It is held for longer than a lease, and its count goes up meanwhile.
-    let (held, waits) = tokio::sync::oneshot::channel();
+    let (taken, waits) = tokio::sync::oneshot::channel();
     let (gone, given_up) = tokio::sync::oneshot::channel();
-    let living = Lock::hold_on(&database, TERMS, async {
-        held.send(()).expect("the other one waits");
+    let living = Lock::hold_on(&held, &database, TERMS, async {
+        taken.send(()).expect("the other one waits");
         given_up.await.expect("the other one tells its end");
         Ok(())
     });
@@ -69,7 +72,7 @@ async fn what_a_dead_one_holds_is_taken_over_and_what_a_living_one_holds_is_not(
             patience: TERMS.lease + TERMS.lease / 10,
             ..TERMS
         };
-        let waited = Lock::hold_on(&database, terms, async { Ok(()) }).await;
+        let waited = Lock::hold_on(&held, &database, terms, async { Ok(()) }).await;
         gone.send(()).unwrap();
         waited
     };
@@ -82,7 +85,8 @@ async fn what_a_dead_one_holds_is_taken_over_and_what_a_living_one_holds_is_not(
 #[tokio::test]
 async fn whoever_loses_the_lock_stops() {
     let (_server, database) = start().await;
-    let robbed = Lock::hold_on(&database, TERMS, async {
+    let held = Held::default();
+    let robbed = Lock::hold_on(&held, &database, TERMS, async {
         let robber = doc! { "$set": { "owner": "another" } };
         locks(&database)
             .update_one(doc! { "_id": "lock" }, robber)
@@ -97,4 +101,26 @@ async fn whoever_loses_the_lock_stops() {
         "another",
         "it is not given back for another"
     );
+}
+
+#[tokio::test]
+async fn what_was_dropped_is_given_back_and_nobody_elses() {
+    let (_server, database) = start().await;
+    let held = Held::default();
+    let (begun, begins) = tokio::sync::oneshot::channel();
+    let dropped = Lock::hold_on(&held, &database, TERMS, async {
+        begun.send(()).unwrap();
+        std::future::pending::<Result<(), Error>>().await
+    });
+    tokio::select! {
+        biased;
+        begun = begins => begun.unwrap(),
+        ended = dropped => panic!("{ended:?}"),
+    }
+    assert!(held.is_left());
+    Held::default().let_go(&database).await.unwrap();
+    assert_eq!(locks(&database).count_documents(doc! {}).await.unwrap(), 1);
+    held.let_go(&database).await.unwrap();
+    assert_eq!(locks(&database).count_documents(doc! {}).await.unwrap(), 0);
+    assert!(!held.is_left());
 }
