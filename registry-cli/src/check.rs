@@ -33,8 +33,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     /// How many workers will run, here and elsewhere: warns where their pools are more than a server usually takes
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    workers: Option<u32>,
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    workers: u32,
     /// What is to end with 1 as mistakes do
     #[arg(long, value_enum, value_name = "WHAT")]
     deny: Option<Deny>,
@@ -65,9 +65,9 @@ pub(crate) fn run(arguments: &Arguments) -> u8 {
         }
     };
     let mut loaded = load(&source.text, &source.name);
-    if let Some(workers) = arguments.workers.filter(|_| !has_errors(&loaded)) {
+    if !has_errors(&loaded) {
         let found = &mut loaded.diagnostics;
-        found.extend(over_capacity(&loaded.shape, workers));
+        found.extend(over_capacity(&loaded.shape, arguments.workers));
         found.sort_by_key(|diagnostic| diagnostic.position);
     }
     let rendered = match arguments.format {

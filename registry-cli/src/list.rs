@@ -12,7 +12,7 @@ use registry_core::{Error, Inspection};
 use serde_json::{Value as Json, json};
 use std::io::Write as _;
 
-/// List the connections: hosts, database, start policy, and what says so
+/// List the connections: hosts, database, start policy, which verbs they take, and what says so
 ///
 /// The values are those that an application would start with, here and now: with the profile, the second file and the
 /// variables of this shell. Nothing is opened; `dbreg ping` does.
@@ -42,7 +42,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let inspection = arguments.start.inspect(&shape)?;
     let paint = Paint::of(&std::io::stdout());
     let (mut table, mut array) = (
-        Table::new(&["CONNECTION", "HOSTS", "DB", "START", "FROM"]),
+        Table::new(&["CONNECTION", "HOSTS", "DB", "START", "VERBS", "FROM"]),
         Vec::new(),
     );
     let mut status = exit::SUCCESS;
@@ -72,7 +72,7 @@ fn cells(
     connection: &ConnectionShape,
     settings: &Settings,
     inspection: &Inspection<'_>,
-) -> [(Ink, String); 5] {
+) -> [(Ink, String); 6] {
     let (hosts, setting, db) = target(connection, settings);
     let file = &inspection.shape().file;
     let from = setting.map_or_else(String::new, |setting| setting.origin.describe(file));
@@ -80,19 +80,33 @@ fn cells(
         "required" => ("required", Ink::Plain),
         other => (other, Ink::Doubtful),
     };
+    let verbs = match (takes_verbs(settings), is_protected(settings, inspection)) {
+        (false, _) => (Ink::Faint, "none"),
+        (true, true) => (Ink::Doubtful, "protected"),
+        (true, false) => (Ink::Plain, "all"),
+    };
+    let verbs = (verbs.0, verbs.1.to_owned());
     [
         (Ink::Plain, title(connection)),
         (Ink::Plain, hosts.join(",")),
         (Ink::Plain, db.unwrap_or_else(|| "-".to_owned())),
         (ink, policy.to_owned()),
+        verbs,
         (Ink::Faint, from),
     ]
 }
 
 /// The row of a connection whose values are not in order.
-fn broken(connection: &ConnectionShape) -> [(Ink, String); 5] {
+fn broken(connection: &ConnectionShape) -> [(Ink, String); 6] {
     let none = || (Ink::Plain, "-".to_owned());
-    [(Ink::Bad, title(connection)), none(), none(), none(), none()]
+    [
+        (Ink::Bad, title(connection)),
+        none(),
+        none(),
+        none(),
+        none(),
+        none(),
+    ]
 }
 
 fn object(
@@ -120,6 +134,8 @@ fn object(
     object["hosts"] = json!(hosts);
     object["db"] = json!(db);
     object["start"] = json!(policy(connection, settings));
+    object["tasks"] = json!(takes_verbs(settings));
+    object["protected"] = json!(is_protected(settings, inspection));
     object["from"] = json!(from);
     object
 }
@@ -146,6 +162,16 @@ fn target<'s>(connection: &ConnectionShape, settings: &'s Settings) -> Target<'s
         _ => by_url(),
     };
     (hosts, setting, db)
+}
+
+/// Whether `migrate`, `fill` and the others work on it.
+fn takes_verbs(settings: &Settings) -> bool {
+    settings.flag("tasks") != Some(false)
+}
+
+/// Whether those that destroy refuse it, as far as its values say: a database may be marked as well.
+fn is_protected(settings: &Settings, inspection: &Inspection<'_>) -> bool {
+    settings.flag("protected") == Some(true) || inspection.is_production()
 }
 
 fn policy<'s>(connection: &ConnectionShape, settings: &'s Settings) -> &'s str {

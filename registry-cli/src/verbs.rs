@@ -83,7 +83,8 @@ fn tasks(request: &Request<'_>) -> Result<Tasks, Failure> {
         .migrate_to(request.to)
         .replace(request.replace)
         .all_keys(request.all_keys)
-        .wait(common.wait);
+        .wait(common.wait)
+        .step_deadline(common.step_deadline);
     // The values are in order: what is wrong now is wrong with the command line.
     builder.build().map_err(|error| {
         error.problems().for_each(exit::say);

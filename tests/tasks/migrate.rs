@@ -358,3 +358,28 @@ async fn mistakes_of_the_folder_are_told_before_anything_is_done() {
         "{error}"
     );
 }
+
+#[tokio::test]
+async fn a_second_connection_to_the_database_has_none_of_the_migrations_of_the_first() {
+    let scene = Scene::sqlite().with("[sqlite.again]\npath = \"$/app.db\"\n");
+    scene.migration(
+        "sqlite.local",
+        "1_a.sql",
+        "create table a (id integer primary key)",
+    );
+    scene.run(Verb::Build).await;
+    assert_eq!(
+        status(&scene.tasks(), "sqlite.local").await,
+        ["1 a: applied at some time"]
+    );
+    assert!(status(&scene.tasks(), "sqlite.again").await.is_empty());
+    let plan = scene.tasks().plan(Verb::Migrate).await;
+    assert!(plan.is_clear(), "{plan}");
+    scene.run(Verb::Migrate).await;
+    // Where neither has any, they are lost.
+    std::fs::remove_dir_all(scene.path("migrations")).unwrap();
+    for label in ["sqlite.local", "sqlite.again"] {
+        let found = status(&scene.tasks(), label).await;
+        assert_eq!(found, ["1 a: applied, and its file is gone"]);
+    }
+}

@@ -207,3 +207,18 @@ async fn a_plan_is_in_vain_where_the_fill_is() {
     assert!(plan.is_clear(), "{plan}");
     good(run(&replacing, Verb::Fill).await);
 }
+
+#[tokio::test]
+async fn a_fixture_that_no_run_would_fill_stands_in_the_way() {
+    let scene = Scene::sqlite();
+    scene.fixture(
+        "sqlite.local",
+        "1-mark.toml",
+        "[[_dbreg_metadata]]\nname = \"x\"\nvalue = \"y\"\n",
+    );
+    let plan = scene.tasks().plan(Verb::Build).await;
+    assert_eq!(plan.exit_code(), 78, "{plan}");
+    assert!(plan.to_string().contains("belongs to dbreg"), "{plan}");
+    assert!(!scene.path("app.db").exists());
+    assert!(scene.fail(Verb::Build).await.contains("belongs to dbreg"));
+}

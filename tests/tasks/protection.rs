@@ -270,6 +270,13 @@ async fn what_is_excluded_is_excluded_from_every_verb() {
                 .all(|row| row.connection == "sqlite.local"),
             "{report}"
         );
+        assert_eq!(report.excluded, ["mysql.main"]);
+        assert!(
+            report.to_string().contains("left out: `tasks = false`"),
+            "{report}"
+        );
+        let named = run(&scene.builder().only("sqlite").build().unwrap(), verb).await;
+        assert!(named.excluded.is_empty(), "{named}");
     }
     let on = scene
         .builder()

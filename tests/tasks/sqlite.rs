@@ -275,5 +275,11 @@ async fn a_database_in_memory_has_nothing_to_prepare() {
         let report = good(run(&scene.tasks(), verb).await);
         let is_said = |step: &dbreg::tasks::StepRow| step.outcome.name() == "unchanged";
         assert!(report.connections[0].steps.iter().all(is_said), "{report}");
+        let text = report.to_string();
+        assert_eq!(
+            text.contains("a database in memory begins"),
+            verb != Verb::Fill,
+            "{text}"
+        );
     }
 }

@@ -33,6 +33,9 @@ pub(crate) struct Common {
     /// How long to wait for servers that are still starting
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = time)]
     pub(super) wait: Duration,
+    /// How long one step on one connection may take
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = time)]
+    pub(super) step_deadline: Duration,
     /// Print the report, or the plan, as JSON
     #[arg(long)]
     pub(super) json: bool,
@@ -327,6 +330,13 @@ impl Verbs {
     }
 }
 
+/// The word that `migrate` takes in place of `--status`.
+const STATUS: &str = "status";
+
+fn is_near(word: &str) -> bool {
+    registry_config::suggest(word, [STATUS]).is_some()
+}
+
 impl Migrate {
     /// `migrate status` is `migrate --status`: no connection has such a name, which has a `.` or is a backend's.
     fn request(&self) -> Result<Request<'_>, Failure> {
@@ -336,11 +346,19 @@ impl Migrate {
             ..Request::new(Verb::Migrate, &self.common).destroys(&self.destroy)
         };
         Ok(match request.connections.split_first() {
-            Some((word, connections)) if word == "status" => Request {
+            Some((word, connections)) if word == STATUS => Request {
                 status: true,
                 connections,
                 ..request
             },
+            // It cannot be a connection, and looks like the other word that may stand there.
+            Some((word, _))
+                if !word.contains('.') && registry_config::backend(word).is_none() && is_near(word) =>
+            {
+                let message =
+                    format!("expected `status` or a connection, found `{word}`; did you mean `{STATUS}`?");
+                return Err(Failure(exit::USAGE, Some(message)));
+            }
             _ => request,
         })
     }

@@ -39,7 +39,7 @@ fn the_second_file_is_laid_over_the_first() {
     let arguments = ["list", "mysql.main", "--file", "right.toml"];
     let by_option = dbreg(&[&arguments[..], &["--config-file", second]].concat());
     let by_variable = dbreg_with(&arguments, &[("DBREG_CONFIG", second)]);
-    let expected = format!("mysql.main\tdb2:3306\tshop\trequired\t{second}:2\nstatus 0");
+    let expected = format!("mysql.main\tdb2:3306\tshop\trequired\tall\t{second}:2\nstatus 0");
     assert_eq!(printed(&by_option), expected);
     assert_eq!(printed(&by_variable), expected);
 }

@@ -42,3 +42,10 @@ fn each_command_has_a_page() {
     }
     assert!(printed(&dbreg(&["man", "--folder", "/nonexistent"])).ends_with("status 2"));
 }
+
+#[test]
+fn a_slip_in_the_word_status_is_answered_with_it() {
+    let words = printed(&dbreg(&["migrate", "stauts", "--file", "right.toml"]));
+    assert!(words.contains("did you mean `status`?"), "{words}");
+    assert!(words.ends_with("status 2"), "{words}");
+}

@@ -52,11 +52,14 @@ impl Tasks {
 
     fn states(&self) -> BoxFuture<'_, Vec<(String, StatusOf)>> {
         Box::pin(async move {
-            let looked = self.look(Verb::Migrate, &|_| {}).await;
+            let tasks = self.resolved().await;
+            let looked = tasks.look(Verb::Migrate, &|_| {}).await;
             let turns = Turns::new(self.options.concurrency);
             let all = looked.iter().map(async |one| {
                 let _turn = turns.take().await;
+                let is_the_others = one.migrations.list.is_empty() && tasks.shares_with_migrated(one.subject);
                 let status = match &one.steps {
+                    Ok(_) if is_the_others => Ok(Vec::new()),
                     Ok(steps) => self.status_of(one, &**steps).await,
                     Err(Objection::Failed(error)) => Err(error.clone()),
                     Err(Objection::Refused(refusal)) => {
@@ -73,6 +76,14 @@ impl Tasks {
             });
             join_all(all).await
         })
+    }
+
+    /// Whether what is applied in its database may be another connection's, which has migrations.
+    fn shares_with_migrated(&self, subject: &Subject) -> bool {
+        let others = subject.shares_with.iter().map(|other| &self.subjects[*other]);
+        others
+            .into_iter()
+            .any(|other| self.options.migrations_of(&other.label).is_dir())
     }
 
     /// Looks at every selected connection at once.
@@ -126,7 +137,7 @@ impl Tasks {
             }
             if destroys {
                 let asked = protection::by_mark(subject, &*works, known);
-                return within(subject.connect_timeout, asked, Objection::Failed).await;
+                return within(subject, asked, Objection::Failed).await;
             }
             Ok(())
         };
@@ -177,11 +188,11 @@ impl Tasks {
         // None: a wait without an end.
         let deadline = Instant::now().checked_add(self.options.wait);
         let mut backoff = Backoff::new(PAUSE.0, PAUSE.1);
+        let mut error = match within(subject, works.ready(), |error| error).await {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
         loop {
-            let error = match within(subject.connect_timeout, works.ready(), |error| error).await {
-                Ok(()) => return Ok(()),
-                Err(error) => error,
-            };
             let pause = backoff.next_pause();
             if !error.is_transient() || deadline.is_some_and(|deadline| Instant::now() + pause >= deadline) {
                 return Err(error);
@@ -191,6 +202,17 @@ impl Tasks {
                 cause: error.message().to_owned(),
             });
             tokio::time::sleep(pause).await;
+            let again = within(subject, works.ready(), |error| error);
+            // None: an attempt that the wait has cut short knows less than the one before.
+            let asked = match deadline {
+                None => Some(again.await),
+                Some(deadline) => tokio::time::timeout_at(deadline, again).await.ok(),
+            };
+            match asked {
+                Some(Ok(())) => return Ok(()),
+                Some(Err(now)) => error = now,
+                None => return Err(error),
+            }
         }
     }
 
@@ -203,7 +225,7 @@ impl Tasks {
             return Ok(Vec::new());
         }
         let asked = works.migration_status(&one.migrations);
-        let status = within(one.subject.connect_timeout, asked, |error| error).await;
+        let status = within(one.subject, asked, |error| error).await;
         status.map_err(|error| error.connection_named(one.subject.label.clone()))
     }
 }
@@ -217,19 +239,19 @@ impl Subject {
     }
 }
 
-/// A look, within its limit.
+/// A look, within the limit of its connection.
 pub(super) async fn within<T, E>(
-    limit: Duration,
+    subject: &Subject,
     look: impl Future<Output = Result<T, E>>,
     as_own: impl Fn(Error) -> E,
 ) -> Result<T, E> {
-    match tokio::time::timeout(limit, look).await {
-        Ok(result) => result,
-        Err(_) => {
-            let error = Error::new(ErrorKind::Timeout, format!("no answer within {limit:?}"));
-            Err(as_own(error.help("the limit is `connect_timeout`")))
-        }
-    }
+    let limit = subject.connect_timeout;
+    let looked = tokio::time::timeout(limit, look).await;
+    looked.unwrap_or_else(|_| {
+        let message = format!("{} gave no answer within {limit:?}", subject.target());
+        let error = Error::new(ErrorKind::Timeout, message);
+        Err(as_own(error.help("the limit is `connect_timeout`")))
+    })
 }
 
 /// Several mistakes as one error.

@@ -96,6 +96,12 @@ impl Tasks {
         selected.map(|subject| subject.label.as_str())
     }
 
+    /// Those that were left out because they have `tasks = false`.
+    fn excluded(&self) -> Vec<String> {
+        let excluded = self.subjects.iter().filter(|subject| subject.left_out);
+        excluded.map(|subject| subject.label.clone()).collect()
+    }
+
     /// Where the values come from: `compiled in, profile production, 2 variables`.
     #[must_use]
     pub fn values(&self) -> &str {

@@ -1,6 +1,7 @@
 //! What a verb would do: the dry run.
 
 use super::protection::Refusal;
+use super::report::LEFT_OUT;
 use super::verb::{Step, Verb};
 use crate::error::Error;
 use crate::kind::{EXIT_CONFIG, EXIT_OK, EXIT_UNAVAILABLE};
@@ -15,7 +16,7 @@ pub struct Plan {
     pub verb: Verb,
     /// One row for each connection that the verb is for.
     pub connections: Vec<PlannedRow>,
-    /// The connections that were left out because they have `tasks = false`.
+    /// The connections that were left out because they have `tasks = false`, though all were meant, or their backend.
     pub excluded: Vec<String>,
 }
 
@@ -148,7 +149,7 @@ impl fmt::Display for Plan {
             }
         }
         for label in &self.excluded {
-            write!(f, "\n  {label}  left out: `tasks = false`")?;
+            write!(f, "\n  {label}  {LEFT_OUT}")?;
         }
         Ok(())
     }

@@ -59,11 +59,10 @@ impl Tasks {
                     row.obstacle = Some(failed(error, &row.connection, Step::Fill));
                 }
             }
-            let excluded = tasks.subjects.iter().filter(|subject| !subject.takes_tasks);
             Plan {
                 verb,
                 connections: rows.into_iter().map(|planned| planned.row).collect(),
-                excluded: excluded.map(|subject| subject.label.clone()).collect(),
+                excluded: tasks.excluded(),
             }
         })
     }
@@ -124,6 +123,8 @@ impl Tasks {
             Step::Clear => vec![format!("remove all data of {target}")],
             Step::Purge => vec![format!("remove all structure and data of {target}")],
             Step::Fill => self.planned_fixtures(one, works, steps, left).await?,
+            // As the run does; a connection to the same database may have those that are applied there.
+            Step::Migrate | Step::Revert if one.migrations.list.is_empty() => Vec::new(),
             Step::Migrate | Step::Revert => {
                 let status = if steps.contains(&Step::Drop) {
                     all_pending(&one.migrations)
@@ -157,7 +158,7 @@ impl Tasks {
                 None
             } else {
                 let asked = works.filled_before(fixture, policy);
-                match within(one.subject.connect_timeout, asked, |error| error).await {
+                match within(one.subject, asked, |error| error).await {
                     Err(error) if is_made_before(steps, &error) => None,
                     asked => asked.map_err(|error| run::in_file(&error, fixture))?,
                 }
@@ -209,13 +210,13 @@ fn is_made_before(steps: &[Step], error: &Error) -> bool {
 
 /// Whether the database is known to exist.
 async fn is_there(subject: &Subject, works: &dyn Steps) -> bool {
-    let asked = within(subject.connect_timeout, works.mark(), |error| error).await;
+    let asked = within(subject, works.mark(), |error| error).await;
     matches!(asked, Ok(Marked::Unmarked | Marked::As(_)))
 }
 
 /// Whether the database is known not to exist.
 async fn is_missing(subject: &Subject, works: &dyn Steps) -> bool {
-    let asked = within(subject.connect_timeout, works.mark(), |error| error).await;
+    let asked = within(subject, works.mark(), |error| error).await;
     matches!(asked, Ok(Marked::NoDatabase))
 }
 

@@ -3,6 +3,7 @@
 use super::steps::{Mark, Marked, Steps};
 use super::subject::{Subject, is_production};
 use crate::error::Error;
+use crate::kind::ErrorKind;
 use std::fmt;
 
 /// Why a verb that destroys data refuses a connection. `Display` is the whole of it, with the way around.
@@ -91,8 +92,15 @@ pub(crate) async fn by_mark(subject: &Subject, steps: &dyn Steps, known: &[Strin
             }
             Ok(())
         }
-        // An outage is no reason to look for a way around.
+        // Neither an outage nor a missing right is a reason to look for a way around.
         Err(error) if error.is_transient() => Err(Objection::Failed(error)),
+        Err(error) if error.kind() == ErrorKind::Auth => {
+            let message = format!("the mark of the database cannot be read: {}", error.message());
+            let told = Error::new(ErrorKind::Auth, message).caused_by(error);
+            Err(Objection::Failed(
+                told.help("the account needs the right to read it"),
+            ))
+        }
         Err(error) => refused(format!(
             "the mark of the database cannot be read: {}",
             error.message()

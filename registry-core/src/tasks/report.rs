@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 use std::fmt;
 use std::time::Duration;
 
+/// What is said of a connection that has nothing to do with the verbs.
+pub(super) const LEFT_OUT: &str = "left out: `tasks = false`";
+
 /// What became of a verb. `Display` is a text for people, [`to_json`](Self::to_json) for programs.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -16,6 +19,8 @@ pub struct TasksReport {
     pub verb: Verb,
     /// One row for each connection that the verb was for.
     pub connections: Vec<TasksRow>,
+    /// The connections that were left out because they have `tasks = false`, though all were meant, or their backend.
+    pub excluded: Vec<String>,
     /// How long it took.
     pub elapsed: Duration,
 }
@@ -141,6 +146,7 @@ impl TasksReport {
             "exit_code": self.exit_code(),
             "elapsed_ms": millis(self.elapsed),
             "connections": rows,
+            "excluded": self.excluded,
         })
     }
 }
@@ -197,10 +203,10 @@ impl fmt::Display for TasksReport {
             "dbreg: {} of {done} of {all} connections in {elapsed} ms",
             self.verb
         )?;
-        let width = self
-            .connections
-            .iter()
-            .map(|row| row.connection.chars().count())
+        let labels = self.connections.iter().map(|row| &row.connection);
+        let width = labels
+            .chain(&self.excluded)
+            .map(|label| label.chars().count())
             .max();
         let width = width.unwrap_or(0);
         for row in &self.connections {
@@ -222,6 +228,9 @@ impl fmt::Display for TasksReport {
                     }
                 }
             }
+        }
+        for label in &self.excluded {
+            write!(f, "\n  {:<4}  {label:<width$}  {LEFT_OUT}", "-")?;
         }
         Ok(())
     }

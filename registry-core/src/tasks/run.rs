@@ -79,6 +79,7 @@ impl Tasks {
         TasksReport {
             verb,
             connections: rows,
+            excluded: self.excluded(),
             elapsed: started.elapsed(),
         }
     }
@@ -194,11 +195,13 @@ impl Tasks {
         }
         let reach = self.options.reach();
         let to = self.options.to;
+        let has_none = one.migrations.list.is_empty();
+        let has_structure = !steps.migration_formats().is_empty();
         let done = match step {
             Step::Create => steps.create().await,
             Step::Drop => steps.drop_database().await,
             Step::Migrate => self.migrate(one, steps, tell).await,
-            Step::Revert if one.migrations.list.is_empty() => Ok(self.no_migrations(one, steps)),
+            Step::Revert if has_none && has_structure => Ok(self.no_migrations(one)),
             Step::Revert => steps.revert(&one.migrations, to, tell).await,
             Step::Fill => self.fill(one, steps, tell).await,
             Step::Clear => steps.clear(reach).await,
@@ -207,13 +210,7 @@ impl Tasks {
         done.map_err(Objection::Failed)
     }
 
-    fn no_migrations(&self, one: &Looked<'_>, steps: &dyn Steps) -> Done {
-        if steps.migration_formats().is_empty() {
-            return Done::nothing(format!(
-                "nothing to migrate: {} has no structure",
-                one.subject.backend
-            ));
-        }
+    fn no_migrations(&self, one: &Looked<'_>) -> Done {
         let folder = self.options.migrations_of(&one.subject.label);
         Done::nothing(format!(
             "nothing to migrate: no migrations in `{}`",
@@ -222,8 +219,11 @@ impl Tasks {
     }
 
     async fn migrate(&self, one: &Looked<'_>, steps: &dyn Steps, tell: Tell<'_>) -> Result<Done, Error> {
+        if steps.migration_formats().is_empty() {
+            return steps.migrate(&one.migrations, MigrateTo::Latest, tell).await;
+        }
         if one.migrations.list.is_empty() {
-            let Done { words, .. } = self.no_migrations(one, steps);
+            let Done { words, .. } = self.no_migrations(one);
             return Ok(Done::nothing(words + &self.marked_all_the_same(one, steps).await));
         }
         // Before the migrations, so that a database that was half migrated has it already.
@@ -251,7 +251,7 @@ impl Tasks {
     /// What is said of the mark of a connection without migrations. What protects it now protects its database from now on;
     /// who may not write there has nothing to migrate all the same.
     async fn marked_all_the_same(&self, one: &Looked<'_>, steps: &dyn Steps) -> String {
-        if one.subject.reasons.is_empty() || steps.migration_formats().is_empty() {
+        if one.subject.reasons.is_empty() {
             return String::new();
         }
         match self.write_mark(one, steps).await {

@@ -49,6 +49,7 @@ pub(crate) fn select(mut subjects: Vec<Subject>, names: &[String]) -> Vec<Subjec
     for subject in &mut subjects {
         let named = names.is_empty() || names.iter().any(|name| is_meant(subject, name));
         subject.selected = subject.takes_tasks && named;
+        subject.left_out = !subject.takes_tasks && named;
     }
     subjects
 }
@@ -145,6 +146,7 @@ mod tests {
             connect_timeout: Duration::from_secs(1),
             takes_tasks,
             selected: false,
+            left_out: false,
             reasons: Vec::new(),
             places: Vec::new(),
             shares_with: Vec::new(),

@@ -26,6 +26,8 @@ pub(crate) struct Subject {
     pub(crate) takes_tasks: bool,
     /// Whether the verbs are to work on it.
     pub(crate) selected: bool,
+    /// Whether they are not to, though it is one of those that were named, because of `tasks = false`.
+    pub(crate) left_out: bool,
     /// Why it is protected by its own settings, a text each.
     pub(crate) reasons: Vec<String>,
     /// Where it leads. What is protected and may lead anywhere leads everywhere.
@@ -95,6 +97,7 @@ fn subject(values: &Values<'_>, connection: &ConnectionShape, file: &str) -> Sub
         connect_timeout: connect_timeout.unwrap_or(Duration::from_secs(5)),
         takes_tasks,
         selected: false,
+        left_out: false,
         reasons,
         places,
         shares_with: Vec::new(),

@@ -135,9 +135,8 @@ fn id_of(record: &str) -> ObjectId {
     ObjectId::from_bytes(bytes)
 }
 
-fn at_row(row: &Row, message: &str) -> Error {
-    Error::new(
-        ErrorKind::Config,
-        format!("line {}: {message}", row.position.line),
-    )
+/// The error of a row, with its place in front.
+pub(super) fn at_row(row: &Row, message: &str) -> Error {
+    let message = format!("line {}: {message}", row.position.line);
+    Error::new(ErrorKind::Config, message)
 }

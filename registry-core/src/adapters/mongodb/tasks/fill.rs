@@ -10,7 +10,7 @@ use super::lock::is_duplicate;
 use super::{FIXTURE_DOCUMENTS, OWN};
 use crate::error::Error;
 use crate::kind::ErrorKind;
-use crate::tasks::{Before, Content, FIXTURES, Filled, Fixture, Refill};
+use crate::tasks::{Before, Content, FIXTURES, Filled, Fixture, Refill, Row};
 use futures_util::TryStreamExt as _;
 use mongodb::Database;
 use mongodb::bson::{Bson, Document, doc};
@@ -21,16 +21,7 @@ const BATCH: usize = 1_000;
 
 /// Writes one file.
 pub(super) async fn fill(database: &Database, fixture: &Fixture, policy: Refill) -> Result<Filled, Error> {
-    let Content::Rows(rows) = &fixture.content else {
-        return Err(Error::new(ErrorKind::Config, "MongoDB runs no SQL"));
-    };
-    if let Some(row) = rows.iter().find(|row| row.table.starts_with(OWN)) {
-        let message = format!(
-            "line {}: `{}` is a collection of dbreg itself",
-            row.position.line, row.table
-        );
-        return Err(Error::new(ErrorKind::Config, message));
-    }
+    let rows = rows_of(fixture)?;
     let key = fixture.recorded_as();
     let files = database.collection::<Document>(FIXTURES);
     let (recorded_as, before) = found(database, fixture).await?;
@@ -70,8 +61,21 @@ pub(super) async fn fill(database: &Database, fixture: &Fixture, policy: Refill)
     })
 }
 
+/// The rows of a file, none of them for dbreg's own collections.
+fn rows_of(fixture: &Fixture) -> Result<&[Row], Error> {
+    let Content::Rows(rows) = &fixture.content else {
+        return Err(Error::new(ErrorKind::Config, "MongoDB runs no SQL"));
+    };
+    let Some(row) = rows.iter().find(|row| row.table.starts_with(OWN)) else {
+        return Ok(rows);
+    };
+    let message = format!("`{}` is a collection of dbreg itself", row.table);
+    Err(documents::at_row(row, &message))
+}
+
 /// What is recorded of a file, if all of it was filled.
 pub(super) async fn before(database: &Database, fixture: &Fixture) -> Result<Option<Before>, Error> {
+    rows_of(fixture)?;
     found(database, fixture).await.map(|(_, before)| before)
 }
 

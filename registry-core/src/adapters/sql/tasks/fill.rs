@@ -2,7 +2,7 @@
 
 use super::dialect::Dialect;
 use super::record::{Extent, FilledRow, Record, Records};
-use super::rows::Filler;
+use super::rows::{Filler, refuse_own};
 use super::session::Session;
 use crate::error::Error;
 use crate::kind::ErrorKind;
@@ -10,6 +10,7 @@ use crate::tasks::{Before, Content, Filled, Fixture, Refill, cannot_replace_scri
 
 /// Fills a file, or says that it was filled before.
 pub(super) async fn fill(dialect: &dyn Dialect, fixture: &Fixture, policy: Refill) -> Result<Filled, Error> {
+    refuse_own_tables(fixture)?;
     let mut session = dialect.open().await?;
     let name = fixture.recorded_as();
     // Who comes second finds what the first has recorded.
@@ -56,6 +57,7 @@ async fn of_script(error: Error, records: &Records<'_>, session: &mut dyn Sessio
 
 /// Whether a file was filled before. It makes no table, and waits for nobody who fills.
 pub(super) async fn before(dialect: &dyn Dialect, fixture: &Fixture) -> Result<Option<Before>, Error> {
+    refuse_own_tables(fixture)?;
     let mut session = dialect.open().await?;
     let found = async {
         let Some(records) = Records::there(dialect, &mut *session).await? else {
@@ -77,6 +79,13 @@ pub(super) async fn before(dialect: &dyn Dialect, fixture: &Fixture) -> Result<O
     let found = found.await;
     session.end().await;
     found
+}
+
+fn refuse_own_tables(fixture: &Fixture) -> Result<(), Error> {
+    match &fixture.content {
+        Content::Rows(rows) => refuse_own(rows),
+        Content::Sql(_) => Ok(()),
+    }
 }
 
 /// What is recorded of a file, and the rows that it wrote. From now on it is recorded under the name that it has now.

@@ -82,10 +82,6 @@ impl<'a> Filler<'a> {
         if let Some(columns) = self.tables.get(table) {
             return Ok(columns.clone());
         }
-        if is_own(table) {
-            let message = format!("`{table}` belongs to dbreg: no fixture writes to it");
-            return Err(Error::new(ErrorKind::Config, message));
-        }
         let found = columns(self.dialect, self.session, table).await?;
         if found.is_empty() {
             let all = tables(self.dialect, self.session).await?;
@@ -391,6 +387,15 @@ fn as_json(value: &Value) -> serde_json::Value {
         }
         Value::Null | Value::Reference(_) => serde_json::Value::Null,
     }
+}
+
+/// Refuses rows for dbreg's own tables.
+pub(super) fn refuse_own(rows: &[Row]) -> Result<(), Error> {
+    let Some(row) = rows.iter().find(|row| is_own(&row.table)) else {
+        return Ok(());
+    };
+    let message = format!("`{}` belongs to dbreg: no fixture writes to it", row.table);
+    Err(at_row(&Error::new(ErrorKind::Config, message), row))
 }
 
 /// The error of a row, with its place in front.
