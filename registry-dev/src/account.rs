@@ -44,6 +44,15 @@ impl Account {
         command.uid(self.user).gid(self.group);
     }
 
+    /// What runs a command as this account, in a shell of root.
+    pub(crate) fn prefix(self) -> Vec<String> {
+        let (user, group) = (
+            format!("--reuid={}", self.user),
+            format!("--regid={}", self.group),
+        );
+        ["setpriv".to_owned(), user, group, "--clear-groups".to_owned()].to_vec()
+    }
+
     /// Gives it the folder, or the file, with all that is in it.
     pub(crate) fn owns(self, path: &Path) -> std::io::Result<()> {
         if path.is_dir() {

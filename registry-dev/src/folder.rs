@@ -72,7 +72,7 @@ impl Folder {
         // After the watchdog: there is no moment at which our end would leave a folder behind.
         let created = DirBuilder::new().mode(0o700).create(&folder.path);
         if created.is_err() {
-            folder.tell("keep\n");
+            folder.keep();
         }
         created.map_err(Error::io(format!("create {}", folder.path.display())))?;
         Ok(folder)
@@ -89,9 +89,14 @@ impl Folder {
         self.tell(&format!("pid {pid}\ncontainer {container}\nsignal {signal}\n"));
     }
 
+    /// Leaves the folder where it is.
+    pub(crate) fn keep(&self) {
+        self.tell("keep\n");
+    }
+
     /// Leaves the folder where it is, with nothing in it but this file.
     pub(crate) fn keep_only(&self, file: &Path) {
-        self.tell("keep\n");
+        self.keep();
         for entry in std::fs::read_dir(&self.path).into_iter().flatten().flatten() {
             let path = entry.path();
             if path != file {

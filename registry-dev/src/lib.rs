@@ -39,6 +39,7 @@ mod proxy;
 mod relay;
 mod replication;
 mod run;
+mod script;
 mod server;
 mod template;
 

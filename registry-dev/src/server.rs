@@ -3,7 +3,7 @@
 use crate::folder::{Folder, detach};
 use crate::launch::{Launch, Place};
 use crate::port::Port;
-use crate::{Error, Kind, Provider, docker, family};
+use crate::{Error, Kind, Provider, docker, family, script};
 use rustix::process::{Pid, Signal};
 use std::fs::File;
 use std::io::Write as _;
@@ -42,6 +42,8 @@ struct State {
     child: Option<Child>,
     container: String,
     starts: u32,
+    /// Whether its data stay when it ends.
+    kept: bool,
 }
 
 impl Server {
@@ -159,6 +161,19 @@ impl Server {
         self.on(|inner| inner.signal(&inner.state(), Signal::CONT)).await
     }
 
+    /// Keeps its data when it ends, with this value or with this process: it ends in order then, and its folder stays. Gives
+    /// a shell script in that folder, which starts it again with its data on the same port, in the foreground, until
+    /// somebody ends it and removes the folder. `None` for a server in Docker, whose data go with its container.
+    ///
+    /// memcached has its data in memory: what is kept of it is an empty server.
+    ///
+    /// # Errors
+    /// When the script cannot be written.
+    pub async fn keep(&self) -> Result<Option<PathBuf>, Error> {
+        let inner = Arc::clone(&self.inner);
+        blocking(move || inner.keep()).await
+    }
+
     async fn on(&self, act: impl FnOnce(&Inner) -> Result<(), Error> + Send + 'static) -> Result<(), Error> {
         let inner = Arc::clone(&self.inner);
         blocking(move || act(&inner)).await
@@ -211,13 +226,46 @@ impl Inner {
         let mut child = command.spawn().map_err(Error::io("run `/bin/sh`"))?;
         let container = (self.launch.provider == Provider::Docker).then_some(state.container.as_str());
         self.folder
-            .guard(Some(child.id()), container, self.launch.discard);
+            .guard(Some(child.id()), container, self.discard(&state));
         if let Some(mut gate) = child.stdin.take() {
             // Where it has ended already, the next look at it says so.
             let _ = gate.write_all(b"go\n");
         }
         state.child = Some(child);
         self.await_ready(&mut state)
+    }
+
+    /// What ends it with us.
+    fn discard(&self, state: &State) -> Signal {
+        if state.kept {
+            self.launch.stop
+        } else {
+            self.launch.discard
+        }
+    }
+
+    fn keep(&self) -> Result<Option<PathBuf>, Error> {
+        if self.launch.provider == Provider::Docker {
+            return Ok(None);
+        }
+        let mut state = self.state();
+        let script = self.folder.path().join("serve");
+        if state.kept {
+            return Ok(Some(script));
+        }
+        let place = Place {
+            // Whoever has a file of this name starts as somebody else.
+            container: "serve",
+            ..self.place(&state)
+        };
+        let command = (self.launch.command)(&place);
+        let pid = state.child.as_ref().map(Child::id);
+        let text = script::of(&command, self.launch.account, self.folder.path(), pid);
+        std::fs::write(&script, text).map_err(Error::io(format!("write {}", script.display())))?;
+        state.kept = true;
+        self.folder.keep();
+        self.folder.guard(pid, None, self.launch.stop);
+        Ok(Some(script))
     }
 
     fn await_ready(&self, state: &mut State) -> Result<(), Error> {
@@ -332,12 +380,12 @@ impl Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         let mut state = std::mem::take(&mut *self.state());
-        // The data are thrown away: an orderly end would only cost time.
-        let _ = match self.launch.discard {
+        // Where the data are thrown away, an orderly end would only cost time.
+        let _ = match self.discard(&state) {
             Signal::KILL => self.end(&mut state, Signal::KILL),
             word => self.end_by(&mut state, word, DISCARD),
         };
-        if std::thread::panicking() {
+        if std::thread::panicking() && !state.kept {
             self.folder.keep_only(&self.log);
             keeps(&self.log);
         }

@@ -5,6 +5,7 @@ mod process;
 use process::is_running;
 use registry_dev::{MySqlOptions, Provider};
 use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
 #[tokio::test]
 async fn starts_stops_and_starts_again_with_its_data() {
@@ -33,6 +34,31 @@ async fn starts_stops_and_starts_again_with_its_data() {
     assert_eq!(server.sql("select count(*) from a.t").await.unwrap(), "2\n");
     assert_eq!(server.port(), port);
     assert_ne!(server.pid(), Some(first));
+}
+
+#[tokio::test]
+async fn one_that_is_kept_can_be_started_again() {
+    let server = registry_dev::mysql().await.unwrap();
+    server
+        .sql("create database a; create table a.t (n int); insert into a.t values (1)")
+        .await
+        .unwrap();
+    let (address, pid) = (server.address(), server.pid().unwrap());
+    let script = server.keep().await.unwrap().unwrap();
+    assert_eq!(server.keep().await.unwrap().as_ref(), Some(&script));
+    drop(server);
+    assert!(!is_running(pid));
+    let mut again = std::process::Command::new("sh").arg(&script).spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while TcpStream::connect(address).is_err() {
+        assert!(Instant::now() < deadline && again.try_wait().unwrap().is_none());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    again.kill().unwrap();
+    again.wait().unwrap();
+    let folder = script.parent().unwrap();
+    assert!(folder.join("data/a").is_dir());
+    std::fs::remove_dir_all(folder).unwrap();
 }
 
 #[tokio::test]

@@ -78,8 +78,9 @@ pub fn derive_db_registry(input: TokenStream) -> TokenStream {
 ///
 /// Each test gets its own database on MySQL, PostgreSQL and MongoDB, its own file of SQLite and its own key prefix on
 /// memcached, on throw-away servers that all tests of the process share. A server that is not installed is a failure that
-/// says the command to install it. The databases are dropped when the test passes; when it fails, where they are is
-/// printed, and with the variable `DBREG_TEST_HOLD=10m` the servers stay for that long.
+/// says the command to install it. The databases are dropped when the test passes; when it fails, they are kept, and it is
+/// printed where they are and what starts their servers again. With the variable `DBREG_TEST_HOLD=10m` the servers stay for
+/// that long.
 ///
 /// The function is `async` and takes the registry, as `AppRegistry` or `&AppRegistry`; it gives `()` or a `Result`.
 /// `#[should_panic]`, `#[ignore]` and others may stand beside the attribute. Tests run in parallel, each on a tokio runtime

@@ -95,7 +95,7 @@ where
     let db = match db {
         Ok(db) => db,
         Err(report) => {
-            place.keep(&test);
+            runtime.block_on(place.keep(&test));
             panic!("{}: {report}", test.name);
         }
     };
@@ -106,7 +106,7 @@ where
         Err(_) => !test.should_panic,
     };
     if failed {
-        place.keep(&test);
+        runtime.block_on(place.keep(&test));
         hold(&runtime);
     }
     runtime.block_on(async {

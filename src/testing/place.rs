@@ -4,6 +4,7 @@ use super::{HOLD, Prepare, SERVERS, Test, servers};
 use registry_config::{ConnectionShape, Settings};
 use registry_core::Root;
 use registry_core::tasks::{Tasks, TasksBuilder, Verb};
+use registry_dev::Server;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -42,6 +43,8 @@ pub(super) struct Place {
     labels: Vec<(&'static str, String)>,
     /// What a person wants to know of it, a line each.
     lines: Vec<String>,
+    /// The servers of this process that have a part of it in their files.
+    servers: Vec<&'static Server>,
     folder: TempDir,
 }
 
@@ -84,6 +87,7 @@ impl Place {
             variables: Vec::new(),
             labels: Vec::new(),
             lines: Vec::new(),
+            servers: Vec::new(),
             folder: folder.map_err(|error| format!("cannot make a folder: {error}"))?,
         };
         let stem = match test.configured {
@@ -171,16 +175,20 @@ impl Place {
                 let server = servers::mysql().await.map_err(missing)?;
                 let created = server.create_database(name, name, PASSWORD).await;
                 created.map_err(missing)?;
+                self.servers.push(server);
                 server.address()
             }
             "postgres" => {
                 let server = servers::postgres().await.map_err(missing)?;
                 let created = server.create_database(name, name, PASSWORD).await;
                 created.map_err(missing)?;
+                self.servers.push(server);
                 server.address()
             }
             "mongodb" => {
-                let at = servers::mongodb().await.map_err(missing)?.address();
+                let server = servers::mongodb().await.map_err(missing)?;
+                self.servers.push(server);
+                let at = server.address();
                 told(format!("database `{name}` at {at}"));
                 // Only a URL takes a login of the file away, which these servers do not have.
                 set("URL", format!("mongodb://{at}/{name}"));
@@ -290,16 +298,27 @@ impl Place {
     }
 
     /// Leaves everything where it is, and says where.
-    pub(super) fn keep(&mut self, test: &Test) {
+    pub(super) async fn keep(&mut self, test: &Test) {
         let has_files = std::fs::read_dir(self.folder.path()).is_ok_and(|mut all| all.next().is_some());
         self.folder.disable_cleanup(has_files);
-        let until = match test.configured {
-            true => "are kept",
-            false => "are kept until this process ends; DBREG_TEST_HOLD=10m has it wait",
-        };
-        say(&format!("the databases of {} {until}:", test.name));
+        say(&format!("the databases of {} are kept:", test.name));
         for line in &self.lines {
             say(&format!("  {line}"));
+        }
+        self.servers.sort_by_key(|server| server.port());
+        self.servers.dedup_by_key(|server| server.port());
+        for server in &self.servers {
+            let at = server.address();
+            match server.keep().await {
+                Ok(Some(script)) => say(&format!(
+                    "the server at {at} ends with this process; `sh {}` starts it again, and its folder is yours to remove",
+                    script.display()
+                )),
+                Ok(None) => say(&format!(
+                    "the server at {at} ends with this process, and its data with it; {HOLD}=10m has it wait"
+                )),
+                Err(error) => say(&format!("the data of the server at {at} cannot be kept: {error}")),
+            }
         }
     }
 }

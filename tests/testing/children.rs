@@ -3,6 +3,7 @@
 use dbreg::DbRegistry;
 use dbreg::sqlx;
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
 #[derive(DbRegistry)]
 #[registry(toml = r#"
@@ -33,8 +34,11 @@ async fn writes_into_a_database_of_its_own(db: AppRegistry) {
     assert!(std::env::var_os("DBREG_SHOULD_FAIL").is_none(), "as it was told");
 }
 
+/// A child, whose servers have their files in a folder that goes when they have ended.
 fn child(variables: &[(&str, &str)]) -> (Output, String) {
+    let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new(std::env::current_exe().unwrap());
+    command.env("TMPDIR", folder.path());
     command
         .args(["--exact", "children::writes_into_a_database_of_its_own"])
         .envs(variables.iter().copied());
@@ -42,6 +46,16 @@ fn child(variables: &[(&str, &str)]) -> (Output, String) {
     let told = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
     let told = String::from_utf8_lossy(&told).into_owned();
     assert!(told.contains("running 1 test"), "{told}");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let servers = || {
+        std::fs::read_dir(folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+    };
+    while servers().any(|server| server.join("mysql.pid").exists()) {
+        assert!(Instant::now() < deadline, "a server goes on: {told}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
     (output, told)
 }
 
@@ -101,6 +115,7 @@ fn one_that_fails_waits_when_it_is_told_to() {
         direct.contains("mysql.main: database `test_0_main` at 127.0.0.1:"),
         "{said}"
     );
+    assert!(direct.contains("/serve` starts it again"), "{said}");
     let (_, told) = child(&[("DBREG_SHOULD_FAIL", "1"), ("DBREG_TEST_HOLD", "soon")]);
     assert!(
         told.contains("expects a length of time such as `10m`, found `soon`"),

@@ -1,12 +1,19 @@
 //! What is left of a test: nothing when it passed, its databases when it failed.
 
+use dbreg::mongodb::Client;
+use dbreg::mongodb::bson::{Document, doc};
 use dbreg::sqlx::{
     self, ConnectOptions as _, Connection as _, mysql::MySqlConnectOptions, postgres::PgConnectOptions,
 };
 use dbreg::{DbRegistry, Error, ErrorKind};
+use std::collections::BTreeSet;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::panic::catch_unwind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 #[derive(DbRegistry)]
 #[registry(toml = r#"
@@ -16,6 +23,9 @@ username = "shop"
 [postgres.main]
 host = "pg1.invalid"
 username = "shop"
+[mongodb.logs]
+host = "m1.invalid"
+db = "logs"
 [sqlite.local]
 path = "data/app.db"
 "#)]
@@ -27,6 +37,7 @@ struct App;
 struct Found {
     mysql: (String, u16),
     postgres: (String, u16),
+    mongodb: String,
     file: PathBuf,
 }
 
@@ -39,6 +50,8 @@ async fn find(db: &AppRegistry) -> Found {
         .fetch_one(&db.postgres.main)
         .await
         .unwrap();
+    let rows = db.mongodb.logs.collection::<Document>("rows");
+    rows.insert_one(doc! { "n": 1 }).await.unwrap();
     let file: String = sqlx::query_scalar("select file from pragma_database_list where name = 'main'")
         .fetch_one(&db.sqlite.local)
         .await
@@ -46,15 +59,38 @@ async fn find(db: &AppRegistry) -> Found {
     Found {
         mysql: (mysql.0, u16::try_from(mysql.1).unwrap()),
         postgres: (postgres.0, u16::try_from(postgres.1).unwrap()),
+        mongodb: rows.namespace().db,
         file: PathBuf::from(file),
     }
 }
 
-/// Whether each of the databases is there, with the account and the password that the report of a failure names.
-fn is_there(found: &Found) -> [bool; 3] {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.unwrap().block_on(async {
-        let (db, port) = &found.mysql;
+impl Found {
+    /// For another process.
+    fn write(&self, path: &Path) {
+        let (mongodb, file) = (&self.mongodb, &self.file);
+        let servers = [&self.mysql, &self.postgres].map(|(db, port)| format!("{db} {port}\n"));
+        let text = format!("{}{mongodb}\n{}\n", servers.concat(), file.display());
+        std::fs::write(path, text).unwrap();
+    }
+
+    fn read(path: &Path) -> Self {
+        let text = std::fs::read_to_string(path).unwrap();
+        let mut lines = text.lines();
+        let mut server = || {
+            let (db, port) = lines.next().unwrap().split_once(' ').unwrap();
+            (db.to_owned(), port.parse().unwrap())
+        };
+        Self {
+            mysql: server(),
+            postgres: server(),
+            mongodb: lines.next().unwrap().to_owned(),
+            file: PathBuf::from(lines.next().unwrap()),
+        }
+    }
+
+    /// Whether each of the databases is there, with the account and the password that the report of a failure names.
+    async fn is_there(&self) -> [bool; 3] {
+        let (db, port) = &self.mysql;
         let options = MySqlConnectOptions::new()
             .host("127.0.0.1")
             .port(*port)
@@ -62,7 +98,7 @@ fn is_there(found: &Found) -> [bool; 3] {
             .password("test")
             .database(db);
         let mysql = options.connect().await;
-        let (db, port) = &found.postgres;
+        let (db, port) = &self.postgres;
         let options = PgConnectOptions::new_without_pgpass()
             .host("127.0.0.1")
             .port(*port)
@@ -70,7 +106,7 @@ fn is_there(found: &Found) -> [bool; 3] {
             .password("test")
             .database(db);
         let postgres = options.connect().await;
-        let there = [mysql.is_ok(), postgres.is_ok(), found.file.exists()];
+        let there = [mysql.is_ok(), postgres.is_ok(), self.file.exists()];
         if let Ok(session) = mysql {
             session.close().await.unwrap();
         }
@@ -78,7 +114,17 @@ fn is_there(found: &Found) -> [bool; 3] {
             session.close().await.unwrap();
         }
         there
-    })
+    }
+}
+
+/// Whether the document is there that a test has written.
+async fn has_document(db: &str, address: &str) -> bool {
+    let url = format!("mongodb://{address}/?serverSelectionTimeoutMS=500");
+    let client = Client::with_uri_str(url).await.unwrap();
+    let rows = client.database(db).collection::<Document>("rows");
+    let documents = rows.count_documents(doc! {}).await;
+    client.shutdown().immediate(true).await;
+    documents.is_ok_and(|documents| documents == 1)
 }
 
 static FOUND: Mutex<Vec<Found>> = Mutex::new(Vec::new());
@@ -91,13 +137,15 @@ fn last() -> Found {
     FOUND.lock().unwrap().pop().unwrap()
 }
 
+/// The variable with the folder of the child: what is kept of its servers is thrown away with it.
+const FOLDER: &str = "DBREG_KEPT_IN";
+
 // One after the other: they leave what they found to whoever looks.
-#[test]
 #[expect(
     unnameable_test_items,
     reason = "they are run from here, and what is left is looked at"
 )]
-fn databases_are_dropped_after_a_success_and_kept_after_a_failure() {
+fn drops_after_a_success_and_keeps_after_a_failure() {
     #[dbreg::test]
     async fn passes(db: AppRegistry) {
         remember(find(&db).await);
@@ -122,16 +170,82 @@ fn databases_are_dropped_after_a_success_and_kept_after_a_failure() {
         panic!("as a test does");
     }
 
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.unwrap();
+    let is_there = |found: &Found| runtime.block_on(found.is_there());
     passes();
     assert_eq!(is_there(&last()), [false; 3]);
     catch_unwind(panics).unwrap_err();
     let left = last();
     assert_eq!(is_there(&left), [true; 3], "{left:?}");
-    std::fs::remove_dir_all(left.file.parent().unwrap()).unwrap();
     gives_an_error().unwrap_err();
     let left = last();
     assert_eq!(is_there(&left), [true; 3], "{left:?}");
-    std::fs::remove_dir_all(left.file.parent().unwrap()).unwrap();
+    left.write(&PathBuf::from(std::env::var_os(FOLDER).unwrap()).join("left"));
     catch_unwind(panics_as_wanted).unwrap_err();
     assert_eq!(is_there(&last()), [false; 3]);
+}
+
+#[test]
+fn databases_are_dropped_after_a_success_and_kept_after_a_failure() {
+    if std::env::var_os(FOLDER).is_some() {
+        return drops_after_a_success_and_keeps_after_a_failure();
+    }
+    let folder = tempfile::tempdir().unwrap();
+    // Some servers do not run as root, but as somebody who has to get in.
+    std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child
+        .args([
+            "--exact",
+            "kept::databases_are_dropped_after_a_success_and_kept_after_a_failure",
+        ])
+        .arg("--nocapture")
+        .envs([(FOLDER, folder.path()), ("TMPDIR", folder.path())]);
+    let output = child.output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{told}");
+
+    // What it told at its failures, after its end.
+    let scripts: BTreeSet<&str> = told
+        .lines()
+        .filter_map(|line| line.split_once("`sh ")?.1.split_once('`').map(|(path, _)| path))
+        .collect();
+    assert_eq!(scripts.len(), 3, "{told}");
+    let servers: Vec<Served> = scripts.into_iter().map(Served::start).collect();
+    let left = Found::read(&folder.path().join("left"));
+    let of_mongodb = format!("mongodb.logs: database `{}` at ", left.mongodb);
+    let told_of = told.lines().find_map(|line| line.split_once(&of_mongodb));
+    let (_, mongodb) = told_of.unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.unwrap().block_on(async {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            let there = left.is_there().await;
+            if there == [true; 3] && has_document(&left.mongodb, mongodb).await {
+                break;
+            }
+            assert!(Instant::now() < deadline, "{there:?}: {left:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    drop(servers);
+}
+
+/// A server that somebody has started again.
+struct Served(Child);
+
+impl Served {
+    fn start(script: &str) -> Self {
+        let mut command = Command::new("sh");
+        command.arg(script).stdout(Stdio::null()).stderr(Stdio::null());
+        Self(command.spawn().unwrap())
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
