@@ -72,8 +72,8 @@ impl Batch {
     /// Speaks it: the commands that change something first, in the order of the calls, then all keys in one command.
     pub(super) async fn speak(&mut self, session: &mut Session) -> io::Result<()> {
         let stream = &mut session.stream;
-        for (write, _) in &self.writes {
-            stream.write_command(|out| out.extend_from_slice(&write.bytes));
+        for (write, _) in &mut self.writes {
+            stream.put_command(&mut write.bytes);
         }
         let question = self.question();
         let values = if question.keys.is_empty() {

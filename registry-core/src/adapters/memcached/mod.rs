@@ -35,6 +35,7 @@ mod key;
 mod lease;
 mod multi;
 mod open;
+mod outbox;
 mod place;
 mod queue;
 mod ring;

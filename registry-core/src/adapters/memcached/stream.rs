@@ -2,6 +2,7 @@
 //! what is sent, so that a batch of commands is one packet, and knows what is still to come in answer.
 
 use super::frame::{self, Answer, Header, LINE_LIMIT, garbled};
+use super::outbox::Outbox;
 use futures_util::io::{AsyncRead, AsyncWrite};
 use memchr::memchr;
 use socket2::SockRef;
@@ -11,12 +12,14 @@ use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
+use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, ReadBuf};
 use tokio::net::TcpStream;
 
 /// What is read from the socket at once, unless a value is read straight into its place: at first, and at most after
 /// reads that filled all of it.
 const INBOX: (usize, usize) = (4 * 1024, 64 * 1024);
+/// Of a value of which so much is still to come, it is read straight into its place.
+const STRAIGHT: usize = 32 * 1024;
 /// A larger buffer is given back when the session rests.
 const KEPT: usize = 16 * 1024;
 
@@ -46,8 +49,7 @@ pub(crate) struct Stream {
     key: Range<usize>,
     /// How many values the command at hand may still be answered with.
     values: usize,
-    outbox: Vec<u8>,
-    sent: usize,
+    outbox: Outbox,
     /// How many commands are to be answered by one line each, which is read here.
     owed: usize,
     answers: Vec<Answer>,
@@ -73,8 +75,7 @@ impl Stream {
             block: 0,
             key: 0..0,
             values: 0,
-            outbox: Vec::new(),
-            sent: 0,
+            outbox: Outbox::default(),
             owed: 0,
             answers: Vec::new(),
             ending: None,
@@ -97,7 +98,13 @@ impl Stream {
 
     /// Puts in a command that is answered by one line. Sent is it with the next flush.
     pub(super) fn write_command(&mut self, put: impl FnOnce(&mut Vec<u8>)) {
-        put(&mut self.outbox);
+        put(self.outbox.end());
+        self.owed += 1;
+    }
+
+    /// The same for one that is written already. A large one is taken out of its place, and sent from where it is.
+    pub(super) fn put_command(&mut self, command: &mut Vec<u8>) {
+        self.outbox.put(command);
         self.owed += 1;
     }
 
@@ -122,7 +129,7 @@ impl Stream {
 
     /// Forgets a command of which nothing was sent; false when something was.
     pub(super) fn take_back(&mut self) -> bool {
-        if self.outbox.is_empty() || self.sent > 0 {
+        if self.outbox.is_empty() || self.outbox.is_begun() {
             return self.is_settled();
         }
         self.outbox.clear();
@@ -145,9 +152,7 @@ impl Stream {
             self.taken = 0;
             self.filled = 0;
         }
-        if self.outbox.capacity() > KEPT {
-            self.outbox = Vec::new();
-        }
+        self.outbox.shrink(KEPT);
     }
 
     /// Whether a session that rested is still of use: neither closed by the server nor holding bytes that nobody asked
@@ -181,12 +186,13 @@ impl Stream {
 
     /// Puts in a command that asks for these keys. Sent is it with the next flush.
     pub(super) fn write_keys(&mut self, keys: &[&str]) {
-        self.outbox.extend_from_slice(b"get");
+        let out = self.outbox.end();
+        out.extend_from_slice(b"get");
         for key in keys {
-            self.outbox.push(b' ');
-            self.outbox.extend_from_slice(key.as_bytes());
+            out.push(b' ');
+            out.extend_from_slice(key.as_bytes());
         }
-        self.outbox.extend_from_slice(b"\r\n");
+        out.extend_from_slice(b"\r\n");
     }
 
     /// The next value of an answer, whose key passes the look; none at its end. For answers that nothing else reads.
@@ -209,6 +215,15 @@ impl Stream {
         let mut value = Vec::with_capacity(self.block);
         while self.block > 0 {
             if self.taken == self.filled {
+                if self.block >= STRAIGHT {
+                    let from = value.len();
+                    let mut rest = (&mut self.tcp).take(self.block as u64);
+                    if rest.read_buf(&mut value).await? == 0 {
+                        return Err(io::ErrorKind::UnexpectedEof.into());
+                    }
+                    self.pass_block(&value[from..])?;
+                    continue;
+                }
                 poll_fn(|cx| self.poll_fill(cx)).await?;
             }
             let count = self.block.min(self.filled - self.taken);
@@ -372,22 +387,13 @@ impl AsyncRead for Stream {
 impl AsyncWrite for Stream {
     /// Gathers: a command is one packet, and so is a batch of them.
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.get_mut().outbox.extend_from_slice(bytes);
+        self.get_mut().outbox.end().extend_from_slice(bytes);
         Poll::Ready(Ok(bytes.len()))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        while this.sent < this.outbox.len() {
-            let count = ready!(Pin::new(&mut this.tcp).poll_write(cx, &this.outbox[this.sent..]))?;
-            if count == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
-            this.sent += count;
-        }
-        this.sent = 0;
-        this.outbox.clear();
-        Poll::Ready(Ok(()))
+        this.outbox.poll_send(&mut this.tcp, cx)
     }
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
