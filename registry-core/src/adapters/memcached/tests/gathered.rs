@@ -43,6 +43,32 @@ async fn each_call_has_its_own_answer() {
     assert_eq!(cache.status().sessions.unwrap().open, 1);
 }
 
+/// Some commands are copied into a packet, and some go along from where they are.
+#[tokio::test]
+async fn values_of_every_size_travel_together() {
+    let server = registry_dev::memcached().await.unwrap();
+    let cache = handle(server.port(), "pool = { max = 1 }\n");
+    let value = |number: usize| -> Vec<u8> {
+        let size = [3, 2_000, 2_048, 5_000, 300_000][number % 5] + number;
+        format!("{number} ")
+            .into_bytes()
+            .into_iter()
+            .cycle()
+            .take(size)
+            .collect()
+    };
+    let keys: Vec<String> = (0..60).map(|number| format!("k{number}")).collect();
+    let sets = keys.iter().enumerate().map(async |(number, key)| {
+        cache.set(key, value(number), None).await.unwrap();
+    });
+    join_all(sets).await;
+    let gets = keys.iter().enumerate().map(async |(number, key)| {
+        assert!(cache.get(key).await.unwrap().unwrap() == value(number), "{key}");
+    });
+    join_all(gets).await;
+    assert_eq!(cache.status().sessions.unwrap().open, 1);
+}
+
 #[tokio::test]
 async fn keys_that_several_ask_for_at_once_are_given_to_each() {
     let server = registry_dev::memcached().await.unwrap();
