@@ -3,9 +3,9 @@
 use crate::error::Error;
 use crate::file;
 use crate::kind::ErrorKind;
-use registry_config::{Host, HostName, Reference, Secret};
 #[cfg(any(feature = "mysql", feature = "mongodb", feature = "postgres"))]
-use registry_config::{Settings, Value};
+use registry_config::{ConnectionUrl, Settings, Value};
+use registry_config::{Host, HostName, Reference, Secret};
 use std::path::Path;
 
 /// The most that a file of a reference may hold: a larger one is not a secret but a mistake.
@@ -128,6 +128,34 @@ pub(crate) fn hosts(hosts: &[Host], default_port: u16) -> Result<Vec<(String, u1
         .collect()
 }
 
+#[cfg(any(feature = "mysql", feature = "mongodb", feature = "postgres"))]
+/// The hosts of a connection for people, and for a master that waits for them: `db1:3306,db2:3306`. Of a URL those that it
+/// names, unless a file holds it: then, where it comes from. Nothing else of a URL is shown.
+pub(crate) fn shown_hosts(settings: &Settings, backend: &str) -> String {
+    let spec = registry_config::backend(backend).expect("the backend has a row in the table");
+    let listed = |hosts: &[Host], port| {
+        let addresses: Vec<String> = hosts.iter().map(|host| host.address(port)).collect();
+        addresses.join(",")
+    };
+    let Some(setting) = settings.value("url").filter(|_| settings.hosts().is_empty()) else {
+        return listed(settings.hosts(), spec.default_port);
+    };
+    let elsewhere = match &setting.value {
+        Value::Reference(reference @ Reference::File(_)) => return format!("url from {reference}"),
+        Value::Reference(reference) => format!("url from {reference}"),
+        _ => "url".to_owned(),
+    };
+    let Ok(Some(url)) = secret(settings, "url") else {
+        return elsewhere;
+    };
+    match ConnectionUrl::parse(url.expose(), spec) {
+        // A name that a lookup turns into hosts has no port.
+        Ok(url) if url.scheme.ends_with("+srv") => listed(&url.hosts, None),
+        Ok(url) => listed(&url.hosts, spec.default_port),
+        Err(_) => elsewhere,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -186,5 +214,39 @@ mod tests {
             error.message(),
             "the environment variable `DBREG_TEST_NOT_SET` is not set"
         );
+    }
+
+    #[cfg(any(feature = "mysql", feature = "mongodb", feature = "postgres"))]
+    #[test]
+    fn the_hosts_of_a_url_are_shown_and_nothing_else_of_it() {
+        let shown = |backend: &str, keys: &str| {
+            let loaded = registry_config::load(&format!("[{backend}.x]\n{keys}"), "databases.toml");
+            let is_mistake =
+                |one: &&registry_config::Diagnostic| one.severity == registry_config::Severity::Error;
+            let mistake = loaded.diagnostics.iter().find(is_mistake);
+            assert!(mistake.is_none(), "{mistake:?}");
+            let connection = &loaded.shape.connections[0];
+            shown_hosts(&registry_config::resolve(connection, None, &[]).unwrap(), backend)
+        };
+        for (backend, keys, expected) in [
+            (
+                "mysql",
+                "host = \"db1\"\nusername = \"u\"\ndb = \"d\"",
+                "db1:3306",
+            ),
+            ("mysql", "url = \"mysql://u@db1/d\"", "db1:3306"),
+            ("postgres", "url = \"postgres://u@[::1]:6000/d\"", "[::1]:6000"),
+            ("mongodb", "url = \"mongodb://u@m1,m2:7/d\"", "m1:27017,m2:7"),
+            (
+                "mongodb",
+                "url = \"mongodb+srv://u@m.example.com/d\"",
+                "m.example.com",
+            ),
+            // Every process has this variable, and it is no URL.
+            ("mysql", "url = { env = \"PATH\" }", "url from variable PATH"),
+            ("mysql", "url = { file = \"/x\" }", "url from /x"),
+        ] {
+            assert_eq!(shown(backend, keys), expected, "{keys}");
+        }
     }
 }

@@ -23,6 +23,7 @@ pub(crate) use tasks::tasks;
 use crate::base::Base;
 use crate::connection::{Connection, Instance, Opened, method_set};
 use crate::error::Error;
+use crate::secret;
 use crate::startup::Prepared;
 use crate::status::Sessions;
 use futures_util::future::BoxFuture;
@@ -58,7 +59,10 @@ impl MongoDb {
     pub(crate) fn prepare(prepared: &Prepared) -> Self {
         let base = Arc::clone(&prepared.base);
         let (target, hosts) = match &prepared.settings {
-            Ok(settings) => (Ok(Target::new(&base, settings)), open::shown(settings)),
+            Ok(settings) => (
+                Ok(Target::new(&base, settings)),
+                secret::shown_hosts(settings, "mongodb"),
+            ),
             Err(error) => (Err(error.clone()), String::new()),
         };
         Self {

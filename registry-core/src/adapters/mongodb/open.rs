@@ -1,13 +1,12 @@
 //! Opening a MongoDB connection: the attempt, and the proof by a command.
 
-use super::options::{Plan, default_port};
+use super::options::Plan;
 use super::topology::{self, Judged};
 use crate::cause::{all_refuse, with_cause};
 use crate::connection::Opened;
 use crate::error::Error;
 use mongodb::Database;
 use mongodb::bson::{Document, doc};
-use registry_config::{Settings, Value};
 use std::time::Duration;
 
 /// The proof by a command. The driver waits for a server until `connect_timeout` whatever the cause: plain sockets
@@ -78,22 +77,5 @@ async fn ask_someone(
         Judged::Explained(explained) => Err(explained.caused_by(error)),
         // The caller bounds it.
         Judged::Silent => std::future::pending().await,
-    }
-}
-
-/// The hosts for the report: `m1,m2:27017`.
-pub(super) fn shown(settings: &Settings) -> String {
-    let hosts: Vec<_> = settings
-        .hosts()
-        .iter()
-        .map(|host| host.address(Some(default_port())))
-        .collect();
-    if !hosts.is_empty() {
-        return hosts.join(",");
-    }
-    match settings.value("url").map(|setting| &setting.value) {
-        Some(Value::Reference(reference)) => format!("url from {reference}"),
-        Some(_) => "url".to_owned(),
-        None => String::new(),
     }
 }

@@ -17,6 +17,7 @@ use super::open;
 use super::options::{self, Plan};
 use crate::error::Error;
 use crate::kind::ErrorKind;
+use crate::secret;
 use crate::tasks::{
     Before, Done, ENVIRONMENT, Filled, Fixture, METADATA, Mark, Marked, MigrateTo, MigrationStatus,
     Migrations, PROTECTED, Reach, Refill, Step, Steps, Tell, protects, refused,
@@ -64,7 +65,7 @@ pub(crate) fn tasks(settings: &Settings) -> Result<MongoDbTasks, Error> {
     // Two databases whose names differ in case alone are none that a server has.
     let place = |address: String| format!("mongodb://{address}/{}", db.to_lowercase());
     Ok(MongoDbTasks {
-        target: format!("{}/{db}", open::shown(settings)),
+        target: format!("{}/{db}", secret::shown_hosts(settings, "mongodb")),
         places: plan.addresses().into_iter().map(place).collect(),
         settings: settings.clone(),
         connect_timeout,

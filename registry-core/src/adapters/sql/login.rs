@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::kind::ErrorKind;
 use crate::secret;
-use registry_config::{BackendSpec, ConnectionUrl, Host, Secret, Settings, Value};
+use registry_config::{BackendSpec, ConnectionUrl, Host, Secret, Settings};
 
 /// Where to connect, and as whom, with every secret as its source has it now.
 #[derive(Default)]
@@ -95,23 +95,12 @@ pub(crate) fn authority(settings: &Settings) -> Result<Option<Vec<u8>>, Error> {
     Ok(Some(pem))
 }
 
-/// The hosts for the report: `db1:3306`, a socket, or where the URL comes from.
+/// The hosts for the report: `db1:3306`, or a socket.
 pub(crate) fn shown(settings: &Settings, backend: &str) -> String {
     if let Some(path) = settings.text("socket") {
         return path.to_owned();
     }
-    let from_url = || match settings.value("url").map(|setting| &setting.value) {
-        Some(Value::Reference(reference)) => format!("url from {reference}"),
-        Some(_) => "url".to_owned(),
-        None => String::new(),
-    };
-    if settings.hosts().is_empty() {
-        return from_url();
-    }
-    let (_, port) = row(backend);
-    let hosts = settings.hosts().iter();
-    let addresses: Vec<String> = hosts.map(|host| host.address(Some(port))).collect();
-    addresses.join(",")
+    secret::shown_hosts(settings, backend)
 }
 
 fn row(backend: &str) -> (&'static BackendSpec, u16) {
