@@ -9,18 +9,20 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
+use std::time::Duration;
 
 /// Reads what to end from its standard input. At the end of the input, which comes by a word of ours, by our end or
 /// by our being killed, it ends the server and removes the folder.
 const WATCHDOG: &str = r#"
 trap '' INT TERM HUP QUIT
-pid= container= signal=9 folder=$1
+pid= container= signal=9 tries=50 folder=$1
 while read -r word value; do
     case $word in
         pid) pid=$value ;;
         container) container=$value ;;
         signal) signal=$value ;;
         keep) folder= ;;
+        tries) tries=$value ;;
     esac
 done
 if [ -n "$pid" ]; then
@@ -28,9 +30,8 @@ if [ -n "$pid" ]; then
     if [ "$signal" != 9 ]; then
         kill "-$signal" "$pid"
         kill -CONT $children "$pid"
-        tries=0
-        while kill -0 "$pid" 2>/dev/null && [ $tries -lt 50 ]; do
-            tries=$((tries + 1))
+        while kill -0 "$pid" 2>/dev/null && [ "$tries" -gt 0 ]; do
+            tries=$((tries - 1))
             sleep 0.05
         done
     fi
@@ -92,6 +93,11 @@ impl Folder {
     /// Leaves the folder where it is.
     pub(crate) fn keep(&self) {
         self.tell("keep\n");
+    }
+
+    /// How long the server may take to end with this process, before it is killed.
+    pub(crate) fn grace(&self, grace: Duration) {
+        self.tell(&format!("tries {}\n", grace.as_millis() / 50));
     }
 
     /// Leaves the folder where it is, with nothing in it but this file.

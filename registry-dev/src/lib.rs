@@ -55,4 +55,5 @@ pub use port::Port;
 pub use postgres::{PostgresOptions, PostgresServer, postgres, postgres_with};
 pub use proxy::{Mode, Proxy};
 pub use replication::{MySqlReplicated, mysql_replicated};
+pub use script::quoted;
 pub use server::Server;

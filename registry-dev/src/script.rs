@@ -30,8 +30,13 @@ pub(crate) fn of(command: &Command, account: Option<Account>, folder: &Path, run
     )
 }
 
-/// A word as a shell reads it.
-fn quoted(word: &str) -> String {
+/// A word as a shell reads it, in quotes where it needs them.
+#[must_use]
+pub fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-=:,+@%".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 

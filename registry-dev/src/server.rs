@@ -115,7 +115,8 @@ impl Server {
         self.inner.state().child.as_ref().map(Child::id)
     }
 
-    /// What it printed. The file goes with the server, unless the server failed to start or its test panicked.
+    /// What it printed. The file goes with the server, unless the server failed to start, its test panicked, or it is
+    /// [kept](Self::keep).
     #[must_use]
     pub fn log_path(&self) -> &Path {
         &self.inner.log
@@ -264,6 +265,7 @@ impl Inner {
         std::fs::write(&script, text).map_err(Error::io(format!("write {}", script.display())))?;
         state.kept = true;
         self.folder.keep();
+        self.folder.grace(self.launch.grace);
         self.folder.guard(pid, None, self.launch.stop);
         Ok(Some(script))
     }
@@ -383,6 +385,7 @@ impl Drop for Inner {
         // Where the data are thrown away, an orderly end would only cost time.
         let _ = match self.discard(&state) {
             Signal::KILL => self.end(&mut state, Signal::KILL),
+            word if state.kept => self.end_by(&mut state, word, self.launch.grace),
             word => self.end_by(&mut state, word, DISCARD),
         };
         if std::thread::panicking() && !state.kept {

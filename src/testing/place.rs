@@ -312,7 +312,7 @@ impl Place {
             match server.keep().await {
                 Ok(Some(script)) => say(&format!(
                     "the server at {at} ends with this process; `sh {}` starts it again, and its folder is yours to remove",
-                    script.display()
+                    registry_dev::quoted(&script.to_string_lossy())
                 )),
                 Ok(None) => say(&format!(
                     "the server at {at} ends with this process, and its data with it; {HOLD}=10m has it wait"

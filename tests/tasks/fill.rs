@@ -313,6 +313,24 @@ async fn a_file_that_was_renamed_is_the_same_file() {
         "filled 1 file; 4 files filled before"
     );
     assert_eq!(number(&mut session, "select count(*) from shop.heap").await, 3);
+    // One takes the name that another had.
+    let path = |name: &str| scene.path(&format!("fixtures/mysql.main/{name}"));
+    std::fs::rename(path("60-copy.sql"), path("70-copy.sql")).unwrap();
+    std::fs::rename(path("50-heap.toml"), path("60-heap.toml")).unwrap();
+    scene.fixture("mysql.main", "80-heap.toml", "[[heap]]\nn = 8\n");
+    let plan = scene.tasks().plan(Verb::Fill).await;
+    assert_eq!(plan.connections[0].steps[0].details.len(), 6, "{plan}");
+    assert_eq!(plan.to_string().matches("leave").count(), 5, "{plan}");
+    let report = scene.run(Verb::Fill).await;
+    assert_eq!(words(&report), "filled 1 file; 5 files filled before");
+    let told = &report.connections[0].steps[0].details;
+    assert!(
+        told.contains(
+            &"recorded `mysql.main/50-heap.toml` as `mysql.main/60-heap.toml`: it was renamed".to_owned()
+        ),
+        "{told:?}"
+    );
+    assert_eq!(number(&mut session, "select count(*) from shop.heap").await, 4);
 }
 
 #[tokio::test]

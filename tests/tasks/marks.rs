@@ -152,7 +152,8 @@ async fn a_mark_protects_unless_it_says_no() {
 #[tokio::test]
 async fn a_mark_that_cannot_be_read_refuses() {
     let server = registry_dev::mysql().await.unwrap();
-    let scene = filled(&server, "").await;
+    let scene = filled(&server, "[sqlite.local]\npath = \"$/app.db\"\n").await;
+    good(run(&scene.builder().only("sqlite").build().unwrap(), Verb::Create).await);
     let mut session = root(&server).await;
     execute(
         &mut session,
@@ -173,6 +174,7 @@ async fn a_mark_that_cannot_be_read_refuses() {
     .await;
     let clerk = || scene.builder().variable("DBREG_MYSQL__MAIN__USERNAME", "clerk");
     let report = run(&clerk().build().unwrap(), Verb::Drop).await;
+    assert!(is_refused(&report), "{report}");
     let told = bad(&report);
     assert!(told.contains("the account needs the right to read it"), "{told}");
     assert!(!told.contains("--i-know-this-destroys"), "{told}");
@@ -186,11 +188,15 @@ async fn a_mark_that_cannot_be_read_refuses() {
     .await;
     let picker = || scene.builder().variable("DBREG_MYSQL__MAIN__USERNAME", "picker");
     for verb in DESTROYING {
-        let told = bad(&run(&picker().build().unwrap(), verb).await);
+        let report = run(&picker().build().unwrap(), verb).await;
+        assert!(is_refused(&report), "{verb}: {report}");
+        let told = bad(&report);
         assert!(
             told.contains("the account needs the right to read it"),
             "{verb}: {told}"
         );
     }
     assert_eq!(number(&mut session, "select id from shop.a").await, 7);
+    // The others neither: nothing is done to any.
+    assert!(scene.path("app.db").exists());
 }

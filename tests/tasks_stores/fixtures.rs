@@ -5,14 +5,14 @@ use crate::store::Store;
 use dbreg::mongodb::bson::{Bson, Document, doc};
 use dbreg::tasks::Verb;
 
-const USERS: &str = "[users.alice]\nname = \"Alice\"\nborn = 1990-05-01T00:00:00Z\naddress = { city = \"Berlin\" }\n\
+pub(crate) const USERS: &str = "[users.alice]\nname = \"Alice\"\nborn = 1990-05-01T00:00:00Z\naddress = { city = \"Berlin\" }\n\
                      [users.bob]\n_id = 7\nname = \"Bob\"\nfriends = [{ id = { ref = \"users.alice\" } }]\n";
-const POSTS: &str = r#"{ "posts": [
+pub(crate) const POSTS: &str = r#"{ "posts": [
     { "_id": { "$oid": "65a000000000000000000001" }, "author": { "ref": "users.alice" }, "city": { "ref": "users.alice#address.city" } },
     { "author": { "ref": "users.bob" }, "at": { "$date": "2024-01-31T00:00:00Z" }, "n": 1 }
 ] }"#;
 
-fn write(store: &Store) {
+pub(crate) fn write(store: &Store) {
     store.project.write("fixtures/mongodb.logs/00_users.toml", USERS);
     store.project.write("fixtures/mongodb.logs/10-posts.json", POSTS);
     store
@@ -376,45 +376,6 @@ async fn two_connections_to_one_database_have_fixtures_of_their_own() {
             assert_eq!(count, 1, "{collection} of {label}");
         }
     }
-}
-
-#[tokio::test]
-async fn a_file_that_was_renamed_is_the_same_file() {
-    let store = Store::start().await;
-    write(&store);
-    store.project.done(Verb::Fill).await;
-    let documents = async |collection| store.documents(collection).await;
-    let before = [documents("users").await, documents("posts").await];
-    for (old, new, text) in [
-        ("00_users.toml", "05-people.toml", USERS),
-        ("10-posts.json", "15-posts.json", POSTS),
-    ] {
-        store.project.remove(&format!("fixtures/mongodb.logs/{old}"));
-        store.project.write(&format!("fixtures/mongodb.logs/{new}"), text);
-    }
-    let plan = store.project.tasks().build().unwrap().plan(Verb::Fill).await;
-    assert!(plan.to_string().contains("05-people.toml` was filled"), "{plan}");
-    let failed = store.project.failed(Verb::Fill).await;
-    assert!(failed.contains("`15-posts.json` was filled"), "{failed}");
-    assert_eq!([documents("users").await, documents("posts").await], before);
-    // From now on it has this name, whatever it says.
-    let users = USERS.replace("Alice", "Alicia");
-    store
-        .project
-        .write("fixtures/mongodb.logs/05-people.toml", &users);
-    let failed = store.project.failed(Verb::Fill).await;
-    assert!(failed.contains("and was changed since"), "{failed}");
-    let replaced = store
-        .project
-        .done_with(Verb::Fill, |tasks| tasks.replace(true))
-        .await;
-    assert_eq!(replaced, "filled 3 files");
-    assert_eq!(documents("users").await.len(), 2);
-    assert_eq!(documents("posts").await.len(), 2);
-    let names = documents("_dbreg_fixtures").await;
-    let names: Vec<&str> = names.iter().map(|file| file.get_str("_id").unwrap()).collect();
-    assert_eq!(names.len(), 3, "{names:?}");
-    assert!(names.contains(&"mongodb.logs/05-people.toml"), "{names:?}");
 }
 
 #[tokio::test]

@@ -6,5 +6,6 @@ mod fixtures;
 mod keys;
 mod migrations;
 mod project;
+mod renamed;
 mod start;
 mod store;

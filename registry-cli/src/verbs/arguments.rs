@@ -34,7 +34,7 @@ pub(crate) struct Common {
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = time)]
     pub(super) wait: Duration,
     /// How long one step on one connection may take
-    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = time)]
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = some_time)]
     pub(super) step_deadline: Duration,
     /// Print the report, or the plan, as JSON
     #[arg(long)]
@@ -54,6 +54,15 @@ impl Common {
     pub(super) fn root(&self) -> PathBuf {
         self.root.clone().unwrap_or_else(|| self.start.folder())
     }
+}
+
+/// A time that something may take: not none at all.
+fn some_time(text: &str) -> Result<Duration, String> {
+    let given = time(text)?;
+    if given.is_zero() {
+        return Err("expected a time above zero such as `10m` or `4h`".to_owned());
+    }
+    Ok(given)
 }
 
 /// The way around protection.

@@ -13,12 +13,22 @@
 mod csv;
 mod folder;
 mod labels;
+mod renamed;
 mod rows;
 #[cfg(test)]
 mod tests;
 
 #[cfg(feature = "mongodb")]
 pub(crate) use rows::literal;
+
+pub(crate) use renamed::Renamed;
+#[cfg(any(
+    feature = "mysql",
+    feature = "sqlite",
+    feature = "postgres",
+    feature = "mongodb"
+))]
+pub(crate) use renamed::renamed;
 
 pub use folder::{FILE_LIMIT, FILES_LIMIT, Formats, read_folder};
 
@@ -44,33 +54,10 @@ pub struct Fixture {
 
 impl Fixture {
     /// What it is recorded under, `mongodb.logs/10-events.json`: two connections may lead to one database.
-    #[cfg(any(
-        feature = "mysql",
-        feature = "sqlite",
-        feature = "postgres",
-        feature = "mongodb"
-    ))]
     pub(crate) fn recorded_as(&self) -> String {
         let mut parts = self.path.iter().rev().take(2);
         let (file, folder) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
         format!("{}/{}", folder.to_string_lossy(), file.to_string_lossy())
-    }
-
-    /// Whether a file of the same contents that was recorded under another name is this one: it was in the same folder, and
-    /// is not there any more. While it is there, this is a copy, which is filled like any other.
-    #[cfg(any(
-        feature = "mysql",
-        feature = "sqlite",
-        feature = "postgres",
-        feature = "mongodb"
-    ))]
-    pub(crate) fn was_renamed_from(&self, recorded: &str) -> bool {
-        let own = self.recorded_as();
-        let (Some((folder, _)), Some((theirs, file))) = (own.split_once('/'), recorded.split_once('/'))
-        else {
-            return false;
-        };
-        folder == theirs && matches!(self.path.with_file_name(file).try_exists(), Ok(false))
     }
 }
 

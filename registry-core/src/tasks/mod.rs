@@ -52,7 +52,14 @@ pub use verb::{MigrateTo, Step, Verb};
     feature = "mongodb"
 ))]
 pub(crate) use at_start::may_begin;
-pub(crate) use fixture::{Content, Fixture, Reference, Row, Value};
+#[cfg(any(
+    feature = "mysql",
+    feature = "sqlite",
+    feature = "postgres",
+    feature = "mongodb"
+))]
+pub(crate) use fixture::renamed;
+pub(crate) use fixture::{Content, Fixture, Reference, Renamed, Row, Value};
 pub(crate) use migrations::{Migration, Migrations, Script};
 pub(crate) use steps::{
     Before, Done, ENVIRONMENT, FIXTURES, Filled, METADATA, Mark, Marked, PROTECTED, Reach, Refill, Steps,

@@ -1,7 +1,7 @@
 //! How a plan is made: what the server has of what a verb would do.
 
 use super::Tasks;
-use super::fixture::{Content, Fixture};
+use super::fixture::{Content, Fixture, Renamed};
 use super::look::{Looked, file_name, within};
 use super::migrations::{self, Migrations};
 use super::plan::{Obstacle, Plan, PlannedRow, PlannedStep};
@@ -15,6 +15,7 @@ use crate::kind::ErrorKind;
 use crate::together::join_all;
 use crate::turns::Turns;
 use futures_util::future::BoxFuture;
+use std::borrow::Cow;
 
 /// A row of a plan.
 struct Planned {
@@ -152,12 +153,21 @@ impl Tasks {
         };
         let policy = self.options.refill();
         let anew = steps.iter().any(empties);
+        let renamed = if anew || one.fixtures.is_empty() {
+            Vec::new()
+        } else {
+            match within(one.subject, works.renamed(&one.fixtures), |error| error).await {
+                Err(error) if is_made_before(steps, &error) => Vec::new(),
+                renamed => renamed?,
+            }
+        };
         let mut planned = Vec::with_capacity(one.fixtures.len());
         for fixture in &one.fixtures {
             let before = if anew {
                 None
             } else {
-                let asked = works.filled_before(fixture, policy);
+                let recorded = as_recorded(fixture, &renamed);
+                let asked = works.filled_before(&recorded, policy);
                 match within(one.subject, asked, |error| error).await {
                     Err(error) if is_made_before(steps, &error) => None,
                     asked => asked.map_err(|error| run::in_file(&error, fixture))?,
@@ -197,6 +207,20 @@ impl Tasks {
             Content::Sql(_) => format!("{verb} {name}"),
         })
     }
+}
+
+/// The file under the name that it is recorded under.
+fn as_recorded<'f>(fixture: &'f Fixture, renamed: &[Renamed]) -> Cow<'f, Fixture> {
+    let own = fixture.recorded_as();
+    let from = renamed.iter().find(|one| one.to == own);
+    let Some((_, file)) = from.and_then(|one| one.from.split_once('/')) else {
+        return Cow::Borrowed(fixture);
+    };
+    let path = fixture.path.with_file_name(file);
+    Cow::Owned(Fixture {
+        path,
+        ..fixture.clone()
+    })
 }
 
 fn failed(error: Error, connection: &str, step: Step) -> Obstacle {

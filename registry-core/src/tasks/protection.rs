@@ -12,7 +12,7 @@ use std::fmt;
 pub struct Refusal {
     /// Why, a text each: ``the profile is `production` ``.
     pub reasons: Vec<String>,
-    /// The exact names that have to be given to do it all the same.
+    /// The exact names that have to be given to do it all the same. None where that is not what to do.
     pub needs: Vec<String>,
 }
 
@@ -92,15 +92,16 @@ pub(crate) async fn by_mark(subject: &Subject, steps: &dyn Steps, known: &[Strin
             }
             Ok(())
         }
-        // Neither an outage nor a missing right is a reason to look for a way around.
+        // An outage is no reason to look for a way around.
         Err(error) if error.is_transient() => Err(Objection::Failed(error)),
-        Err(error) if error.kind() == ErrorKind::Auth => {
-            let message = format!("the mark of the database cannot be read: {}", error.message());
-            let told = Error::new(ErrorKind::Auth, message).caused_by(error);
-            Err(Objection::Failed(
-                told.help("the account needs the right to read it"),
-            ))
-        }
+        // Nor is a missing right, which stops the others too: nobody knows what the mark says.
+        Err(error) if error.kind() == ErrorKind::Auth => Err(Objection::Refused(Refusal {
+            reasons: vec![format!(
+                "the mark of the database cannot be read: {}; the account needs the right to read it",
+                error.message()
+            )],
+            needs: Vec::new(),
+        })),
         Err(error) => refused(format!(
             "the mark of the database cannot be read: {}",
             error.message()

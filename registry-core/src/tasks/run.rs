@@ -7,13 +7,17 @@ use super::report::{StepOutcome, StepRow, TasksReport, TasksRow};
 use super::steps::{Before, Done, Filled, Mark, Marked, Steps, Tell};
 use super::subject::Subject;
 use super::verb::{MigrateTo, Step, Verb};
-use super::{Tasks, fixture::Fixture};
+use super::{Tasks, fixture::Fixture, fixture::Renamed};
 use crate::error::Error;
 use crate::kind::ErrorKind;
 use crate::turns::Turns;
 use futures_util::future::BoxFuture;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+/// What is to be done about a step that took too long.
+pub(super) const LATE: &str =
+    "a step may take as long as `--step-deadline` says, or `step_deadline` of the builder";
 
 /// What the mark of a database says when there is no profile.
 const NO_PROFILE: &str = "default";
@@ -155,7 +159,8 @@ impl Tasks {
             Err(_) => {
                 let_go(one.subject).await;
                 let message = format!("not done within {limit:?}");
-                Err(Objection::Failed(Error::new(ErrorKind::Timeout, message)))
+                let error = Error::new(ErrorKind::Timeout, message);
+                Err(Objection::Failed(error.help(LATE)))
             }
         };
         let before = matches!(&outcome, Ok(done) if done.before);
@@ -266,6 +271,11 @@ impl Tasks {
         if one.fixtures.is_empty() {
             let folder = self.options.fixtures_of(&one.subject.label);
             return Ok(Done::nothing(format!("no fixtures in `{}`", folder.display())));
+        }
+        if !steps.renamed(&one.fixtures).await?.is_empty() {
+            for Renamed { from, to } in steps.rename(&one.fixtures).await? {
+                tell(format!("recorded `{from}` as `{to}`: it was renamed"));
+            }
         }
         let (mut written, mut already) = (0_usize, Vec::new());
         for fixture in &one.fixtures {

@@ -1,6 +1,6 @@
 //! What a backend does for the verbs: one implementation each, in `adapters/BACKEND/tasks.rs`.
 
-use super::fixture::Fixture;
+use super::fixture::{Fixture, Renamed};
 use super::migrations::Migrations;
 use super::verb::{MigrateTo, Step};
 use crate::error::Error;
@@ -86,6 +86,16 @@ pub(crate) trait Steps: fmt::Debug + Send + Sync {
         fixture: &'a Fixture,
         policy: Refill,
     ) -> BoxFuture<'a, Result<Option<Before>, Error>>;
+
+    /// Which of all files of a connection were filled under another name. It changes nothing. `UnknownDatabase` as above.
+    fn renamed<'a>(&'a self, _fixtures: &'a [Fixture]) -> BoxFuture<'a, Result<Vec<Renamed>, Error>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
+    /// Records those under the names that they have now, and says which they are.
+    fn rename<'a>(&'a self, _fixtures: &'a [Fixture]) -> BoxFuture<'a, Result<Vec<Renamed>, Error>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
 
     /// Removes the data, and the record of fixtures with it.
     fn clear(&self, reach: Reach) -> BoxFuture<'_, Result<Done, Error>>;

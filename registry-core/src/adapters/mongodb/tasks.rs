@@ -20,7 +20,7 @@ use crate::kind::ErrorKind;
 use crate::secret;
 use crate::tasks::{
     Before, Done, ENVIRONMENT, Filled, Fixture, METADATA, Mark, Marked, MigrateTo, MigrationStatus,
-    Migrations, PROTECTED, Reach, Refill, Step, Steps, Tell, protects, refused,
+    Migrations, PROTECTED, Reach, Refill, Renamed, Step, Steps, Tell, protects, refused,
 };
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt as _, TryFutureExt as _};
@@ -221,6 +221,25 @@ impl Steps for MongoDbTasks {
         async move {
             let session = self.session().await?;
             let result = fill::before(&session.database, fixture).await.map_err(refused);
+            session.close(result).await
+        }
+        .boxed()
+    }
+
+    fn renamed<'a>(&'a self, fixtures: &'a [Fixture]) -> BoxFuture<'a, Result<Vec<Renamed>, Error>> {
+        async move {
+            let session = self.session().await?;
+            let result = fill::renamed(&session.database, fixtures).await;
+            session.close(result).await
+        }
+        .boxed()
+    }
+
+    fn rename<'a>(&'a self, fixtures: &'a [Fixture]) -> BoxFuture<'a, Result<Vec<Renamed>, Error>> {
+        async move {
+            let session = self.session().await?;
+            let work = fill::rename(&session.database, fixtures);
+            let result = Lock::hold(&self.held, &session.database, work).await;
             session.close(result).await
         }
         .boxed()

@@ -10,7 +10,7 @@ use super::lock::is_duplicate;
 use super::{FIXTURE_DOCUMENTS, OWN};
 use crate::error::Error;
 use crate::kind::ErrorKind;
-use crate::tasks::{Before, Content, FIXTURES, Filled, Fixture, Refill, Row};
+use crate::tasks::{self, Before, Content, FIXTURES, Filled, Fixture, Refill, Renamed, Row};
 use futures_util::TryStreamExt as _;
 use mongodb::Database;
 use mongodb::bson::{Bson, Document, doc};
@@ -24,20 +24,19 @@ pub(super) async fn fill(database: &Database, fixture: &Fixture, policy: Refill)
     let rows = rows_of(fixture)?;
     let key = fixture.recorded_as();
     let files = database.collection::<Document>(FIXTURES);
-    let (recorded_as, before) = found(database, fixture).await?;
-    if recorded_as != key {
-        rename(database, &recorded_as, &key).await?;
-    }
+    let before = before(database, fixture).await?;
     let was_filled = before.is_some();
     if let Some(before) = before.filter(|_| policy == Refill::Never) {
         return Ok(Filled::Already(before));
     }
     // Everything that can be wrong is found before anything is changed.
-    let new = documents::documents(database, fixture, &key, rows).await?;
+    let stem = stem(database, fixture).await?;
+    let new = documents::documents(database, fixture, &stem, rows).await?;
     let old = recorded(database, &key).await?;
     refuse_taken(database, &new, &old).await?;
 
-    let begun = doc! { "$set": { "state": "filling", "checksum": &fixture.checksum, "at": now() } };
+    let begun = doc! { "state": "filling", "checksum": &fixture.checksum, "stem": stem, "at": now() };
+    let begun = doc! { "$set": begun };
     files.update_one(doc! { "_id": &key }, begun).upsert(true).await?;
     remove(database, &key, old).await?;
     if let Err(error) = write(database, &key, &new).await {
@@ -76,48 +75,74 @@ fn rows_of(fixture: &Fixture) -> Result<&[Row], Error> {
 /// What is recorded of a file, if all of it was filled.
 pub(super) async fn before(database: &Database, fixture: &Fixture) -> Result<Option<Before>, Error> {
     rows_of(fixture)?;
-    found(database, fixture).await.map(|(_, before)| before)
-}
-
-/// The name that a file is recorded under, its own or the one that it had before it was renamed, and what is recorded of
-/// it, if all of it was filled.
-async fn found(database: &Database, fixture: &Fixture) -> Result<(String, Option<Before>), Error> {
-    let own = fixture.recorded_as();
     let files = database.collection::<Document>(FIXTURES);
+    let head = files.find_one(doc! { "_id": fixture.recorded_as() }).await?;
     let is_filled = |head: &Document| head.get_str("state").is_ok_and(|state| state == "filled");
-    let known = |head: &Document| Before {
+    Ok(head.filter(is_filled).map(|head| Before {
         at: head.get_str("at").unwrap_or("before").to_owned(),
         changed: !head
             .get_str("checksum")
             .is_ok_and(|known| known == fixture.checksum),
-    };
-    if let Some(head) = files.find_one(doc! { "_id": &own }).await? {
-        let before = is_filled(&head).then(|| known(&head));
-        return Ok((own, before));
-    }
-    let mut others = files.find(doc! { "checksum": &fixture.checksum }).await?;
-    while let Some(head) = others.try_next().await? {
-        match head.get_str("_id") {
-            Ok(name) if is_filled(&head) && fixture.was_renamed_from(name) => {
-                return Ok((name.to_owned(), Some(known(&head))));
-            }
-            _ => {}
-        }
-    }
-    Ok((own, None))
+    }))
 }
 
-/// Records a file under another name. Whatever ends it before it is done, the next fill finds the old name again.
-async fn rename(database: &Database, from: &str, to: &str) -> Result<(), Error> {
+/// What the `_id`s of a file's rows follow from, where rows have neither label nor `_id`: the name that it was first filled
+/// under, so that they stay what they are when it is renamed; something else where a file of that name was renamed before.
+async fn stem(database: &Database, fixture: &Fixture) -> Result<String, Error> {
+    let own = fixture.recorded_as();
+    let files = database.collection::<Document>(FIXTURES);
+    if let Some(head) = files.find_one(doc! { "_id": &own }).await? {
+        return Ok(head.get_str("stem").unwrap_or(&own).to_owned());
+    }
+    match files.find_one(doc! { "stem": &own }).await? {
+        Some(_) => Ok(format!("{own}#{}", fixture.checksum)),
+        None => Ok(own),
+    }
+}
+
+/// The files that were filled, or begun, under another name.
+pub(super) async fn renamed(database: &Database, fixtures: &[Fixture]) -> Result<Vec<Renamed>, Error> {
+    let files = database.collection::<Document>(FIXTURES);
+    let mut heads = files.find(doc! {}).sort(doc! { "_id": 1 }).await?;
+    let mut recorded = Vec::new();
+    while let Some(head) = heads.try_next().await? {
+        if let (Ok(name), Ok(checksum)) = (head.get_str("_id"), head.get_str("checksum")) {
+            recorded.push((name.to_owned(), checksum.to_owned()));
+        }
+    }
+    Ok(tasks::renamed(fixtures, &recorded))
+}
+
+/// Records them under the names that they have now.
+pub(super) async fn rename(database: &Database, fixtures: &[Fixture]) -> Result<Vec<Renamed>, Error> {
+    let renamed = renamed(database, fixtures).await?;
+    let away = renamed.iter().map(|one| (&one.from, one.between(), &one.from));
+    let away: Vec<_> = away.collect();
+    for (from, to, stem) in away {
+        rename_one(database, from, &to, stem).await?;
+    }
+    for one in &renamed {
+        rename_one(database, &one.between(), &one.to, &one.from).await?;
+    }
+    Ok(renamed)
+}
+
+/// What ends it in its middle leaves a file that was not filled, whose documents are known: the next fill takes them away
+/// first.
+async fn rename_one(database: &Database, from: &str, to: &str, stem: &str) -> Result<(), Error> {
+    let files = database.collection::<Document>(FIXTURES);
+    let Some(mut head) = files.find_one(doc! { "_id": from }).await? else {
+        return Ok(());
+    };
     let records = database.collection::<Document>(FIXTURE_DOCUMENTS);
     let documents = doc! { "$set": { "fixture": to } };
     records.update_many(doc! { "fixture": from }, documents).await?;
-    let files = database.collection::<Document>(FIXTURES);
-    if let Some(mut head) = files.find_one(doc! { "_id": from }).await? {
-        head.insert("_id", to);
-        files.insert_one(head).await?;
-        files.delete_one(doc! { "_id": from }).await?;
+    files.delete_one(doc! { "_id": from }).await?;
+    head.insert("_id", to);
+    if !head.contains_key("stem") {
+        head.insert("stem", stem);
     }
+    files.insert_one(head).await?;
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Document, doc};
 use mongodb::{Collection, Database};
 use std::pin::pin;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -41,41 +41,47 @@ const TERMS: Terms = Terms {
     pause: Duration::from_millis(250),
 };
 
-/// The owners of locks that are taken, or about to be, and were not given back. Those of one connection: a step at a time.
+/// The owners of locks that were not given back, because the work under them was dropped.
 #[derive(Debug, Default)]
 pub(in crate::adapters::mongodb) struct Held(Mutex<Vec<String>>);
 
 impl Held {
-    fn with<T>(&self, change: impl FnOnce(&mut Vec<String>) -> T) -> T {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn forget(&self, owner: &str) {
-        self.with(|owners| owners.retain(|held| held != owner));
+    fn left(&self) -> MutexGuard<'_, Vec<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether work that was dropped has left a lock.
     pub(in crate::adapters::mongodb) fn is_left(&self) -> bool {
-        self.with(|owners| !owners.is_empty())
+        !self.left().is_empty()
     }
 
-    /// Gives back what work that was dropped has left.
+    /// Gives back what work that was dropped has left; what is at work keeps its own.
     pub(in crate::adapters::mongodb) async fn let_go(&self, database: &Database) -> Result<(), Error> {
-        let owners = self.with(|owners| owners.clone());
-        let ours = doc! { "_id": LOCK, "owner": { "$in": &owners } };
-        database.collection::<Document>(METADATA).delete_one(ours).await?;
-        owners.iter().for_each(|owner| self.forget(owner));
+        let owners = self.left().clone();
+        let left = doc! { "_id": LOCK, "owner": { "$in": &owners } };
+        database.collection::<Document>(METADATA).delete_one(left).await?;
+        self.left().retain(|owner| !owners.contains(owner));
         Ok(())
     }
 }
 
-/// The lock, held.
+/// The lock: asked for, held, or given back.
 #[derive(Debug)]
 pub(in crate::adapters::mongodb) struct Lock<'h> {
     held: &'h Held,
     metadata: Collection<Document>,
     owner: String,
     terms: Terms,
+    /// Whether nothing of it is on the server any more, as far as that can be known.
+    is_over: bool,
+}
+
+impl Drop for Lock<'_> {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.held.left().push(std::mem::take(&mut self.owner));
+        }
+    }
 }
 
 impl<'h> Lock<'h> {
@@ -94,14 +100,14 @@ impl<'h> Lock<'h> {
         terms: Terms,
         work: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
-        let lock = Self::acquire(held, database, terms).await?;
+        let mut lock = Self::acquire(held, database, terms).await?;
         match lock.watched(work).await {
             Either::Left(result) => {
                 // What was done is done, also when the next one has to wait for the lease.
                 let _ = lock.release().await;
                 result
             }
-            Either::Right(lost) => Err(lost),
+            Either::Right(lost) => Err(lock.lost(lost)),
         }
     }
 
@@ -111,17 +117,17 @@ impl<'h> Lock<'h> {
         database: &Database,
         work: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
-        let lock = Self::acquire(held, database, TERMS).await?;
+        let mut lock = Self::acquire(held, database, TERMS).await?;
         match lock.watched(work).await {
             Either::Left(Ok(done)) => {
-                held.forget(&lock.owner);
+                lock.is_over = true;
                 Ok(done)
             }
             Either::Left(Err(error)) => {
                 let _ = lock.release().await;
                 Err(error)
             }
-            Either::Right(lost) => Err(lost),
+            Either::Right(lost) => Err(lock.lost(lost)),
         }
     }
 
@@ -133,26 +139,21 @@ impl<'h> Lock<'h> {
         let (work, kept) = (pin!(work), pin!(self.keep()));
         match select(work, kept).await {
             Either::Left((result, _)) => Either::Left(result),
-            Either::Right((lost, _)) => {
-                self.held.forget(&self.owner);
-                Either::Right(lost)
-            }
+            Either::Right((lost, _)) => Either::Right(lost),
         }
     }
 
     async fn acquire(held: &'h Held, database: &Database, terms: Terms) -> Result<Self, Error> {
-        let lock = Self {
+        let mut lock = Self {
             held,
             metadata: database.collection(METADATA),
             owner: ObjectId::new().to_hex(),
             terms,
+            is_over: false,
         };
-        // Before it is asked for: whoever drops this meanwhile does not know what became of it.
-        held.with(|owners| owners.push(lock.owner.clone()));
+        // Whoever drops it meanwhile does not know what became of it: it is there from now on.
         let taken = lock.take().await;
-        if taken.is_err() {
-            held.forget(&lock.owner);
-        }
+        lock.is_over = taken.is_err();
         taken.map(|()| lock)
     }
 
@@ -246,11 +247,17 @@ impl<'h> Lock<'h> {
         }
     }
 
-    async fn release(&self) -> mongodb::error::Result<()> {
+    /// It is another's now.
+    fn lost(&mut self, error: Error) -> Error {
+        self.is_over = true;
+        error
+    }
+
+    async fn release(&mut self) -> mongodb::error::Result<()> {
         let ours = doc! { "_id": LOCK, "owner": &self.owner };
         let released = self.metadata.delete_one(ours).await.map(drop);
         // Also when it failed: a server that is asked in vain now is asked in vain then.
-        self.held.forget(&self.owner);
+        self.is_over = true;
         released
     }
 }

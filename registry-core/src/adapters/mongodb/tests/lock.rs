@@ -104,6 +104,35 @@ async fn whoever_loses_the_lock_stops() {
 }
 
 #[tokio::test]
+async fn who_is_at_work_keeps_the_lock_when_another_of_the_same_run_is_dropped() {
+    let (_server, database) = start().await;
+    let held = Held::default();
+    let (taken, is_taken) = tokio::sync::oneshot::channel();
+    let at_work = Lock::hold_on(&held, &database, TERMS, async {
+        taken.send(()).unwrap();
+        std::future::pending::<Result<(), Error>>().await
+    });
+    let waits = async {
+        is_taken.await.unwrap();
+        // It has asked once, in vain, when its time is up.
+        let terms = Terms {
+            patience: TERMS.lease,
+            ..TERMS
+        };
+        let waits = Lock::hold_on(&held, &database, terms, async { Ok(()) });
+        assert!(tokio::time::timeout(TERMS.beat * 3, waits).await.is_err());
+        assert!(held.is_left());
+        held.let_go(&database).await.unwrap();
+        assert!(!held.is_left());
+        locks(&database).count_documents(doc! {}).await.unwrap()
+    };
+    tokio::select! {
+        ended = at_work => panic!("{ended:?}"),
+        count = waits => assert_eq!(count, 1, "it is the other's"),
+    }
+}
+
+#[tokio::test]
 async fn what_was_dropped_is_given_back_and_nobody_elses() {
     let (_server, database) = start().await;
     let held = Held::default();

@@ -6,7 +6,7 @@ use super::rows::{Filler, refuse_own};
 use super::session::Session;
 use crate::error::Error;
 use crate::kind::ErrorKind;
-use crate::tasks::{Before, Content, Filled, Fixture, Refill, cannot_replace_script, refused};
+use crate::tasks::{self, Before, Content, Filled, Fixture, Refill, Renamed, cannot_replace_script, refused};
 
 /// Fills a file, or says that it was filled before.
 pub(super) async fn fill(dialect: &dyn Dialect, fixture: &Fixture, policy: Refill) -> Result<Filled, Error> {
@@ -28,6 +28,39 @@ pub(super) async fn fill(dialect: &dyn Dialect, fixture: &Fixture, policy: Refil
     };
     session.end().await;
     filled
+}
+
+/// The files that were filled under another name.
+pub(super) async fn renamed(dialect: &dyn Dialect, fixtures: &[Fixture]) -> Result<Vec<Renamed>, Error> {
+    let mut session = dialect.open().await?;
+    let found = async {
+        match Records::there(dialect, &mut *session).await? {
+            Some(records) => Ok(tasks::renamed(fixtures, &records.all(&mut *session).await?)),
+            None => Ok(Vec::new()),
+        }
+    };
+    let found = found.await;
+    session.end().await;
+    found
+}
+
+/// Records them under the names that they have now, all of them or none.
+pub(super) async fn rename(dialect: &dyn Dialect, fixtures: &[Fixture]) -> Result<Vec<Renamed>, Error> {
+    let mut session = dialect.open().await?;
+    let renamed = async {
+        session.lock().await?;
+        let Some(records) = Records::there(dialect, &mut *session).await? else {
+            return Ok(Vec::new());
+        };
+        session.script(dialect.begin().to_owned()).await?;
+        let renamed = tasks::renamed(fixtures, &records.all(&mut *session).await?);
+        records.rename(&mut *session, &renamed).await?;
+        session.script("commit".to_owned()).await?;
+        Ok(renamed)
+    };
+    let renamed = renamed.await;
+    session.end().await;
+    renamed
 }
 
 /// The error of a script, which says when not all of it can be rolled back.
@@ -60,10 +93,10 @@ pub(super) async fn before(dialect: &dyn Dialect, fixture: &Fixture) -> Result<O
     refuse_own_tables(fixture)?;
     let mut session = dialect.open().await?;
     let found = async {
+        let name = fixture.recorded_as();
         let Some(records) = Records::there(dialect, &mut *session).await? else {
             return Ok(None);
         };
-        let name = records.name_of(&mut *session, fixture).await?;
         let Some(Record { checksum, at, extent }) = records.find(&mut *session, &name).await? else {
             return Ok(None);
         };
@@ -88,23 +121,19 @@ fn refuse_own_tables(fixture: &Fixture) -> Result<(), Error> {
     }
 }
 
-/// What is recorded of a file, and the rows that it wrote. From now on it is recorded under the name that it has now.
+/// What is recorded of a file, and the rows that it wrote.
 async fn whole(
     records: &Records<'_>,
     session: &mut dyn Session,
     fixture: &Fixture,
     name: &str,
 ) -> Result<Option<(Before, Vec<FilledRow>)>, Error> {
-    let recorded = records.name_of(session, fixture).await?;
-    let Some(Record { checksum, at, extent }) = records.find(session, &recorded).await? else {
+    let Some(Record { checksum, at, extent }) = records.find(session, name).await? else {
         return Ok(None);
     };
     match extent {
-        Extent::Begun => Err(records.broken_off(&recorded, &at)),
+        Extent::Begun => Err(records.broken_off(name, &at)),
         Extent::Whole(rows) => {
-            if recorded != name {
-                records.rename(session, &recorded, name).await?;
-            }
             let changed = checksum != fixture.checksum;
             Ok(Some((Before { at, changed }, rows)))
         }

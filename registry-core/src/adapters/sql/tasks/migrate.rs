@@ -300,11 +300,19 @@ fn explained(error: MigrateError, table: &str, script: Option<&Script>) -> Error
     match error {
         MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _) => {
             let cause = Error::from(cause);
-            if cause.kind() != ErrorKind::Operation || cause.is_transient() {
+            // A right that is missing, too: the login was taken.
+            let refused = matches!(cause.kind(), ErrorKind::Operation | ErrorKind::Auth);
+            if !refused || cause.is_transient() {
                 return cause;
             }
             // The server understood and refused: what passes by no waiting.
-            Error::new(ErrorKind::Config, format!("{file}{}", cause.message())).caused_by(cause)
+            let message = format!("{file}{}", cause.message());
+            let help = cause.next_step().map(str::to_owned);
+            let told = Error::new(ErrorKind::Config, message).caused_by(cause);
+            match help {
+                Some(help) => told.help(help),
+                None => told,
+            }
         }
         MigrateError::Dirty(version) => {
             let message = format!("{file}the migration {version} is half applied: it began and did not end");

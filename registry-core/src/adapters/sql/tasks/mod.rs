@@ -25,7 +25,7 @@ pub(crate) use time::in_utc;
 use crate::error::Error;
 use crate::tasks::{
     Before, Done, Filled, Fixture, Mark, Marked, MigrateTo, MigrationStatus, Migrations, Reach, Refill,
-    Steps, Tell,
+    Renamed, Steps, Tell,
 };
 use futures_util::future::BoxFuture;
 
@@ -97,6 +97,14 @@ impl<D: Dialect> Steps for SqlSteps<D> {
         _: Refill,
     ) -> BoxFuture<'a, Result<Option<Before>, Error>> {
         Box::pin(fill::before(&self.0, fixture))
+    }
+
+    fn renamed<'a>(&'a self, fixtures: &'a [Fixture]) -> BoxFuture<'a, Result<Vec<Renamed>, Error>> {
+        Box::pin(fill::renamed(&self.0, fixtures))
+    }
+
+    fn rename<'a>(&'a self, fixtures: &'a [Fixture]) -> BoxFuture<'a, Result<Vec<Renamed>, Error>> {
+        Box::pin(fill::rename(&self.0, fixtures))
     }
 
     fn clear(&self, _: Reach) -> BoxFuture<'_, Result<Done, Error>> {

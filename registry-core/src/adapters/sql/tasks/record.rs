@@ -8,7 +8,7 @@ use super::session::Session;
 use super::time::now;
 use crate::error::Error;
 use crate::kind::ErrorKind;
-use crate::tasks::{FIXTURES, Fixture, Value};
+use crate::tasks::{FIXTURES, Renamed, Value};
 use serde_json::{Value as Json, json};
 
 /// The table with the records.
@@ -90,35 +90,29 @@ impl<'a> Records<'a> {
         rows.into_iter().next().map(|row| read(name, row)).transpose()
     }
 
-    /// The name that a file is recorded under: its own, or the one that it had before it was renamed.
-    pub(super) async fn name_of(
-        &self,
-        session: &mut dyn Session,
-        fixture: &Fixture,
-    ) -> Result<String, Error> {
-        let own = fixture.recorded_as();
-        let (file, dialect) = (self.dialect.as_text("file"), self.dialect);
-        let [first, second] = [1, 2].map(|nth| dialect.placeholder(nth, None));
-        let sql = format!(
-            "select {file} from {} where file = {first} or checksum = {second} order by file",
-            self.table
-        );
-        let values = [&own, &fixture.checksum].map(|text| Value::Text(text.clone()));
-        let rows = session.rows(sql, values.to_vec()).await?;
-        let names: Vec<String> = rows.into_iter().flatten().flatten().collect();
-        if names.contains(&own) {
-            return Ok(own);
-        }
-        let before = names.into_iter().find(|name| fixture.was_renamed_from(name));
-        Ok(before.unwrap_or(own))
+    /// The name and the checksum of every file that is recorded.
+    pub(super) async fn all(&self, session: &mut dyn Session) -> Result<Vec<(String, String)>, Error> {
+        let columns = ["file", "checksum"].map(|column| self.dialect.as_text(column));
+        let sql = format!("select {} from {} order by file", columns.join(", "), self.table);
+        let rows = session.rows(sql, Vec::new()).await?.into_iter();
+        let pair = |row: Vec<Option<String>>| {
+            let mut texts = row.into_iter().map(Option::unwrap_or_default);
+            (texts.next().unwrap_or_default(), texts.next().unwrap_or_default())
+        };
+        Ok(rows.map(pair).collect())
     }
 
-    /// Records a file under another name.
-    pub(super) async fn rename(&self, session: &mut dyn Session, from: &str, to: &str) -> Result<(), Error> {
+    /// Records files under other names. Each passes a name that nobody has: one may take another's.
+    pub(super) async fn rename(&self, session: &mut dyn Session, all: &[Renamed]) -> Result<(), Error> {
         let [first, second] = [1, 2].map(|nth| self.dialect.placeholder(nth, None));
         let sql = format!("update {} set file = {first} where file = {second}", self.table);
-        let values = [to, from].map(|name| Value::Text(name.to_owned()));
-        session.run(sql, values.to_vec()).await.map(drop)
+        let away = all.iter().map(|one| (one.between(), one.from.clone()));
+        let back = all.iter().map(|one| (one.to.clone(), one.between()));
+        for (to, from) in away.chain(back) {
+            let values = [to, from].map(Value::Text).to_vec();
+            session.run(sql.clone(), values).await?;
+        }
+        Ok(())
     }
 
     /// The rows of every other file of the same connection: what references may lead to.
