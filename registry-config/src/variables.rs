@@ -78,7 +78,7 @@ impl Reader<'_> {
             // The path of a file with values; whoever reads that file checks it.
             "CONFIG" => return,
             // Those of `#[dbreg::test]`.
-            "TEST_HOLD" | "TEST_SERVERS" => return,
+            "TEST_HOLD" | "TEST_KEEP" | "TEST_SERVERS" => return,
             "STARTUP_CONCURRENCY" => return self.read_concurrency(variable, value),
             _ => {}
         }

@@ -190,7 +190,11 @@ fn connections_of_other_binaries_are_no_mistake() {
 
 #[test]
 fn what_is_for_tests_is_nobodys_mistake() {
-    let read = read(&[("DBREG_TEST_HOLD", "10m"), ("DBREG_TEST_SERVERS", "configured")]);
+    let read = read(&[
+        ("DBREG_TEST_HOLD", "10m"),
+        ("DBREG_TEST_KEEP", "no"),
+        ("DBREG_TEST_SERVERS", "configured"),
+    ]);
     assert_eq!(read.diagnostics, []);
 }
 

@@ -17,6 +17,8 @@ use tokio::runtime::Runtime;
 
 /// How long a test that failed leaves its databases as they are, with the servers running: `DBREG_TEST_HOLD=10m`.
 const HOLD: &str = "DBREG_TEST_HOLD";
+/// `no`: what a test that failed leaves on the servers of the process goes with them.
+const KEEP: &str = "DBREG_TEST_KEEP";
 /// The longest that it waits.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// `configured`: as `#[dbreg::test(servers = "configured")]` on every test.

@@ -1,6 +1,6 @@
 //! Where the connections of one test lead to.
 
-use super::{HOLD, Prepare, SERVERS, Test, servers};
+use super::{HOLD, KEEP, Prepare, SERVERS, Test, servers};
 use registry_config::{ConnectionShape, Settings};
 use registry_core::Root;
 use registry_core::tasks::{Tasks, TasksBuilder, Verb};
@@ -301,12 +301,17 @@ impl Place {
     pub(super) async fn keep(&mut self, test: &Test) {
         let has_files = std::fs::read_dir(self.folder.path()).is_ok_and(|mut all| all.next().is_some());
         self.folder.disable_cleanup(has_files);
-        say(&format!("the databases of {} are kept:", test.name));
+        let goes = !test.configured && std::env::var(KEEP).is_ok_and(|keep| keep == "no");
+        let what = if goes { "go with this process" } else { "are kept" };
+        say(&format!("the databases of {} {what}:", test.name));
         for line in &self.lines {
             say(&format!("  {line}"));
         }
         self.servers.sort_by_key(|server| server.port());
         self.servers.dedup_by_key(|server| server.port());
+        if goes {
+            return;
+        }
         for server in &self.servers {
             let at = server.address();
             match server.keep().await {

@@ -101,7 +101,7 @@ async fn on_configured_servers_each_test_has_its_own_database_there() {
 }
 
 #[test]
-fn one_that_fails_waits_when_it_is_told_to() {
+fn one_that_fails_waits_or_keeps_nothing_when_it_is_told_to() {
     let (output, told) = child(&[("DBREG_SHOULD_FAIL", "1"), ("DBREG_TEST_HOLD", "1ms")]);
     assert!(!output.status.success(), "{told}");
     // What it waits with is said before, past the harness; and the failure is that of the test.
@@ -116,6 +116,11 @@ fn one_that_fails_waits_when_it_is_told_to() {
         "{said}"
     );
     assert!(direct.contains("/serve` starts it again"), "{said}");
+    let (_, told) = child(&[("DBREG_SHOULD_FAIL", "1"), ("DBREG_TEST_KEEP", "no")]);
+    assert!(
+        told.contains("writes_into_a_database_of_its_own go with this process") && !told.contains("/serve"),
+        "{told}"
+    );
     let (_, told) = child(&[("DBREG_SHOULD_FAIL", "1"), ("DBREG_TEST_HOLD", "soon")]);
     assert!(
         told.contains("expects a length of time such as `10m`, found `soon`"),

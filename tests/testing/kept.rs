@@ -52,6 +52,12 @@ async fn find(db: &AppRegistry) -> Found {
         .unwrap();
     let rows = db.mongodb.logs.collection::<Document>("rows");
     rows.insert_one(doc! { "n": 1 }).await.unwrap();
+    let table = "create table rows_ (n int)";
+    sqlx::query(table).execute(&db.mysql.main).await.unwrap();
+    sqlx::query(table).execute(&db.postgres.main).await.unwrap();
+    let row = "insert into rows_ values (1)";
+    sqlx::query(row).execute(&db.mysql.main).await.unwrap();
+    sqlx::query(row).execute(&db.postgres.main).await.unwrap();
     let file: String = sqlx::query_scalar("select file from pragma_database_list where name = 'main'")
         .fetch_one(&db.sqlite.local)
         .await
@@ -88,7 +94,7 @@ impl Found {
         }
     }
 
-    /// Whether each of the databases is there, with the account and the password that the report of a failure names.
+    /// Whether each of the databases is there with its row, with the account and the password that the report of a failure names.
     async fn is_there(&self) -> [bool; 3] {
         let (db, port) = &self.mysql;
         let options = MySqlConnectOptions::new()
@@ -106,11 +112,16 @@ impl Found {
             .password("test")
             .database(db);
         let postgres = options.connect().await;
-        let there = [mysql.is_ok(), postgres.is_ok(), self.file.exists()];
-        if let Ok(session) = mysql {
+        let mut there = [false, false, self.file.exists()];
+        let count = "select count(*) from rows_";
+        if let Ok(mut session) = mysql {
+            let count: i64 = sqlx::query_scalar(count).fetch_one(&mut session).await.unwrap();
+            there[0] = count == 1;
             session.close().await.unwrap();
         }
-        if let Ok(session) = postgres {
+        if let Ok(mut session) = postgres {
+            let count: i64 = sqlx::query_scalar(count).fetch_one(&mut session).await.unwrap();
+            there[1] = count == 1;
             session.close().await.unwrap();
         }
         there
@@ -245,6 +256,14 @@ impl Served {
 
 impl Drop for Served {
     fn drop(&mut self) {
+        // INT, not KILL: PostgreSQL would leave memory that it shares in the system.
+        let pid = self.0.id().to_string();
+        let _ = Command::new("kill").args(["-INT", &pid]).status();
+        let _ = Command::new("kill").args(["-TERM", &pid]).status();
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while Instant::now() < deadline && matches!(self.0.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
