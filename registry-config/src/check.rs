@@ -14,6 +14,7 @@ pub(crate) fn merged(connection: &ConnectionShape, spec: &BackendSpec, merged: &
     found.extend(check_target(connection, spec, merged));
     found.extend(check_hosts(connection, spec, merged));
     found.extend(check_direct(spec, merged));
+    found.extend(check_db_name(spec, merged));
     found.extend(check_pool(merged));
     found.extend(check_login(merged));
     found.extend(check_tls(merged));
@@ -155,6 +156,45 @@ fn check_direct(spec: &BackendSpec, merged: &Merged) -> Option<Diagnostic> {
     let message = format!("`direct` is for one host, and there are {count}");
     let diagnostic = at(first, "direct-over-several-hosts", message).beside(first, second, label);
     Some(diagnostic.help("keep one host, or remove `direct`: the driver then finds out what each host is"))
+}
+
+/// What a server of MongoDB takes for no name of a database.
+fn check_db_name(spec: &BackendSpec, merged: &Merged) -> Option<Diagnostic> {
+    if spec.name != "mongodb" {
+        return None;
+    }
+    // Not that of a `url`, which may be the database of the login alone: there the specification allows a dot.
+    let Setting {
+        value: Value::Text(name),
+        origin,
+    } = merged.get("db")?
+    else {
+        return None;
+    };
+    Some(at(origin, "bad-db-name", mongodb_name_mistake(name)?))
+}
+
+/// Why MongoDB takes a text for no name of a database; nothing where it does.
+///
+/// ```
+/// assert!(registry_config::mongodb_name_mistake("shop_logs").is_none());
+/// assert!(registry_config::mongodb_name_mistake("shop.logs").is_some());
+/// ```
+#[must_use]
+pub fn mongodb_name_mistake(name: &str) -> Option<String> {
+    // <https://www.mongodb.com/docs/manual/reference/limits/#naming-restrictions>
+    const LONGEST: usize = 63;
+    let is_wrong = |c: char| matches!(c, '/' | '\\' | '.' | '"' | '$' | ' ' | '\0');
+    let found = match name.chars().find(|c| is_wrong(*c)) {
+        Some(' ') => "a blank".to_owned(),
+        Some(wrong) => format!("`{}`", wrong.escape_default()),
+        None if name.len() > LONGEST => format!("{} bytes", name.len()),
+        None => return None,
+    };
+    Some(format!(
+        "expected a name of a database of MongoDB, at most {LONGEST} bytes without `/`, `\\`, `.`, `\"`, `$` and blanks, \
+         found {found}"
+    ))
 }
 
 fn is_same(a: &Host, b: &Host, spec: &BackendSpec) -> bool {

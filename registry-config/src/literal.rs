@@ -131,7 +131,11 @@ fn read_text(name: &str, key: &KeySpec, text: &str) -> Result<Value, Mistake> {
         return Err(Mistake::new("control-character", message));
     }
     if key.kind == Kind::KeyPrefix && !typed::is_key_prefix(text) {
-        let message = format!("`{name}` expects {}, found something else", key.expected());
+        let found = match text.len() {
+            length if length > typed::PREFIX_LIMIT => format!("{length} bytes"),
+            _ => "a blank".to_owned(),
+        };
+        let message = format!("`{name}` expects {}, found {found}", key.expected());
         return Err(Mistake::new("bad-prefix", message).help("write it as keys begin: `prefix = \"shop:\"`"));
     }
     Ok(Value::Text(Cow::Owned(text.to_owned())))

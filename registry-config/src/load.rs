@@ -173,6 +173,7 @@ fn reads(code: &str) -> &'static [&'static str] {
         | "several-hosts"
         | "several-primaries"
         | "port-over-several-hosts" => &["url", "host", "connections", "socket", "db"],
+        "bad-db-name" => &["db"],
         "direct-over-several-hosts" => &["direct", "url", "host", "connections"],
         "missing-path" => &["path"],
         "password-without-username" => &["username", "url"],

@@ -127,9 +127,12 @@ pub(crate) fn parse(key: &KeySpec, spec: &BackendSpec, text: &str) -> Result<Val
     }
 }
 
+/// How long what keys begin with may be, in bytes; the rest of the 250 is for the key.
+pub(crate) const PREFIX_LIMIT: usize = 200;
+
 /// Whether keys may begin with it: what a space or a line break would end is no key, and some room is left for the key.
 pub(crate) fn is_key_prefix(text: &str) -> bool {
-    text.len() <= 200 && !text.bytes().any(|byte| byte <= b' ' || byte == 0x7f)
+    text.len() <= PREFIX_LIMIT && !text.bytes().any(|byte| byte <= b' ' || byte == 0x7f)
 }
 
 #[cfg(test)]

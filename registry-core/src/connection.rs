@@ -181,7 +181,9 @@ pub(crate) fn reload(connection: &dyn Connection) -> BoxFuture<'_, Result<(), Er
         let base = connection.base();
         let work = async {
             let moved = connection.prefer_first_host();
-            if (connection.refresh()? || moved) && !base.health().is(State::Waiting) {
+            // One that is away is asked as well: whoever calls this wants to know.
+            let away = base.health().is(State::Degraded);
+            if (connection.refresh()? || moved || away) && !base.health().is(State::Waiting) {
                 crate::attempt::open(connection).await?;
             }
             Ok(())

@@ -50,6 +50,12 @@ impl Error {
         self
     }
 
+    /// The same error in other words.
+    #[cfg(feature = "memcached")]
+    pub(crate) fn said_otherwise(self, message: impl AsRef<str>) -> Self {
+        self.with(|inner| inner.message = printable(message.as_ref()))
+    }
+
     /// Names the connection, `mysql.main`; the first name stays.
     #[must_use]
     pub fn connection_named(self, connection: impl Into<Cow<'static, str>>) -> Self {

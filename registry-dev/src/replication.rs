@@ -42,7 +42,8 @@ const ARGUMENTS: [&str; 12] = [
 /// writable, and a replica, or a primary that was replaced by [`promote`](Self::promote) meanwhile, read only.
 ///
 /// A write is acknowledged when a replica has received it, or when none listens: it is there after a kill of its
-/// primary and the promotion of another.
+/// primary and the promotion of another. That none listens is known at once when replicas were stopped; when they were killed
+/// or paused, the next write waits 5 to 10 s to find out.
 #[derive(Debug)]
 pub struct MySqlReplicated {
     servers: Vec<MySqlServer>,

@@ -1,9 +1,10 @@
 //! TLS: the keys and the options of a URL, against a server with a certificate of an authority of its own.
 
 use crate::member::Member;
-use dbreg::{Builder, DbRegistry, EXIT_CONFIG, ErrorKind};
+use dbreg::{Builder, DbRegistry, EXIT_CONFIG, EXIT_UNAVAILABLE, ErrorKind, StartError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
@@ -113,4 +114,47 @@ async fn a_url_says_it_itself_or_leaves_it_to_the_keys() {
         Some(ErrorKind::Tls),
         "the option of the URL counts"
     );
+}
+
+/// What a start says of a server that does this to a session that is to be encrypted.
+async fn refused_by(answer: &'static [u8]) -> StartError {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = tokio::spawn(async move {
+        let mut sessions = tokio::task::JoinSet::new();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            sessions.spawn(async move {
+                let mut hello = [0; 4096];
+                let _ = stream.read(&mut hello).await;
+                let _ = stream.write_all(answer).await;
+                // Who ends at once with something unread resets the connection, and the answer may be lost.
+                while !answer.is_empty() && stream.read(&mut hello).await.is_ok_and(|read| read > 0) {}
+            });
+        }
+    });
+    let builder = ByKeys::builder()
+        .variable("DBREG_MONGODB__LOGS__PORT", port)
+        .variable("DBREG_MONGODB__LOGS__TLS", "require");
+    let error = builder.connect().await.unwrap_err();
+    server.abort();
+    error
+}
+
+#[tokio::test]
+async fn a_server_without_tls_is_told_with_what_to_write() {
+    let told = |error: &StartError| {
+        let cause = error.report().failures().next().unwrap().clone();
+        assert!(
+            cause
+                .next_step()
+                .is_some_and(|step| step.contains("`tls = \"off\"`")),
+            "{error}"
+        );
+        (cause.kind(), error.exit_code())
+    };
+    let plain = refused_by(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+    assert_eq!(told(&plain), (ErrorKind::Tls, EXIT_CONFIG), "{plain}");
+    // As one that is just being started does, too: it may be there in a moment.
+    let ended = refused_by(b"").await;
+    assert_eq!(told(&ended), (ErrorKind::Timeout, EXIT_UNAVAILABLE));
 }

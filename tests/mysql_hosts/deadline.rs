@@ -1,7 +1,8 @@
 //! The deadline of a read, and what a read that waits does about it.
 
-use crate::servers::{connect, number, servers, until, with_roles};
+use crate::servers::{PATIENCE, connect, number, servers, until, with_roles};
 use dbreg::{ErrorKind, State, sqlx};
+use futures_util::future::join_all;
 
 #[tokio::test]
 async fn a_read_has_one_deadline_for_its_session_and_its_query() {
@@ -22,11 +23,11 @@ async fn a_read_has_one_deadline_for_its_session_and_its_query() {
 }
 
 #[tokio::test]
-async fn a_read_that_hangs_on_the_primary_makes_somebody_look_while_it_waits() {
+async fn a_read_that_hangs_on_the_primary_makes_somebody_look_and_ends_with_what_is_found() {
     let servers = servers(1).await;
     let server = servers.server(0);
     let host = format!("{{ host = \"127.0.0.1\", port = {} }}", server.port());
-    let db = connect(&host, "connect_timeout = \"1s\"\ntimeout = \"30s\"").await;
+    let db = connect(&host, "connect_timeout = \"1s\"\ntimeout = \"10m\"").await;
     let reader = db.mysql.main.read();
     assert_eq!(number(&reader).await.unwrap(), 0);
     server.pause().await.unwrap();
@@ -36,8 +37,35 @@ async fn a_read_that_hangs_on_the_primary_makes_somebody_look_while_it_waits() {
         db.mysql.main.status().state == State::Degraded
     })
     .await;
-    assert!(!call.is_finished());
+    let read = tokio::time::timeout(PATIENCE, call)
+        .await
+        .expect("it does not wait for its own deadline");
+    let error = dbreg::Error::from(read.unwrap().unwrap_err());
+    assert!(error.is_transient(), "{error}");
     server.resume().await.unwrap();
-    assert_eq!(call.await.unwrap().unwrap(), 0);
+    until("it is read again", async || number(&reader).await.is_ok()).await;
+    db.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_read_on_a_primary_that_is_gone_does_not_wait_for_a_session() {
+    let servers = servers(1).await;
+    let server = servers.server(0);
+    let host = format!("{{ host = \"127.0.0.1\", port = {} }}", server.port());
+    let more = "connect_timeout = \"2s\"\ntimeout = \"10m\"\npool = { acquire_timeout = \"10m\" }";
+    let db = connect(&host, more).await;
+    let reader = db.mysql.main.read();
+    assert_eq!(number(&reader).await.unwrap(), 0);
+    server.kill().await.unwrap();
+    let reads = join_all((0..16).map(|_| number(&reader)));
+    let reads = tokio::time::timeout(PATIENCE, reads)
+        .await
+        .expect("nobody waits for a session");
+    for read in reads {
+        let error = dbreg::Error::from(read.unwrap_err());
+        assert_eq!(error.kind(), ErrorKind::Unreachable, "{error}");
+    }
+    server.start().await.unwrap();
+    until("it is read again", async || number(&reader).await.is_ok()).await;
     db.close().await.unwrap();
 }

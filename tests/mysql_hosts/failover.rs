@@ -36,6 +36,23 @@ async fn without_any_that_is_writable_there_is_no_start() {
     assert_eq!(error.exit_code(), dbreg::EXIT_UNAVAILABLE);
 }
 
+/// A host that says nothing takes nothing away from what the others have said.
+#[tokio::test]
+async fn a_first_host_that_hangs_is_the_only_one_that_is_said_to_hang() {
+    let servers = servers(2).await;
+    servers.server(0).pause().await.unwrap();
+    let builder = without_roles(&servers).variable("DBREG_MYSQL__MAIN__CONNECT_TIMEOUT", "1s");
+    let text = builder.connect().await.unwrap_err().to_string();
+    let [hangs, reads] = [0, 1].map(|index| servers.server(index).address());
+    assert!(
+        text.contains(&format!("{hangs} accepts connections but does not answer")),
+        "{text}"
+    );
+    assert!(text.contains(&format!("{reads} is read only")), "{text}");
+    assert!(!text.contains(&format!("{reads} accepts")), "{text}");
+    servers.server(0).resume().await.unwrap();
+}
+
 #[tokio::test]
 async fn a_demoted_primary_is_left_for_the_new_one_and_taken_again_when_told_to() {
     let servers = servers(3).await;
@@ -169,6 +186,27 @@ async fn the_first_host_that_returns_is_left_alone_until_a_reload() {
     assert_eq!(number(&db.mysql.main).await.unwrap(), 1);
     db.reload().await.unwrap();
     assert_eq!(number(&db.mysql.main).await.unwrap(), 0);
+    db.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn without_any_host_a_reload_says_so() {
+    let (first, second, db) = two_primaries().await;
+    let (killed, also) = tokio::join!(first.kill(), second.kill());
+    killed.and(also).unwrap();
+    until("the outage is known", async || {
+        number(&db.mysql.main).await.is_err() && db.mysql.main.status().state == State::Degraded
+    })
+    .await;
+    for error in [
+        db.reload().await.unwrap_err(),
+        db.mysql.main.return_to_first_host().await.unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::Unreachable, "{error}");
+    }
+    first.start().await.unwrap();
+    until("it is back", async || number(&db.mysql.main).await.is_ok()).await;
+    db.reload().await.unwrap();
     db.close().await.unwrap();
 }
 

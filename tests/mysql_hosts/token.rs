@@ -74,6 +74,14 @@ async fn without_a_fallback_a_token_that_no_replica_reaches_is_an_error() {
     let token = "mariadb:0-1-4000000000".parse().unwrap();
     let error = dbreg::Error::from(number(&main.read_after(&token)).await.unwrap_err());
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+    // What the server does not understand, it cannot have reached.
+    let foreign = "mysql:3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5".parse().unwrap();
+    let error = dbreg::Error::from(number(&main.read_after(&foreign)).await.unwrap_err());
+    assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+    assert!(
+        error.message().contains("the token is of another server"),
+        "{error}"
+    );
     db.close().await.unwrap();
 }
 

@@ -41,7 +41,7 @@ const INEXPRESSIBLE: &[(&str, &[&str])] = &[
     ),
     (
         "text is not computed with",
-        &["duration-out-of-range", "options-of-a-url"],
+        &["bad-db-name", "duration-out-of-range", "options-of-a-url"],
     ),
     ("a date is text once it is JSON", &["wrong-type-of-date"]),
 ];

@@ -161,7 +161,7 @@ impl Batch {
         self.give_answers(session.stream.take_answers());
         let error = match failure {
             Failure::Io(cause) => of_io(host.address(), cause),
-            Failure::Late => host.terms().base.deadline_error(),
+            Failure::Late => host.deadline_error(),
         };
         for (_, reply) in self.writes.drain(..) {
             let _ = reply.send(Err(unknown_outcome(&error)));
@@ -226,5 +226,5 @@ pub(super) fn is_end(cause: &io::Error) -> bool {
 /// larger than is taken ends it.
 fn is_of_one(cause: &io::Error) -> bool {
     let fault = cause.get_ref().and_then(|inner| inner.downcast_ref::<Fault>());
-    matches!(fault, Some(Fault::Refused(_) | Fault::TooLarge))
+    matches!(fault, Some(Fault::Refused(_) | Fault::TooLarge(..)))
 }

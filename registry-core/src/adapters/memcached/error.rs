@@ -16,7 +16,11 @@ pub(super) fn of_io(address: &HostAddress, cause: &io::Error) -> Error {
                 return Error::new(ErrorKind::TooManyConnections, fault.to_string())
                     .help("the limit is the server's option `-c`");
             }
-            Fault::Refused(_) | Fault::TooLarge => ErrorKind::Operation,
+            Fault::TooLarge(..) => {
+                return Error::new(ErrorKind::Operation, fault.to_string())
+                    .help("raise `max_value`, or remove the key: whoever stored it has a higher limit");
+            }
+            Fault::Refused(_) => ErrorKind::Operation,
             Fault::Garbled(_) => ErrorKind::Protocol,
         };
         return Error::new(kind, fault.to_string());

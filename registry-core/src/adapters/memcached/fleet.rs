@@ -262,7 +262,7 @@ async fn open(host: &Arc<Host>) -> Result<String, Error> {
     // A little less than the connection itself has: one host that hangs does not make all of it late.
     let limit = host.terms().base.connect_timeout().mul_f64(0.95);
     let began = Instant::now();
-    let version = cause::with_cause(&[(name, port)], limit, "memcached", host.prove()).await?;
+    let version = cause::with_cause(&[(name, port)], limit, "memcached", |_| None, host.prove()).await?;
     // In what is left of the time; what was not opened by then gives its place back.
     let _ = tokio::time::timeout_at(began + limit, host.fill()).await;
     Ok(version)

@@ -17,8 +17,8 @@ const NOT_A_NUMBER: &[u8] = b"CLIENT_ERROR cannot increment or decrement non-num
 pub(super) enum Fault {
     /// The server's own `ERROR`, `CLIENT_ERROR …` or `SERVER_ERROR …`.
     Refused(String),
-    /// A value that is larger than `max_value`.
-    TooLarge,
+    /// A value that is larger than `max_value`: its bytes, and the limit.
+    TooLarge(usize, usize),
     /// What came is not memcached's protocol.
     Garbled(&'static str),
 }
@@ -27,7 +27,9 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(text) => write!(f, "the server answered {}", text.trim_end()),
-            Self::TooLarge => f.write_str("the value is larger than `max_value`"),
+            Self::TooLarge(size, limit) => {
+                write!(f, "the value has {size} bytes, and `max_value` is {limit}")
+            }
             Self::Garbled(what) => f.write_str(what),
         }
     }
@@ -143,7 +145,7 @@ pub(super) fn check(line: &[u8], max_value: usize) -> io::Result<Option<Header>>
     }
     match header(text) {
         Some(header) if header.size <= max_value => Ok(Some(header)),
-        Some(_) => Err(Fault::TooLarge.into()),
+        Some(header) => Err(Fault::TooLarge(header.size, max_value).into()),
         None => Err(garbled(
             "the server announced a value with a header that cannot be read",
         )),

@@ -173,6 +173,16 @@ impl Host {
         Instant::now() + self.terms.base.timeout()
     }
 
+    /// The error of a call that this host did not answer in time; of several hosts, it says which.
+    pub(super) fn deadline_error(&self) -> Error {
+        let error = self.terms.base.deadline_error();
+        if self.terms.hosts == 1 {
+            return error;
+        }
+        let timeout = self.terms.base.timeout();
+        error.said_otherwise(format!("no answer from {} within {timeout:?}", self.address))
+    }
+
     /// A session at rest for one small call; none where so many are at work that others will come along.
     pub(super) fn take_alone(self: &Arc<Self>, now: Instant) -> Result<Option<Lease>, Error> {
         if self.is_crowded() {

@@ -96,7 +96,7 @@ impl Lease {
                 let is_stale = matches!(&failure, Failure::Io(cause) if session.used && is_end(cause));
                 let error = match failure {
                     Failure::Io(cause) => of_io(self.host.address(), &cause),
-                    Failure::Late => base.deadline_error(),
+                    Failure::Late => self.host.deadline_error(),
                 };
                 drop(session);
                 self.host.serve();

@@ -123,7 +123,7 @@ async fn speak(host: &Arc<Host>, batch: &mut Batch, mut session: Session) -> Opt
     if again.is_empty() {
         host.failed(&match failure {
             Failure::Io(cause) => of_io(host.address(), &cause),
-            Failure::Late => base.deadline_error(),
+            Failure::Late => host.deadline_error(),
         });
     }
     host.put_back(again);

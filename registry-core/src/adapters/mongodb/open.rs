@@ -5,6 +5,7 @@ use super::topology::{self, Judged};
 use crate::cause::{all_refuse, with_cause};
 use crate::connection::Opened;
 use crate::error::Error;
+use crate::kind::ErrorKind;
 use mongodb::Database;
 use mongodb::bson::{Document, doc};
 use std::time::Duration;
@@ -37,8 +38,13 @@ pub(super) async fn open(
             refused = all_refuse(hosts) => Err(refused),
         }
     };
-    let found = with_cause(hosts, connect_timeout, "MongoDB", attempt).await;
+    let found = with_cause(hosts, connect_timeout, "MongoDB", |_| None, attempt).await;
     let version = found.map_err(|error| {
+        // A server without TLS ends the session, as one does that is just being started.
+        let error = match error.kind() {
+            ErrorKind::Timeout if plan.is_encrypted() => error.help(topology::NO_TLS),
+            _ => error,
+        };
         if plan.from_file {
             error.with_credential_file()
         } else {

@@ -25,6 +25,8 @@ pub(super) struct Plan {
     db: String,
     source: Source,
     tuning: Tuning,
+    /// Whether sessions are to be encrypted.
+    encrypted: bool,
     pub(super) from_file: bool,
 }
 
@@ -65,10 +67,16 @@ pub(super) fn plan(connect_timeout: Duration, settings: &Settings) -> Result<Pla
         Some(url) => from_url(url, settings)?,
         None => from_keys(settings)?,
     };
+    let encrypted = match &source {
+        Source::Options(options) => matches!(options.tls, Some(Tls::Enabled(_))),
+        // Such a URL asks for TLS unless it says otherwise.
+        Source::Taken(_) | Source::Srv(..) => true,
+    };
     Ok(Plan {
         db,
         source,
         tuning,
+        encrypted,
         from_file: secret::from_file(settings),
     })
 }
@@ -100,6 +108,9 @@ fn from_keys(settings: &Settings) -> Result<(String, Source), Error> {
     }
     options.tls = Some(tls(settings, near));
     let db = secret::text(settings, "db")?.ok_or_else(|| Error::new(ErrorKind::Config, "no database"))?;
+    if let Some(words) = registry_config::mongodb_name_mistake(&db) {
+        return Err(Error::new(ErrorKind::Config, words));
+    }
     Ok((db, Source::Options(Box::new(options))))
 }
 
@@ -210,6 +221,10 @@ fn tls(settings: &Settings, near: bool) -> Tls {
 }
 
 impl Plan {
+    pub(super) fn is_encrypted(&self) -> bool {
+        self.encrypted
+    }
+
     /// The database's name.
     #[cfg(feature = "tasks")]
     pub(super) fn db(&self) -> &str {

@@ -63,9 +63,15 @@ pub(super) enum Judged {
     Explained(Error),
 }
 
+/// What to do where no encrypted session is to be had.
+pub(super) const NO_TLS: &str = "if the server offers no TLS, write `tls = \"off\"` if this network is yours, or give the server a certificate";
+
+/// What rustls says of a server that answers in plain text.
+const PLAIN_TEXT: &str = "received corrupt message of type InvalidContentType";
+
 /// Whether a session failed over TLS.
 pub(super) fn is_tls(message: &str) -> bool {
-    message.contains("certificate") || message.contains("TLS")
+    message.contains("certificate") || message.contains("TLS") || message.contains(PLAIN_TEXT)
 }
 
 /// Why none of the hosts is fit for a call although some of them answer.
@@ -78,6 +84,10 @@ pub(super) fn explained(message: &str) -> Option<Error> {
             "write `tls_ca = \"path\"` for a private authority, `tls = \"require\"` to encrypt without checking who \
              answers, or `tls = \"off\"` if this network is yours",
         ));
+    }
+    if topology.contains(PLAIN_TEXT) {
+        let words = "the server answers in plain text where the session was to be encrypted";
+        return Some(Error::new(ErrorKind::Tls, words).help(NO_TLS));
     }
     let misnamed = topology.contains("does not match actual name");
     if misnamed || !topology.contains("Servers: [") {

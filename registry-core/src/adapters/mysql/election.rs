@@ -8,6 +8,8 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use sqlx::mysql::MySqlConnection;
 use sqlx::{ConnectOptions as _, Connection as _, Row as _};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// How long hosts that stand earlier in the order may still take, once another is known to be writable.
@@ -37,6 +39,22 @@ pub(super) struct Standing {
     pub(super) server: ServerId,
     /// Whether it takes writes of an account without special rights.
     pub(super) writable: bool,
+}
+
+/// What was heard of the hosts so far, in words, for whoever has no time to wait for all of them: by place in the order.
+#[derive(Debug, Default)]
+pub(super) struct Heard(Mutex<BTreeMap<usize, String>>);
+
+impl Heard {
+    fn note(&self, place: usize, words: String) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(place, words);
+    }
+
+    pub(super) fn of(&self, place: usize) -> Option<String> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(&place).cloned()
+    }
 }
 
 /// What a host said.
@@ -87,6 +105,7 @@ pub(super) async fn elect(
     from_file: bool,
     limit: Duration,
     works: bool,
+    heard: &Heard,
 ) -> Result<Elected, Error> {
     let several = order.len() > 1;
     let ask = |place: usize, pause: Duration| {
@@ -118,6 +137,7 @@ pub(super) async fn elect(
                 if verdicts[0].is_none() && matches!(&verdict, Ok(answer) if place > 0 && !answer.is_writable()) {
                     asked.push(ask(place, AGAIN));
                 }
+                heard.note(place, in_words(&way.host(order[place]).address(), &verdict));
                 verdicts[place] = Some(verdict);
             }
             () = &mut patience => late = true,
@@ -170,6 +190,16 @@ fn winner(verdicts: &[Option<Result<Answer, Error>>], late: bool) -> Option<(usi
     None
 }
 
+/// What a host said that is not elected.
+fn in_words(address: &str, verdict: &Result<Answer, Error>) -> String {
+    match verdict {
+        Ok(answer) if answer.is_writable() => format!("{address} answers"),
+        Ok(_) => format!("{address} is read only"),
+        Err(error) if error.message().contains(address) => error.message().to_owned(),
+        Err(error) => format!("{address}: {}", error.message()),
+    }
+}
+
 /// Why no host was found: the one cause where all that are not read only have the same kind, else an outage.
 fn nobody(way: &Way, order: &[usize], verdicts: &[Option<Result<Answer, Error>>], from_file: bool) -> Error {
     if let [Some(Err(only))] = verdicts {
@@ -180,19 +210,11 @@ fn nobody(way: &Way, order: &[usize], verdicts: &[Option<Result<Answer, Error>>]
     let mut help = None;
     for (index, verdict) in order.iter().zip(verdicts) {
         let address = way.host(*index).address();
-        match verdict {
-            Some(Ok(_)) => words.push(format!("{address} is read only")),
-            Some(Err(error)) => {
-                kinds.push(error.kind());
-                help = help.or_else(|| error.next_step().map(str::to_owned));
-                let message = error.message();
-                words.push(if message.contains(&address) {
-                    message.to_owned()
-                } else {
-                    format!("{address}: {message}")
-                });
-            }
-            None => {}
+        let Some(verdict) = verdict else { continue };
+        words.push(in_words(&address, verdict));
+        if let Err(error) = verdict {
+            kinds.push(error.kind());
+            help = help.or_else(|| error.next_step().map(str::to_owned));
         }
     }
     let same = kinds.windows(2).all(|two| two[0] == two[1]);

@@ -1,7 +1,7 @@
 //! Opening a MySQL connection: the bare attempt, the proof, the pool.
 
 use super::MySql;
-use super::election::{Elected, elect, prove};
+use super::election::{Elected, Heard, elect, prove};
 use super::target::Target;
 use super::way::Way;
 use crate::adapters::sql;
@@ -23,8 +23,9 @@ pub(super) async fn open(handle: &MySql, target: &Target) -> Result<Opened, Erro
     let (base, order) = (&handle.inner.base, target.order(&way));
     let limit = base.connect_timeout();
     let works = base.is_open() && order[0] == target.host();
+    let heard = Heard::default();
     let attempt = async {
-        let election = elect(&way, &order, target.from_file, limit, works);
+        let election = elect(&way, &order, target.from_file, limit, works, &heard);
         let (elected, answering) = if way.hosts.len() > 1 && !base.has_been_open() {
             with_census(&way, order[0], target.from_file, election).await?
         } else {
@@ -34,7 +35,14 @@ pub(super) async fn open(handle: &MySql, target: &Target) -> Result<Opened, Erro
         sql::fill(&target.pool, target.min).await?;
         Ok((elected, answering))
     };
-    let (elected, answering) = with_cause(&way.places(&order), limit, "MySQL", attempt).await?;
+    let (elected, answering) = with_cause(
+        &way.places(&order),
+        limit,
+        "MySQL",
+        |place| heard.of(place),
+        attempt,
+    )
+    .await?;
     let mut detail = elected.version;
     if order.len() > 1 {
         detail = format!("{detail} at {}", way.host(elected.host).address());

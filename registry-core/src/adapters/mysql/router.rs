@@ -123,7 +123,11 @@ impl Router {
                 replica: Arc::clone(self.host(target.host())),
                 primary: true,
             };
-            let session = self.session_at(inner, &place, deadline).await;
+            // The driver would try again until `acquire_timeout` where nothing listens any more.
+            let session = inner
+                .base
+                .unless_away(self.session_at(inner, &place, deadline))
+                .await;
             let session = session.map_err(|error| inner.base.record(inner.base.explained(error), "read"))?;
             Ok(Held { session, place })
         };
@@ -194,6 +198,9 @@ impl Router {
                     }
                     None => {
                         place.replica.look_soon();
+                        let words = "no replica could say whether it had the write: the token is of another server, or \
+                            the replica ended meanwhile";
+                        failed = Some(Error::new(ErrorKind::Timeout, words));
                         continue;
                     }
                 }

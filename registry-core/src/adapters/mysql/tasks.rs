@@ -1,6 +1,6 @@
 //! MySQL and MariaDB under the verbs.
 
-use super::election::{elect, explain};
+use super::election::{Heard, elect, explain};
 use super::way::{self, HostWay, Way};
 use crate::adapters::sql::tasks::{
     Dialect, KEPT_BY_CLEAR, Session, SqlSteps, bind_values, counted, only_mark, sql_session,
@@ -124,7 +124,15 @@ impl MySqlTasks {
     /// The host that takes writes: of several, the first that is writable.
     async fn host(&self) -> Result<&HostWay, Error> {
         let writers = self.way.writers();
-        let elected = elect(&self.way, &writers, self.from_file, self.limit, false).await?;
+        let elected = elect(
+            &self.way,
+            &writers,
+            self.from_file,
+            self.limit,
+            false,
+            &Heard::default(),
+        )
+        .await?;
         Ok(self.way.host(elected.host))
     }
 

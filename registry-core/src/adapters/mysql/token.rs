@@ -72,11 +72,19 @@ impl WriteToken {
 impl Position {
     /// Numbers of MariaDB: `0-1-42,1-1-7`.
     fn mariadb(text: &str) -> Option<Self> {
-        let is_number = |part: &str| {
-            let digits = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-            digits && part.parse::<u64>().is_ok()
+        let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        // Domain and server have 32 bits, the sequence has 64.
+        let is_short =
+            |part: Option<&str>| part.is_some_and(|part| digits(part) && part.parse::<u32>().is_ok());
+        let is_long =
+            |part: Option<&str>| part.is_some_and(|part| digits(part) && part.parse::<u64>().is_ok());
+        let is_gtid = |text: &str| {
+            let mut parts = text.split('-');
+            is_short(parts.next())
+                && is_short(parts.next())
+                && is_long(parts.next())
+                && parts.next().is_none()
         };
-        let is_gtid = |text: &str| text.split('-').count() == 3 && text.split('-').all(is_number);
         let valid = text.len() <= LONGEST && text.split(',').all(is_gtid);
         valid.then(|| Self::MariaDb(text.into()))
     }
@@ -150,6 +158,7 @@ mod tests {
             "mariadb:0-1-",
             "mariadb:0-1-2-3",
             "mariadb:0-1-x",
+            "mariadb:4294967296-1-1",
             "mariadb:0-1-99999999999999999999",
             "mariadb:0-1-42,",
             "mariadb:0-1-42' or 1",

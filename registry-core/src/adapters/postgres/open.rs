@@ -21,7 +21,7 @@ pub(super) async fn open(target: &Target, limit: Duration) -> Result<Opened, Err
         Ok(version)
     };
     let hosts: Vec<(String, u16)> = way.place.clone().into_iter().collect();
-    let version = with_cause(&hosts, limit, "PostgreSQL", attempt).await?;
+    let version = with_cause(&hosts, limit, "PostgreSQL", |_| None, attempt).await?;
     Ok(Opened {
         detail: format!("PostgreSQL {version}"),
     })
