@@ -114,15 +114,16 @@ impl Found {
         let postgres = options.connect().await;
         let mut there = [false, false, self.file.exists()];
         let count = "select count(*) from rows_";
+        // A server that is just ending, or beginning, may end a session at any moment.
         if let Ok(mut session) = mysql {
-            let count: i64 = sqlx::query_scalar(count).fetch_one(&mut session).await.unwrap();
-            there[0] = count == 1;
-            session.close().await.unwrap();
+            let count = sqlx::query_scalar::<_, i64>(count).fetch_one(&mut session).await;
+            there[0] = count.is_ok_and(|count| count == 1);
+            let _ = session.close().await;
         }
         if let Ok(mut session) = postgres {
-            let count: i64 = sqlx::query_scalar(count).fetch_one(&mut session).await.unwrap();
-            there[1] = count == 1;
-            session.close().await.unwrap();
+            let count = sqlx::query_scalar::<_, i64>(count).fetch_one(&mut session).await;
+            there[1] = count.is_ok_and(|count| count == 1);
+            let _ = session.close().await;
         }
         there
     }
@@ -223,6 +224,8 @@ fn databases_are_dropped_after_a_success_and_kept_after_a_failure() {
         .filter_map(|line| line.split_once("`sh ")?.1.split_once('`').map(|(path, _)| path))
         .collect();
     assert_eq!(scripts.len(), 3, "{told}");
+    // Who answers from here on is one that was started again.
+    scripts.iter().copied().for_each(first_has_ended);
     let servers: Vec<Served> = scripts.into_iter().map(Served::start).collect();
     let left = Found::read(&folder.path().join("left"));
     let of_mongodb = format!("mongodb.logs: database `{}` at ", left.mongodb);
@@ -241,6 +244,25 @@ fn databases_are_dropped_after_a_success_and_kept_after_a_failure() {
         }
     });
     drop(servers);
+}
+
+/// Waits until the server of the child has ended, whose process the script waits for.
+fn first_has_ended(script: &str) {
+    let text = std::fs::read_to_string(script).unwrap();
+    let (_, rest) = text.split_once("kill -0 ").unwrap();
+    let pid = rest.split_whitespace().next().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let is_there = || {
+        let asked = Command::new("kill")
+            .args(["-0", pid])
+            .stderr(Stdio::null())
+            .status();
+        asked.unwrap().success()
+    };
+    while is_there() {
+        assert!(Instant::now() < deadline, "{pid} goes on");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// A server that somebody has started again.
