@@ -83,8 +83,10 @@ fn tasks(request: &Request<'_>) -> Result<Tasks, Failure> {
         .migrate_to(request.to)
         .replace(request.replace)
         .all_keys(request.all_keys)
-        .wait(common.wait)
-        .step_deadline(common.step_deadline);
+        .wait(common.wait);
+    if let Some(deadline) = common.step_deadline {
+        builder = builder.step_deadline(deadline);
+    }
     // The values are in order: what is wrong now is wrong with the command line.
     builder.build().map_err(|error| {
         error.problems().for_each(exit::say);

@@ -30,7 +30,7 @@ impl KeySpec {
             Kind::Bool => "`true` or `false`".to_owned(),
             Kind::Choice(words) => one_of(words),
             Kind::Hosts => "a list of hosts".to_owned(),
-            Kind::KeyPrefix => "text of at most 200 bytes without spaces".to_owned(),
+            Kind::KeyPrefix => format!("text of at most {PREFIX_LIMIT} bytes without spaces"),
             Kind::Path => "a path".to_owned(),
         }
     }

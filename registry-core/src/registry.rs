@@ -105,7 +105,8 @@ impl Registry {
     /// to the first one, where that is writable.
     ///
     /// # Errors
-    /// The first connection whose files cannot be read, or that does not open with what they say.
+    /// The first connection whose files cannot be read, or that does not open with what they say; one that is away is asked,
+    /// too.
     pub async fn reload(&self) -> Result<(), Error> {
         reload_all(&self.0.connections).await
     }

@@ -3,10 +3,16 @@
 use crate::account::Account;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 /// A script that runs this command in this folder, as this account, when the process has ended that runs it now; it waits
-/// for that, 10 s at most.
-pub(crate) fn of(command: &Command, account: Option<Account>, folder: &Path, running: Option<u32>) -> String {
+/// for that as long as the process may take, and 5 s more.
+pub(crate) fn of(
+    command: &Command,
+    account: Option<Account>,
+    folder: &Path,
+    running: Option<(u32, Duration)>,
+) -> String {
     let prefix = account.map(Account::prefix).unwrap_or_default();
     let program = command.get_program().to_string_lossy().into_owned();
     let arguments = command.get_args().map(|word| word.to_string_lossy().into_owned());
@@ -16,9 +22,10 @@ pub(crate) fn of(command: &Command, account: Option<Account>, folder: &Path, run
         let value = value?.to_string_lossy().into_owned();
         Some(format!("export {}={}\n", name.to_string_lossy(), quoted(&value)))
     });
-    let wait = running.map(|pid| {
+    let wait = running.map(|(pid, grace)| {
+        let tries = (grace + Duration::from_secs(5)).as_millis() / 100;
         format!(
-            "tries=0\nwhile kill -0 {pid} 2>/dev/null && [ $tries -lt 100 ]; do tries=$((tries + 1)); sleep 0.1; done\n"
+            "tries={tries}\nwhile kill -0 {pid} 2>/dev/null && [ $tries -gt 0 ]; do tries=$((tries - 1)); sleep 0.1; done\n"
         )
     });
     format!(

@@ -261,7 +261,12 @@ impl Inner {
         };
         let command = (self.launch.command)(&place);
         let pid = state.child.as_ref().map(Child::id);
-        let text = script::of(&command, self.launch.account, self.folder.path(), pid);
+        let text = script::of(
+            &command,
+            self.launch.account,
+            self.folder.path(),
+            pid.map(|pid| (pid, self.launch.grace)),
+        );
         std::fs::write(&script, text).map_err(Error::io(format!("write {}", script.display())))?;
         state.kept = true;
         self.folder.keep();

@@ -33,9 +33,9 @@ pub(crate) struct Common {
     /// How long to wait for servers that are still starting
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = time)]
     pub(super) wait: Duration,
-    /// How long one step on one connection may take
-    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = some_time)]
-    pub(super) step_deadline: Duration,
+    /// How long one step on one connection may take. Default: 1h
+    #[arg(long, value_name = "TIME", value_parser = some_time)]
+    pub(super) step_deadline: Option<Duration>,
     /// Print the report, or the plan, as JSON
     #[arg(long)]
     pub(super) json: bool,

@@ -13,6 +13,12 @@
 mod csv;
 mod folder;
 mod labels;
+#[cfg(any(
+    feature = "mysql",
+    feature = "sqlite",
+    feature = "postgres",
+    feature = "mongodb"
+))]
 mod renamed;
 mod rows;
 #[cfg(test)]
@@ -21,7 +27,6 @@ mod tests;
 #[cfg(feature = "mongodb")]
 pub(crate) use rows::literal;
 
-pub(crate) use renamed::Renamed;
 #[cfg(any(
     feature = "mysql",
     feature = "sqlite",
@@ -59,6 +64,13 @@ impl Fixture {
         let (file, folder) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
         format!("{}/{}", folder.to_string_lossy(), file.to_string_lossy())
     }
+}
+
+/// A file that was filled under another name, as both are recorded: `mysql.main/10-users.toml`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Renamed {
+    pub(crate) from: String,
+    pub(crate) to: String,
 }
 
 /// What a file of fixtures holds.
