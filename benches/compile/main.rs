@@ -42,7 +42,8 @@ fn main() {
     let dbreg = |features: &str| format!("dbreg = {{ {}, features = [{features}] }}", ours());
     let tokio = dependency("tokio");
 
-    let file = fs::read_to_string(root().join("databases.toml")).expect("the workspace has a databases.toml");
+    let file = root().join("examples/serve/databases.toml");
+    let file = fs::read_to_string(file).expect("a file with three connections");
     let all = r#""mysql", "mongodb", "memcached""#;
     let mut ours = Scratch::new(
         "by-dbreg",

@@ -1,7 +1,7 @@
 //! A web service that survives its databases: two workers under their own master, on a socket that stays open.
 //!
 //! ```text
-//! cargo run --package registry-cli -- dev --install -- \
+//! cargo run --package registry-cli -- dev --install --file examples/serve/databases.toml -- \
 //!     cargo run --example serve --features mysql,mongodb,memcached,supervise
 //! curl http://127.0.0.1:8080/                # one visit, in all three databases
 //! dbreg status serve --watch                 # the workers, from another terminal
@@ -23,8 +23,9 @@ use serde_json::{Value, json};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// Reads `databases.toml` beside `Cargo.toml`, and generates `AppRegistry`.
+/// Generates `AppRegistry`. An application of its own has the file beside its `Cargo.toml`, and needs no path.
 #[derive(DbRegistry)]
+#[registry(path = "examples/serve/databases.toml")]
 struct App;
 
 struct Service {

@@ -1,4 +1,5 @@
-//! The main job of dbreg: orders in MySQL, a log of events in MongoDB, a cache in memcached; each model on its connection.
+//! The main job of dbreg: orders in MySQL, a log of events in MongoDB, a cache in memcached, parcels in PostgreSQL, a
+//! catalogue in SQLite; each model on its connection.
 //!
 //! ```text
 //! cargo demo                                # on throw-away servers
@@ -10,7 +11,8 @@
 //!
 //! ```text
 //! dbreg build                               # creates, migrates and fills, as migrations/ and fixtures/ say
-//! cargo run --example shop --features mysql,mongodb,memcached,sea-orm -- examples/shop/sample.jsonl
+//! cargo run --example shop --features mysql,mongodb,memcached,postgres,sqlite,sea-orm -- \
+//!     examples/shop/sample.jsonl
 //! ```
 //!
 //! It creates no table itself. A service that is to bring its tables along says `App::builder().migrate(true)` at its start.
@@ -20,15 +22,18 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people")]
 
 mod cache;
+mod catalogue;
 mod events;
 mod input;
 mod model;
 mod orders;
 #[cfg(all(test, feature = "test"))]
 mod tests;
+mod warehouse;
 
 use cache::Source;
 use dbreg::{DbRegistry, Error, WriteToken, sqlx};
+use model::Parcel;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -76,6 +81,9 @@ async fn work(db: &AppRegistry, orders: &[input::Order]) -> Result<(), Error> {
     let written = db.mysql.main.write_token().await?;
     for number in orders::latest(db, EARLIER).await? {
         show(db, number, &written).await?;
+        if let Some(parcel) = warehouse::parcel(db, number).await? {
+            print_parcel(&parcel);
+        }
     }
     for order in orders {
         let number = orders::place(db, order).await?;
@@ -92,6 +100,8 @@ async fn work(db: &AppRegistry, orders: &[input::Order]) -> Result<(), Error> {
             show(db, number, &written).await?;
         }
         events::write(db, "shown", number).await?;
+        print_parcel(&warehouse::pack(db, number, order).await?);
+        events::write(db, "packed", number).await?;
         let happened = events::of_order(db, number).await?;
         println!("order {number}: {} in the log of MongoDB", happened.join(", "));
     }
@@ -112,6 +122,15 @@ async fn show(db: &AppRegistry, number: i64, written: &WriteToken) -> Result<(),
         summary.customer, summary.articles
     );
     Ok(())
+}
+
+fn print_parcel(parcel: &Parcel) {
+    let weight = match parcel.grams {
+        Some(grams) => format!("{grams} g"),
+        None => "of a weight that the catalogue does not know".to_owned(),
+    };
+    let (number, articles) = (parcel.order_number, parcel.articles);
+    println!("order {number}: a parcel with {articles} articles, {weight}");
 }
 
 /// The dynamic side, for tools that do not know the names while they are compiled.

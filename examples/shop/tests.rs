@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test states its expectations by panicking")]
 
 use crate::cache::{self, Source};
-use crate::model::{Event, Summary};
-use crate::{AppRegistry, events, input, orders};
+use crate::model::{Event, Parcel, Summary};
+use crate::{AppRegistry, catalogue, events, input, orders, warehouse};
 use dbreg::mongodb::bson::{Document, doc};
 use dbreg::{CacheModel as _, Error, ErrorKind, sqlx};
 use std::path::Path;
@@ -46,6 +46,14 @@ fn summary(number: i64, customer: &str, articles: i64, cents: i64) -> Summary {
     }
 }
 
+fn parcel(order_number: i64, articles: i64, grams: Option<i64>) -> Parcel {
+    Parcel {
+        order_number,
+        articles,
+        grams,
+    }
+}
+
 #[dbreg::test(fill)]
 async fn it_opens_with_the_orders_of_the_fixtures(db: AppRegistry) -> Result<(), Error> {
     assert_eq!(orders::latest(&db, 3).await?, [1, 2]);
@@ -66,6 +74,12 @@ async fn it_opens_with_the_orders_of_the_fixtures(db: AppRegistry) -> Result<(),
     assert_eq!(source, Source::Cache);
     assert_eq!(cached, summary(1, "Edsger", 5, 3390));
     assert_eq!(cached, orders::summary(&db, 1, &written).await?);
+    // And the parcel is made of what MySQL and the catalogue have of it.
+    let lines = [line("tea", 4, 350), line("teapot", 1, 1990)];
+    let grams = catalogue::grams(&db, &lines).await?;
+    assert_eq!(warehouse::parcel(&db, 1).await?, Some(parcel(1, 5, grams)));
+    assert_eq!(grams, Some(1250));
+    assert_eq!(warehouse::parcel(&db, 2).await?, None);
     Ok(())
 }
 
@@ -100,7 +114,17 @@ async fn the_sample_is_placed_logged_and_cached(db: AppRegistry) -> Result<(), E
     let last = |product: &str, quantity, cents| ("Łukasz".to_owned(), product.to_owned(), quantity, cents);
     assert_eq!(lines(&db, 5).await, [last("sugar", 4, 115), last("tea", 1, 350)]);
     let events = db.mongodb.logs.collection::<Document>("events");
-    assert_eq!(events.count_documents(doc! {}).await?, 3 + 2 * 3);
+    assert_eq!(events.count_documents(doc! {}).await?, 3 + 3 * 3);
+    // Nothing weighs the sugar of the last order.
+    let parcels = sqlx::query_as("select order_number, articles, grams from parcel order by 1");
+    let parcels: Vec<(i64, i64, Option<i64>)> = parcels.fetch_all(&db.postgres.warehouse).await.unwrap();
+    let expected = [
+        (1, 5, Some(1250)),
+        (3, 3, Some(1050)),
+        (4, 3, Some(1500)),
+        (5, 5, None),
+    ];
+    assert_eq!(parcels, expected);
     let cached = db.memcached.cache.fetch::<Summary>(5).await?;
     assert_eq!(cached, Some(summary(5, "Łukasz", 5, 810)));
     // The one mistake is that which the shop shows on purpose.
@@ -133,6 +157,19 @@ async fn an_order_is_placed_as_a_whole_or_not_at_all(db: AppRegistry) -> Result<
     Ok(())
 }
 
+#[dbreg::test(fill)]
+async fn an_order_is_packed_once(db: AppRegistry) -> Result<(), Error> {
+    let first = order("Barbara", vec![line("coffee", 2, 720), line("tea", 1, 350)]);
+    let packed = parcel(2, 3, Some(1100));
+    assert_eq!(warehouse::pack(&db, 2, &first).await?, packed);
+    let again = order("Barbara", vec![line("coffee", 9, 720)]);
+    assert_eq!(warehouse::pack(&db, 2, &again).await?, packed);
+    assert_eq!(warehouse::parcel(&db, 2).await?, Some(packed));
+    let heavy = [line("teapot", i64::MAX, 1990)];
+    assert_eq!(catalogue::grams(&db, &heavy).await?, None);
+    Ok(())
+}
+
 #[dbreg::test(migrate)]
 async fn the_index_that_the_model_declares_is_that_of_the_migration(db: AppRegistry) -> Result<(), Error> {
     let synced = db.mongodb.logs.sync_indexes::<Event>().await?;
@@ -150,6 +187,15 @@ async fn the_migration_can_be_reverted(db: AppRegistry) -> Result<(), sqlx::Erro
     let down = include_str!("../../migrations/mysql.main/0001_orders.down.sql");
     sqlx::raw_sql(down).execute(&db.mysql.main).await?;
     assert_eq!(count(&db, of_the_shop).await, 0);
+    let down = include_str!("../../migrations/postgres.warehouse/0001_parcels.down.sql");
+    sqlx::raw_sql(down).execute(&db.postgres.warehouse).await?;
+    let down = include_str!("../../migrations/sqlite.catalogue/0001_articles.down.sql");
+    sqlx::raw_sql(down).execute(&db.sqlite.catalogue).await?;
+    let parcels = "select count(*) from information_schema.tables where table_name = 'parcel'";
+    let parcels = sqlx::query_scalar::<_, i64>(parcels).fetch_one(&db.postgres.warehouse);
+    let articles = "select count(*) from sqlite_schema where name = 'article'";
+    let articles = sqlx::query_scalar::<_, i64>(articles).fetch_one(&db.sqlite.catalogue);
+    assert_eq!((parcels.await?, articles.await?), (0, 0));
     Ok(())
 }
 

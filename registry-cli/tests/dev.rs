@@ -168,6 +168,34 @@ fn the_exit_status_is_the_commands() {
 }
 
 #[test]
+fn what_cargo_said_of_dbreg_is_not_said_to_the_command() {
+    let environment = |package: &str| {
+        let mut command = dbreg(&["dev", "--file", "cache.toml", "--", "env"]);
+        command
+            .env("CARGO_PKG_NAME", package)
+            .env("CARGO_PKG_VERSION", "7.8.9");
+        let output = command.env("CARGO_MANIFEST_DIR", "/app").output().unwrap();
+        assert!(output.status.success(), "{}", said(&output));
+        let text = String::from_utf8(output.stdout).unwrap();
+        let of_cargo = |line: &&str| line.starts_with("CARGO_PKG_") || line.starts_with("CARGO_MANIFEST_");
+        text.lines()
+            .filter(of_cargo)
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    // `cargo run --package registry-cli -- dev -- cargo run`, and an application that runs `dbreg dev` itself.
+    assert_eq!(environment(env!("CARGO_PKG_NAME")), [""; 0]);
+    let theirs = environment("app");
+    for said in [
+        "CARGO_PKG_NAME=app",
+        "CARGO_PKG_VERSION=7.8.9",
+        "CARGO_MANIFEST_DIR=/app",
+    ] {
+        assert!(theirs.iter().any(|line| line == said), "{said}: {theirs:?}");
+    }
+}
+
+#[test]
 fn the_prefix_names_the_variables() {
     let output = dbreg(&["dev", "--file", "cache.toml", "--prefix", "SHOP", "--", "env"])
         .output()

@@ -14,7 +14,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 
 const CLI: &str = "run --quiet --package registry-cli --bin dbreg --";
-const SHOP: &str = "run --quiet --example shop --features mysql,mongodb,memcached,sea-orm --";
+const SHOP: &str = "run --quiet --example shop --features mysql,mongodb,memcached,postgres,sqlite,sea-orm --";
 const SAMPLE: &str = "examples/shop/sample.jsonl";
 /// The first argument of the run within `dbreg dev`; the second is the file of orders.
 const ON_SERVERS: &str = "--on-servers";
@@ -72,6 +72,9 @@ fn cargo(program: &str, arguments: &[OsString]) -> u8 {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root.expect("a crate of the workspace"));
     command.args(program.split(' ')).args(arguments);
+    for name in registry_dev::cargo_variables(env!("CARGO_PKG_NAME")) {
+        command.env_remove(name);
+    }
     match command.status() {
         Ok(status) => {
             let code = status.code().and_then(|code| u8::try_from(code).ok());

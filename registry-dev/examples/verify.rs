@@ -156,6 +156,9 @@ fn run(step: &Step, root: &Path) -> u8 {
         .args(&step.arguments)
         .envs(step.variables.iter().copied())
         .current_dir(root);
+    for name in registry_dev::cargo_variables(env!("CARGO_PKG_NAME")) {
+        command.env_remove(name);
+    }
     match command.status() {
         Ok(status) if status.success() => 0,
         Ok(status) => status

@@ -18,6 +18,7 @@
 
 mod account;
 mod cache;
+mod cargo;
 mod docker;
 mod engine;
 mod error;
@@ -43,6 +44,7 @@ mod script;
 mod server;
 mod template;
 
+pub use cargo::cargo_variables;
 pub use engine::{Engine, install_engines};
 pub use error::Error;
 pub use install::install;

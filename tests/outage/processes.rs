@@ -48,6 +48,7 @@ pub(crate) fn master(servers: &Servers) {
 }
 
 #[derive(DbRegistry)]
+#[registry(path = "examples/serve/databases.toml")]
 struct App;
 
 /// The application whose workers panic a second after they were ready.

@@ -75,6 +75,10 @@ pub(crate) async fn run(
     };
     let mut command = Command::new(program);
     command.args(arguments);
+    // Of `cargo run --package registry-cli -- dev -- cargo run`.
+    for name in registry_dev::cargo_variables(env!("CARGO_PKG_NAME")) {
+        command.env_remove(name);
+    }
     for planned in &plan.connections {
         for key in PLACE {
             command.env_remove(format!("{}{key}", planned.stem));
