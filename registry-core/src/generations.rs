@@ -1,11 +1,12 @@
 //! Which sessions of a pool are to be trusted, by their age: those from before a loss are pinged first, those made with
 //! credentials that were rotated away are ended.
 
+use std::fmt;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Moments in the life of a connection, each in milliseconds since `born`, plus one; 0 for never.
-#[derive(Debug)]
 pub(crate) struct Generations {
     born: Instant,
     /// When sessions were last lost.
@@ -17,6 +18,14 @@ pub(crate) struct Generations {
     deadline: AtomicU64,
     /// When a session last came back from its work.
     released: AtomicU64,
+    /// Looks for other credentials; where they come from files.
+    look: OnceLock<Box<dyn Fn() + Send + Sync>>,
+}
+
+impl fmt::Debug for Generations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Generations").finish_non_exhaustive()
+    }
 }
 
 impl Generations {
@@ -28,6 +37,21 @@ impl Generations {
             retired: AtomicU64::new(0),
             deadline: AtomicU64::new(0),
             released: AtomicU64::new(0),
+            look: OnceLock::new(),
+        }
+    }
+
+    /// Has this look for other credentials whenever a session takes the place of one that is of no more use.
+    #[cfg(any(feature = "mysql", feature = "postgres"))]
+    pub(crate) fn looks_with(&self, look: impl Fn() + Send + Sync + 'static) {
+        // It is set where the connection is made, once.
+        let _ = self.look.set(Box::new(look));
+    }
+
+    /// A session is of no more use: the one in its place is made with what is current then.
+    pub(crate) fn renewing(&self) {
+        if let Some(look) = self.look.get() {
+            look();
         }
     }
 

@@ -99,6 +99,12 @@ impl MySql {
             let watcher = sql::Watcher::start(Arc::downgrade(&inner), Inner::look_at_files);
             // The cell is new.
             let _ = inner.watcher.set(watcher);
+            let weak = Arc::downgrade(&inner);
+            inner.base.generations.looks_with(move || {
+                if let Some(inner) = weak.upgrade() {
+                    inner.look_at_files();
+                }
+            });
         }
         Self::of(inner)
     }

@@ -260,16 +260,21 @@ fn writable_only(
     });
     options.before_acquire(move |session, meta| {
         let fitness = limits.fitness(&generations, &meta);
-        let sound = fitness == sql::Fitness::Sound && !is_due();
+        if fitness == sql::Fitness::Sound && !is_due() {
+            return Box::pin(async { Ok(true) });
+        }
         let (base, elected) = (used.clone(), Arc::clone(&elected));
+        let generations = Arc::clone(&generations);
         Box::pin(async move {
-            if sound || fitness == sql::Fitness::Ended {
-                return Ok(sound);
-            }
             let look = refuse_others(session, base, elected);
-            Ok(tokio::time::timeout(sql::RELEASE_PING, look)
-                .await
-                .is_ok_and(|look| look.is_ok()))
+            let sound = fitness != sql::Fitness::Ended
+                && tokio::time::timeout(sql::RELEASE_PING, look)
+                    .await
+                    .is_ok_and(|look| look.is_ok());
+            if !sound {
+                generations.renewing();
+            }
+            Ok(sound)
         })
     })
 }

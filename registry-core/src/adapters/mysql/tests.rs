@@ -9,7 +9,7 @@ use registry_dev::MySqlServer;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// An open handle whose password is in this file.
 async fn open_handle(server: &MySqlServer, secret: &Path, more: &str) -> MySql {
@@ -95,6 +95,26 @@ async fn no_call_fails_once_the_new_password_is_in_place() {
     for task in load {
         task.await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_session_in_the_place_of_one_that_grew_too_old_has_the_new_password() {
+    let server = registry_dev::mysql().await.unwrap();
+    server.create_database("shop", "shop", "first").await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("secret");
+    put(&secret, "first");
+    let handle = open_handle(&server, &secret, "pool = { max = 1, max_lifetime = \"200ms\" }\n").await;
+    sqlx::query("select 1").execute(&handle).await.unwrap();
+    let idle_since = Instant::now();
+    while idle_since.elapsed() < Duration::from_millis(250) {
+        server.sql("select 1").await.unwrap();
+    }
+    // One lies there, so that nobody expects to open any.
+    assert_eq!(handle.instance().num_idle(), 1);
+    alter(&server, "second").await;
+    put(&secret, "second");
+    sqlx::query("select 1").execute(&handle).await.unwrap();
 }
 
 #[tokio::test]

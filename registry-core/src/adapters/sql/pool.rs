@@ -100,15 +100,20 @@ where
         })
         .before_acquire(move |session: &mut DB::Connection, meta| {
             let fitness = limits.fitness(&before, &meta);
+            if fitness == Fitness::Sound {
+                return Box::pin(async { Ok(true) });
+            }
+            let before = Arc::clone(&before);
             Box::pin(async move {
-                match fitness {
-                    Fitness::Ended => Ok(false),
-                    Fitness::Sound => Ok(true),
-                    // A session that is dead is replaced; its error is of no use to whoever asks for one.
-                    Fitness::Doubtful => Ok(tokio::time::timeout(RELEASE_PING, session.ping())
+                // A session that is dead is replaced; its error is of no use to whoever asks for one.
+                let sound = fitness == Fitness::Doubtful
+                    && tokio::time::timeout(RELEASE_PING, session.ping())
                         .await
-                        .is_ok_and(|ping| ping.is_ok())),
+                        .is_ok_and(|ping| ping.is_ok());
+                if !sound {
+                    before.renewing();
                 }
+                Ok(sound)
             })
         })
         .after_release(move |session: &mut DB::Connection, meta| {
