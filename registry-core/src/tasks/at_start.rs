@@ -10,7 +10,6 @@ use super::Migration;
 use super::builder::Options;
 use super::look::LOOK;
 use super::report::StepOutcome;
-use super::run::LATE;
 use super::subject;
 use super::verb::Verb;
 use super::{Tasks, selection};
@@ -53,6 +52,7 @@ pub(crate) async fn migrate(
     let options = Options {
         migrations: Some(PathBuf::from(folder)),
         step_deadline: within,
+        late: "the limit is `migration_deadline`; `dbreg migrate` before the start has an hour",
         ..Options::default()
     };
     for subject in &mut subjects {
@@ -195,10 +195,8 @@ fn not_begun(because: String, cause: Option<&Error>) -> Error {
 fn not_migrated(error: &Error) -> Error {
     let message = format!("not migrated: {}", error.message());
     let mut told = Error::new(error.kind(), message).transient(error.is_transient());
-    if let Some(help) = error.next_step().filter(|help| *help != LATE) {
+    if let Some(help) = error.next_step() {
         told = told.help(help);
-    } else if error.kind() == ErrorKind::Timeout {
-        told = told.help("the limit is `migration_deadline`; `dbreg migrate` before the start has an hour");
     }
     told
 }

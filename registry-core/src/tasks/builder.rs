@@ -38,6 +38,8 @@ pub(crate) struct Options {
     pub(crate) known_to_destroy: Vec<String>,
     pub(crate) wait: Duration,
     pub(crate) step_deadline: Duration,
+    /// What is to be done about a step that took too long.
+    pub(crate) late: &'static str,
     pub(crate) concurrency: usize,
 }
 
@@ -52,6 +54,7 @@ impl Default for Options {
             known_to_destroy: Vec::new(),
             wait: Duration::ZERO,
             step_deadline: STEP_DEADLINE,
+            late: "a step may take as long as `--step-deadline` says, or `step_deadline` of the builder",
             concurrency: STARTUP_CONCURRENCY,
         }
     }

@@ -120,7 +120,7 @@ impl Tasks {
             let read = tokio::time::timeout(limit, self.read_folders(&mut looked, &*works, steps));
             let read = read.await.unwrap_or_else(|_| {
                 let message = format!("the folders were not read within {limit:?}");
-                Err(Error::new(ErrorKind::Timeout, message))
+                Err(Error::new(ErrorKind::Timeout, message).help(self.options.late))
             });
             read.map_err(Objection::Failed)?;
             let mut objections = steps

@@ -15,10 +15,6 @@ use futures_util::future::BoxFuture;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// What is to be done about a step that took too long.
-pub(super) const LATE: &str =
-    "a step may take as long as `--step-deadline` says, or `step_deadline` of the builder";
-
 /// What the mark of a database says when there is no profile.
 const NO_PROFILE: &str = "default";
 
@@ -160,7 +156,7 @@ impl Tasks {
                 let_go(one.subject).await;
                 let message = format!("not done within {limit:?}");
                 let error = Error::new(ErrorKind::Timeout, message);
-                Err(Objection::Failed(error.help(LATE)))
+                Err(Objection::Failed(error.help(self.options.late)))
             }
         };
         let before = matches!(&outcome, Ok(done) if done.before);
