@@ -11,6 +11,7 @@ use crate::error::Error;
 use foldhash::fast::RandomState;
 use std::collections::HashMap;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -156,23 +157,34 @@ impl Batch {
     }
 
     /// Ends what is left of it after a failure on this session. What only reads is tried once more, on another session
-    /// where the fault is the session's, and alone where it is the company's; it is given back for that.
-    pub(super) fn fail(&mut self, host: &Host, session: &mut Session, failure: &Failure) -> Vec<Waiting> {
+    /// where the fault is the session's, and alone where it is the company's; it is given back for that. Else the failure
+    /// is counted, before anybody hears of it: who calls again then knows of a host that this was too much for.
+    pub(super) fn fail(
+        &mut self,
+        host: &Arc<Host>,
+        session: &mut Session,
+        failure: &Failure,
+    ) -> Vec<Waiting> {
         self.give_answers(session.stream.take_answers());
         let error = match failure {
             Failure::Io(cause) => of_io(host.address(), cause),
             Failure::Late => host.deadline_error(),
         };
-        for (_, reply) in self.writes.drain(..) {
-            let _ = reply.send(Err(unknown_outcome(&error)));
-        }
-        let again = !self.again
+        let reads = !self.gets.is_empty() || !self.multis.is_empty();
+        let again = reads
+            && !self.again
             && match failure {
                 Failure::Io(cause) => {
                     (session.used && is_end(cause)) || (self.is_company() && is_of_one(cause))
                 }
                 Failure::Late => false,
             };
+        if !again {
+            host.failed(&error);
+        }
+        for (_, reply) in self.writes.drain(..) {
+            let _ = reply.send(Err(unknown_outcome(&error)));
+        }
         let gets = self.gets.drain(..).map(|(key, reply)| Job::Get { key, reply });
         let multis = self
             .multis

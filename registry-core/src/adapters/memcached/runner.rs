@@ -1,7 +1,6 @@
 //! The tasks of a host: runners, which speak on a session for those who wait, and the usher, who ends what waits too long.
 
 use super::batch::{Batch, Failure};
-use super::error::of_io;
 use super::host::Host;
 use super::lease::Lease;
 use super::place::Place;
@@ -119,14 +118,7 @@ async fn speak(host: &Arc<Host>, batch: &mut Batch, mut session: Session) -> Opt
         Some(Err(cause)) => Failure::Io(cause),
         None => Failure::Late,
     };
-    let again = batch.fail(host, &mut session, &failure);
-    if again.is_empty() {
-        host.failed(&match failure {
-            Failure::Io(cause) => of_io(host.address(), &cause),
-            Failure::Late => host.deadline_error(),
-        });
-    }
-    host.put_back(again);
+    host.put_back(batch.fail(host, &mut session, &failure));
     None
 }
 
