@@ -51,7 +51,7 @@ impl Error {
     }
 
     /// The same error in other words.
-    #[cfg(feature = "memcached")]
+    #[cfg(any(feature = "memcached", feature = "mysql"))]
     pub(crate) fn said_otherwise(self, message: impl AsRef<str>) -> Self {
         self.with(|inner| inner.message = printable(message.as_ref()))
     }

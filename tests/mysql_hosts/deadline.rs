@@ -23,6 +23,34 @@ async fn a_read_has_one_deadline_for_its_session_and_its_query() {
 }
 
 #[tokio::test]
+async fn a_read_that_finds_every_pool_full_says_so_once() {
+    let servers = servers(2).await;
+    let more = "pool = { max = 1, acquire_timeout = \"300ms\" }";
+    let db = with_roles(&servers, more).await;
+    let (main, reader) = (&db.mysql.main, db.mysql.main.read());
+    // The one for reads of the replica, then that of the primary.
+    let (mut one, mut other) = (reader.acquire().await.unwrap(), reader.acquire().await.unwrap());
+    assert_eq!(number(&mut *one).await.unwrap(), 1);
+    assert_eq!(number(&mut *other).await.unwrap(), 0);
+    let error = dbreg::Error::from(number(&reader).await.unwrap_err());
+    assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+    assert_eq!(error.message().matches("no session").count(), 1, "{error}");
+    assert!(
+        error.message().contains("on the primary and on the replicas"),
+        "{error}"
+    );
+    assert!(
+        error.next_step().unwrap().contains("`acquire_timeout`"),
+        "{error:?}"
+    );
+    let errors = main.errors();
+    assert_eq!(errors.total, 1, "{errors:?}");
+    assert_eq!(errors.latest[0].message, error.message());
+    drop((one, other));
+    db.close().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_read_that_hangs_on_the_primary_makes_somebody_look_while_it_waits() {
     let servers = servers(1).await;
     let server = servers.server(0);

@@ -117,28 +117,38 @@ impl Router {
                 return Err(missed.unwrap_or_else(|| self.nobody(target)));
             }
         }
-        let primary = async {
-            inner.base.usable().await?;
-            let place = Place {
-                replica: Arc::clone(self.host(target.host())),
-                primary: true,
-            };
-            // The driver would try again until `acquire_timeout` where nothing listens any more.
-            let session = inner
-                .base
-                .unless_away(self.session_at(inner, &place, deadline))
-                .await;
-            let session = session.map_err(|error| inner.base.record(inner.base.explained(error), "read"))?;
-            Ok(Held { session, place })
+        inner
+            .base
+            .usable()
+            .await
+            .map_err(|error| self.beside(error, missed.as_ref()))?;
+        let place = Place {
+            replica: Arc::clone(self.host(target.host())),
+            primary: true,
         };
-        primary.await.map_err(|error: Error| match missed {
-            // The primary's own error names the next step; what ails the replicas is the other half of it.
-            Some(missed) if !self.replicas.is_empty() => {
-                let words = format!("{}; {}", error.message(), missed.message());
-                Error::new(error.kind(), words)
+        // The driver would try again until `acquire_timeout` where nothing listens any more.
+        let session = self.session_at(inner, &place, deadline);
+        match inner.base.unless_away(session).await {
+            Ok(session) => Ok(Held { session, place }),
+            Err(error) => {
+                let error = self.beside(inner.base.explained(error), missed.as_ref());
+                Err(inner.base.record(error, "read"))
             }
-            _ => error,
-        })
+        }
+    }
+
+    /// The primary's own error, which names the next step, with what ails the replicas: the other half of it.
+    fn beside(&self, error: Error, missed: Option<&Error>) -> Error {
+        let Some(missed) = missed.filter(|_| !self.replicas.is_empty()) else {
+            return error;
+        };
+        let (own, of_replica) = (error.message(), missed.message());
+        let words = if own == of_replica {
+            format!("on the primary and on the replicas: {own}")
+        } else {
+            format!("{own}; {of_replica}")
+        };
+        error.said_otherwise(words)
     }
 
     /// A session of a replica; the error says why there is none.
