@@ -230,6 +230,31 @@ async fn a_server_that_comes_late_is_waited_for() {
 }
 
 #[tokio::test]
+async fn the_end_of_the_wait_cuts_an_attempt_short() {
+    // Nothing listens there at first, and then somebody who never says a word.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap();
+    drop(free);
+    let scene = Scene::new(&format!(
+        "[mysql.main]\nhost = \"127.0.0.1\"\nport = {}\nusername = \"root\"\ndb = \"shop\"\nconnect_timeout = \"10m\"\n",
+        address.port()
+    ));
+    let silent = std::sync::OnceLock::new();
+    let observe = |event| {
+        if let dbreg::tasks::Event::Waiting { .. } = event {
+            silent.get_or_init(|| std::net::TcpListener::bind(address).unwrap());
+        }
+    };
+    let tasks = scene.builder().wait(Duration::from_secs(1)).build().unwrap();
+    let run = tasks.run(Verb::Create, observe);
+    let report = tokio::time::timeout(Duration::from_secs(60), run).await.unwrap();
+    // What the attempt before found is told: the last found out nothing.
+    let told = bad(&report);
+    assert!(told.contains("connection refused"), "{told}");
+    assert!(silent.get().is_some());
+}
+
+#[tokio::test]
 async fn clear_and_purge_wait_for_who_migrates_or_fills() {
     let server = registry_dev::mysql().await.unwrap();
     let mut session = root(&server).await;
