@@ -53,6 +53,19 @@ async fn through_a_handle(db: &MySql) -> i64 {
 }
 
 #[tokio::test]
+async fn all_results_of_one_execute_have_one_deadline() {
+    let server = server().await;
+    let db = connect(&server).await;
+    // Each takes less than the second that there is, and all of them longer than a test.
+    let statements = "do sleep(0.6);".repeat(200);
+    let execute = sqlx::raw_sql(sqlx::AssertSqlSafe(statements)).execute(&db.mysql.main);
+    let ended = tokio::time::timeout(Duration::from_secs(60), execute).await;
+    let error = Error::from(ended.unwrap().unwrap_err());
+    assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+    assert_eq!(through_a_handle(&db.mysql.main).await, 2);
+}
+
+#[tokio::test]
 async fn is_an_executor_and_gives_transactions() {
     let server = server().await;
     let db = connect(&server).await;
