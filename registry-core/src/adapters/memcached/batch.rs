@@ -3,6 +3,7 @@
 use super::error::{of_io, refused, unknown_outcome};
 use super::frame::{Answer, Fault};
 use super::host::Host;
+use super::key::Key;
 use super::queue::{Found, Job, Reply, Waiting, spent};
 use super::session::Session;
 use super::wire;
@@ -19,7 +20,7 @@ use tokio::time::Instant;
 #[derive(Default)]
 pub(super) struct Batch {
     writes: Vec<(Packed, Reply<Answer>)>,
-    gets: Vec<(String, Reply<Option<Vec<u8>>>)>,
+    gets: Vec<(Key, Reply<Option<Vec<u8>>>)>,
     multis: Vec<(Vec<String>, Reply<Found>)>,
     /// When the first of them came.
     since: Option<Instant>,
@@ -29,7 +30,7 @@ pub(super) struct Batch {
 
 /// The keys of a batch, each once, and who asked for which.
 struct Question<'b> {
-    keys: Vec<&'b str>,
+    keys: Vec<&'b [u8]>,
     /// The place in `keys` of each key that was asked for, in the order of the calls.
     places: Vec<usize>,
     /// How many asked for each.
@@ -114,8 +115,12 @@ impl Batch {
 
     /// What is asked for: every key once.
     fn question(&self) -> Question<'_> {
-        let single = self.gets.iter().map(|(key, _)| key.as_str());
-        let several = self.multis.iter().flat_map(|(keys, _)| keys).map(String::as_str);
+        let single = self.gets.iter().map(|(key, _)| key.bytes());
+        let several = self
+            .multis
+            .iter()
+            .flat_map(|(keys, _)| keys)
+            .map(String::as_bytes);
         let count = self.gets.len() + self.multis.iter().map(|(keys, _)| keys.len()).sum::<usize>();
         let mut question = Question {
             keys: Vec::with_capacity(count),
@@ -148,7 +153,7 @@ impl Batch {
             }
         };
         for (key, reply) in self.gets.drain(..) {
-            let _ = reply.send(Ok((value(), spent(key.into_bytes()))));
+            let _ = reply.send(Ok((value(), spent(key.into_spent()))));
         }
         for (keys, reply) in self.multis.drain(..) {
             let found = keys.into_iter().filter_map(|key| Some((key, value()?)));
@@ -209,7 +214,8 @@ impl Batch {
 
     #[cfg(test)]
     pub(super) fn keys(&self) -> Vec<String> {
-        self.gets.iter().map(|(key, _)| key.clone()).collect()
+        let text = |key: &Key| String::from_utf8(key.bytes().to_vec()).expect("a key is a text");
+        self.gets.iter().map(|(key, _)| text(key)).collect()
     }
 
     fn is_company(&self) -> bool {

@@ -88,7 +88,7 @@ impl Host {
         match self.take_alone(since)? {
             Some(lease) => Ok(Way::Alone(Box::pin(self.get_alone(lease, since, key)))),
             None => self.gather(since, |reply| {
-                let key = key.into_owned();
+                let key = key.into();
                 Job::Get { key, reply }
             }),
         }
@@ -102,7 +102,7 @@ impl Host {
     ) -> Result<Option<Vec<u8>>, Error> {
         match lease.get(since + self.terms().base.timeout(), &key).await {
             Err(Refusal { is_stale: true, .. }) => {
-                let key = key.into_owned();
+                let key = key.into();
                 self.gather(since, |reply| Job::Get { key, reply })?.await
             }
             answer => answer.map_err(|refusal| refusal.error),

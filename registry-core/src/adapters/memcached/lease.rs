@@ -54,7 +54,7 @@ impl Lease {
         deadline: Instant,
         keys: &[Cow<'_, str>],
     ) -> Result<Vec<Option<Vec<u8>>>, Refusal> {
-        let keys: Vec<&str> = keys.iter().map(AsRef::as_ref).collect();
+        let keys: Vec<&[u8]> = keys.iter().map(|key| key.as_bytes()).collect();
         let work = async move |stream: &mut Stream| wire::get_each(stream, &keys).await;
         self.speak(deadline, work).await
     }

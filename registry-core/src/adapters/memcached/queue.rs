@@ -2,6 +2,7 @@
 
 use super::batch::Batch;
 use super::frame::Answer;
+use super::key::Key;
 use super::lease::Lease;
 use super::place::{Place, Places};
 use super::session::{Session, Terms};
@@ -45,7 +46,7 @@ pub(super) type Found = HashMap<String, Vec<u8>>;
 /// What a call wants of its host. It owns all that it needs: its caller may leave at any time.
 pub(super) enum Job {
     Get {
-        key: String,
+        key: Key,
         reply: Reply<Option<Vec<u8>>>,
     },
     GetMulti {
@@ -211,12 +212,13 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::borrow::Cow;
 
     const BATCH_LIMIT: usize = 64;
 
     fn get(key: &str) -> (Waiting, oneshot::Receiver<Outcome<Option<Vec<u8>>>>) {
         let (reply, receiver) = oneshot::channel();
-        let key = key.to_owned();
+        let key = Cow::Borrowed(key).into();
         let job = Job::Get { key, reply };
         (waiting(job), receiver)
     }

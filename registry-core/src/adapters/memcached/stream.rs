@@ -185,12 +185,12 @@ impl Stream {
     }
 
     /// Puts in a command that asks for these keys. Sent is it with the next flush.
-    pub(super) fn write_keys(&mut self, keys: &[&str]) {
+    pub(super) fn write_keys(&mut self, keys: &[&[u8]]) {
         let out = self.outbox.end();
         out.extend_from_slice(b"get");
         for key in keys {
             out.push(b' ');
-            out.extend_from_slice(key.as_bytes());
+            out.extend_from_slice(key);
         }
         out.extend_from_slice(b"\r\n");
     }

@@ -18,7 +18,7 @@ fn two_values() -> io::Error {
 
 /// The values of these keys, which are all different, each at the place of its key. Read by ourselves: what the protocol
 /// makes of an answer, a map with keys of its own, costs more than the answer.
-pub(super) async fn get_each(stream: &mut Stream, keys: &[&str]) -> io::Result<Vec<Option<Vec<u8>>>> {
+pub(super) async fn get_each(stream: &mut Stream, keys: &[&[u8]]) -> io::Result<Vec<Option<Vec<u8>>>> {
     stream.expect(Ending::End, keys.len());
     stream.write_keys(keys);
     let mut values = vec![None; keys.len()];
@@ -27,9 +27,7 @@ pub(super) async fn get_each(stream: &mut Stream, keys: &[&str]) -> io::Result<V
         let look = |found: &[u8]| {
             // A server answers in the order of the question, and leaves out what it has not; a proxy may answer in another.
             let mut places = (next..keys.len()).chain(0..next);
-            next = places
-                .find(|place| keys[*place].as_bytes() == found)
-                .ok_or_else(other_key)?;
+            next = places.find(|place| keys[*place] == found).ok_or_else(other_key)?;
             Ok(())
         };
         let Some(value) = stream.next_value(look).await? else {
@@ -46,7 +44,7 @@ pub(super) async fn get_each(stream: &mut Stream, keys: &[&str]) -> io::Result<V
 pub(super) async fn get(stream: &mut Stream, key: &str) -> io::Result<Option<Vec<u8>>> {
     let look = |found: &[u8]| (found == key.as_bytes()).then_some(()).ok_or_else(other_key);
     stream.expect(Ending::End, 1);
-    stream.write_keys(&[key]);
+    stream.write_keys(&[key.as_bytes()]);
     let Some(value) = stream.next_value(look).await? else {
         return Ok(None);
     };
