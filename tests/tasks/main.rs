@@ -12,3 +12,4 @@ mod scene;
 mod scripts;
 mod sqlite;
 mod start;
+mod values;

@@ -3,7 +3,7 @@
 use super::election::{Heard, elect, explain};
 use super::way::{self, HostWay, Way};
 use crate::adapters::sql::tasks::{
-    Dialect, KEPT_BY_CLEAR, Session, SqlSteps, bind_values, counted, only_mark, sql_session,
+    Column, Dialect, KEPT_BY_CLEAR, Session, SqlSteps, bind_values, counted, only_mark, sql_session,
 };
 use crate::error::Error;
 use crate::kind::ErrorKind;
@@ -398,6 +398,24 @@ impl Dialect for MySqlTasks {
          on k.constraint_name = 'PRIMARY' and k.table_schema = c.table_schema and k.table_name = c.table_name \
          and k.column_name = c.column_name \
          where c.table_schema = database() and c.table_name = ? order by c.ordinal_position"
+    }
+
+    fn read(&self, quoted: &str, column: &Column) -> [String; 2] {
+        if column.kind.contains("binary") || column.kind.contains("blob") {
+            return ["null".to_owned(), format!("hex({quoted})")];
+        }
+        [self.as_text(quoted), "null".to_owned()]
+    }
+
+    fn compares_as_number(&self, column: &Column) -> bool {
+        ["char", "text", "binary", "blob"]
+            .iter()
+            .any(|word| column.kind.contains(word))
+    }
+
+    fn before_rows(&self) -> Option<&'static str> {
+        // A zero is a key as any other.
+        Some("set session sql_mode = concat_ws(',', nullif(@@session.sql_mode, ''), 'NO_AUTO_VALUE_ON_ZERO')")
     }
 
     fn long_text(&self) -> &'static str {

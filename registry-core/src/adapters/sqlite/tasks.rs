@@ -308,6 +308,16 @@ impl Dialect for SqliteTasks {
         format!("cast({expression} as text)")
     }
 
+    fn read(&self, quoted: &str, _column: &Column) -> [String; 2] {
+        // A value has a type of its own here, whatever its column says.
+        let is_blob = format!("typeof({quoted}) = 'blob'");
+        let text = self.as_text(quoted);
+        [
+            format!("iif({is_blob}, null, {text})"),
+            format!("iif({is_blob}, hex({quoted}), null)"),
+        ]
+    }
+
     fn begin(&self) -> &'static str {
         "begin immediate"
     }

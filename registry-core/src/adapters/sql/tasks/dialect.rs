@@ -101,6 +101,21 @@ pub(crate) trait Dialect: fmt::Debug + Send + Sync + 'static {
         format!("cast({expression} as char)")
     }
 
+    /// A column as text, and, where it has bytes, those in hexadecimal digits.
+    fn read(&self, quoted: &str, _column: &Column) -> [String; 2] {
+        [self.as_text(quoted), "null".to_owned()]
+    }
+
+    /// Whether a number is compared with this column by its value, though the column has texts: `'05' = 5`.
+    fn compares_as_number(&self, _column: &Column) -> bool {
+        false
+    }
+
+    /// What a session has to know before rows are written by it.
+    fn before_rows(&self) -> Option<&'static str> {
+        None
+    }
+
     /// The type of a long text.
     fn long_text(&self) -> &'static str {
         "text"

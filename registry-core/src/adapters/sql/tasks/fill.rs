@@ -168,6 +168,9 @@ async fn fill_in(
         }
         (Content::Rows(rows), _) => {
             let known = records.rows_of_others(session, name).await?;
+            if let Some(sql) = dialect.before_rows() {
+                session.script(sql.to_owned()).await?;
+            }
             let filled = Filler::new(dialect, session, known).fill(rows, old).await?;
             let count = filled.len() as u64;
             (filled, Some(count))

@@ -8,14 +8,13 @@ mod record;
 mod rows;
 mod session;
 mod time;
+mod values;
 
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
-pub(crate) use dialect::Column;
 #[cfg(feature = "postgres")]
 pub(crate) use dialect::Own;
 #[cfg(any(feature = "mysql", feature = "sqlite"))]
 pub(crate) use dialect::only_mark;
-pub(crate) use dialect::{Dialect, KEPT_BY_CLEAR};
+pub(crate) use dialect::{Column, Dialect, KEPT_BY_CLEAR};
 #[cfg(any(feature = "mysql", feature = "sqlite"))]
 pub(crate) use session::bind_values;
 pub(crate) use session::{Ran, Session, sql_session};

@@ -3,6 +3,7 @@
 use super::dialect::{Column, Dialect, columns, is_own, tables};
 use super::record::FilledRow;
 use super::session::Session;
+use super::values::{compared, for_column, is_same, may_change, of_hex};
 use crate::error::Error;
 use crate::kind::ErrorKind;
 use crate::tasks::{Reference, Row, Value, refused};
@@ -101,7 +102,7 @@ impl<'a> Filler<'a> {
     async fn resolved(&mut self, row: &Row, columns: &[Column]) -> Result<Vec<(String, Value)>, Error> {
         let mut values = Vec::new();
         for (name, value) in &row.values {
-            if !columns.iter().any(|column| column.name == *name) {
+            let Some(column) = columns.iter().find(|column| column.name == *name) else {
                 let message = format!("`{}` has no column `{name}`", row.table);
                 let error = Error::new(ErrorKind::Config, message);
                 let names = columns.iter().map(|column| column.name.as_str());
@@ -109,9 +110,9 @@ impl<'a> Filler<'a> {
                     Some(near) => error.help(format!("did you mean `{near}`?")),
                     None => error.help(format!("there are: {}", names.collect::<Vec<_>>().join(", "))),
                 });
-            }
+            };
             let plain = self.followed(value).await?;
-            values.push((name.clone(), self.dialect.value(&flat(plain))?));
+            values.push((name.clone(), for_column(self.dialect, column, plain)?));
         }
         Ok(values)
     }
@@ -183,19 +184,27 @@ impl<'a> Filler<'a> {
         }
     }
 
-    /// Reads one column of a row, as text: every server takes a text for a value of another type.
+    /// Reads one column of a row: as bytes where it has such, else as text, which every server takes for a value of another
+    /// type.
     async fn read(&mut self, table: &str, column: &str, key: &[(String, Value)]) -> Result<Value, Error> {
         let columns = self.columns(table).await?;
-        let quoted = self.dialect.quoted(column)?;
+        let Some(column) = columns.iter().find(|one| one.name == column) else {
+            let message = format!("`{table}` has no column `{column}`");
+            return Err(Error::new(ErrorKind::Config, message));
+        };
         let (condition, values) = self.condition(&columns, key, 1)?;
         let sql = format!(
             "select {} from {} where {condition}",
-            self.dialect.as_text(&quoted),
+            self.dialect
+                .read(&self.dialect.quoted(&column.name)?, column)
+                .join(", "),
             self.dialect.quoted(table)?
         );
         let rows = self.session.rows(sql, values).await.map_err(refused)?;
-        match rows.into_iter().next() {
-            Some(mut row) => Ok(row.swap_remove(0).map_or(Value::Null, Value::Text)),
+        match rows.into_iter().next().as_deref() {
+            Some([_, Some(hex)]) => Ok(of_hex(hex).map_or(Value::Null, Value::Bytes)),
+            Some([Some(text), _]) => Ok(Value::Text(text.clone())),
+            Some(_) => Ok(Value::Null),
             None => Err(Error::new(
                 ErrorKind::Config,
                 format!("the row of `{table}` that a reference leads to is gone"),
@@ -210,13 +219,17 @@ impl<'a> Filler<'a> {
         key: &[(String, Value)],
         first: usize,
     ) -> Result<(String, Vec<Value>), Error> {
-        let mut parts = Vec::new();
-        for (nth, (name, _)) in key.iter().enumerate() {
+        let (mut parts, mut values) = (Vec::new(), Vec::new());
+        for (nth, (name, value)) in key.iter().enumerate() {
             let column = columns.iter().find(|column| column.name == *name);
             let place = self.dialect.placeholder(first + nth, column);
             parts.push(format!("{} = {place}", self.dialect.quoted(name)?));
+            let value = value.clone();
+            values.push(match column {
+                Some(column) => compared(self.dialect, column, value),
+                None => value,
+            });
         }
-        let values = key.iter().map(|(_, value)| value.clone()).collect();
         Ok((parts.join(" and "), values))
     }
 
@@ -285,7 +298,37 @@ impl<'a> Filler<'a> {
             Some((column.name.clone(), value))
         };
         let key: Option<Vec<_>> = keys.iter().map(part).collect();
-        Ok(key.filter(|key| !key.is_empty()))
+        let key = key.filter(|key| !key.is_empty());
+        let doubtful = keys
+            .iter()
+            .find(|column| may_change(column) && given(column).is_some());
+        if let (Some(column), Some(key)) = (doubtful, &key) {
+            self.find_again(&row.table, columns, key, column).await?;
+        }
+        Ok(key)
+    }
+
+    /// Refuses a key that the server keeps otherwise than it was given: no later fill would find the row.
+    async fn find_again(
+        &mut self,
+        table: &str,
+        columns: &[Column],
+        key: &[(String, Value)],
+        column: &Column,
+    ) -> Result<(), Error> {
+        let (condition, values) = self.condition(columns, key, 1)?;
+        let sql = format!(
+            "select '1' from {} where {condition}",
+            self.dialect.quoted(table)?
+        );
+        if !self.session.rows(sql, values).await.map_err(refused)?.is_empty() {
+            return Ok(());
+        }
+        let Column { name, kind, .. } = column;
+        let message =
+            format!("`{name}` of `{table}` keeps another key than it was given: its type is `{kind}`");
+        Err(Error::new(ErrorKind::Config, message)
+            .help("write the key as the server keeps it: rounded, or filled up"))
     }
 
     /// Sets every column of a row to what the file says, and to its default where it says nothing. False when the row
@@ -358,35 +401,14 @@ fn twin(row: &Row, columns: &[Column], values: &[(String, Value)], old: &[Filled
     if let Some(given) = given.filter(|given| !given.is_empty()) {
         let is_same = |one: &FilledRow| {
             let key = one.key.iter().flatten();
-            mine(one) && key.eq(given.iter().copied())
+            let same = |(mine, given): (&(String, Value), &&(String, Value))| {
+                mine.0 == given.0 && is_same(&mine.1, &given.1)
+            };
+            mine(one) && one.key.iter().flatten().count() == given.len() && key.zip(&given).all(same)
         };
         return old.iter().position(is_same);
     }
     old.iter().position(|one| mine(one) && one.label == row.label)
-}
-
-/// Lists and tables as JSON: SQL has no other form for them.
-fn flat(value: Value) -> Value {
-    match value {
-        Value::List(_) | Value::Table(_) => Value::Text(as_json(&value).to_string()),
-        plain => plain,
-    }
-}
-
-fn as_json(value: &Value) -> serde_json::Value {
-    match value {
-        Value::Bool(value) => (*value).into(),
-        Value::Integer(value) => (*value).into(),
-        Value::Float(value) => (*value).into(),
-        Value::Text(value) | Value::DateTime(value) => value.clone().into(),
-        Value::Bytes(bytes) => bytes.clone().into(),
-        Value::List(items) => items.iter().map(as_json).collect::<Vec<_>>().into(),
-        Value::Table(entries) => {
-            let entries = entries.iter().map(|(key, value)| (key.clone(), as_json(value)));
-            serde_json::Value::Object(entries.collect())
-        }
-        Value::Null | Value::Reference(_) => serde_json::Value::Null,
-    }
 }
 
 /// Refuses rows for dbreg's own tables.
