@@ -309,13 +309,14 @@ async fn a_file_of_sqlite_is_known_by_every_path_to_it() {
     scene.run(Verb::Migrate).await;
     std::os::unix::fs::symlink(scene.path("app.db"), scene.path("link.db")).unwrap();
     std::fs::create_dir(scene.path("folder")).unwrap();
-    for path in ["$/link.db", "$/folder/../app.db", "$/./app.db"] {
+    for path in ["$/link.db", "$/hard.db", "$/folder/../app.db", "$/./app.db"] {
         let other = Scene::new(&format!(
             "[sqlite.other]\npath = \"{path}\"\n[sqlite.safe]\npath = \"$/app.db\"\nprotected = true\n"
         ));
         std::fs::rename(scene.path("app.db"), other.path("app.db")).unwrap();
         let _ = std::fs::create_dir(other.path("folder"));
         let _ = std::os::unix::fs::symlink(other.path("app.db"), other.path("link.db"));
+        let _ = std::fs::hard_link(other.path("app.db"), other.path("hard.db"));
         let tasks = other.builder().only("sqlite.other").build().unwrap();
         for verb in DESTROYING {
             let report = run(&tasks, verb).await;
@@ -324,4 +325,25 @@ async fn a_file_of_sqlite_is_known_by_every_path_to_it() {
         std::fs::rename(other.path("app.db"), scene.path("app.db")).unwrap();
     }
     assert!(scene.path("app.db").exists());
+}
+
+#[tokio::test]
+async fn a_server_is_known_by_its_socket_and_by_its_port() {
+    let server = registry_dev::mysql().await.unwrap();
+    let socket = server.socket().unwrap();
+    let scene = Scene::mysql(&server, "shop").with(&format!(
+        "[mysql.safe]\nsocket = \"{}\"\nusername = \"root\"\ndb = \"shop\"\ntasks = false\n",
+        socket.display()
+    ));
+    let mut session = root(&server).await;
+    execute(&mut session, "create database shop").await;
+    execute(&mut session, "create table shop.a (id int primary key)").await;
+    execute(&mut session, "insert into shop.a values (7)").await;
+    let tasks = scene.builder().only("mysql.main").build().unwrap();
+    for verb in DESTROYING {
+        let report = run(&tasks, verb).await;
+        assert!(is_refused(&report), "{report}");
+        assert!(bad(&report).contains("mysql.safe"), "{report}");
+    }
+    assert_eq!(number(&mut session, "select id from shop.a").await, 7);
 }

@@ -17,20 +17,31 @@ const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// Gives the addresses of a name; none when there are none.
 type LookUp<'l> = &'l (dyn Fn(String) -> BoxFuture<'static, Vec<IpAddr>> + Sync);
 
-/// A place whose host has a name: `mysql://db1:3306/shop`.
+/// A place on a server: `mysql://db1:3306/shop`, `mysql:///run/mysqld/mysqld.sock/shop`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Named<'p> {
     scheme: &'p str,
+    /// Of a socket all that follows: where its path ends is not to be seen.
     host: &'p str,
+    /// 0 for a socket.
     port: u16,
     /// What is meant there.
     rest: &'p str,
 }
 
 impl<'p> Named<'p> {
-    /// Nothing of a socket.
+    /// Nothing of a file.
     fn read(place: &'p str) -> Option<Self> {
         let (scheme, place) = place.split_once("://")?;
+        if place.starts_with('/') {
+            let (host, port, rest) = (place, 0, place);
+            return Some(Self {
+                scheme,
+                host,
+                port,
+                rest,
+            });
+        }
         let (address, rest) = place.split_once('/')?;
         let (host, port) = address.rsplit_once(':')?;
         let port = port.parse().ok()?;
@@ -42,13 +53,39 @@ impl<'p> Named<'p> {
         })
     }
 
+    fn is_socket(&self) -> bool {
+        is_path(self.host)
+    }
+
     /// Whether the two are one place if their hosts are one.
     fn may_meet(&self, other: &Self) -> bool {
-        self.scheme == other.scheme
-            && self.port == other.port
-            && self.host != other.host
-            && overlap(self.rest, other.rest)
+        let one_scheme = self.scheme == other.scheme;
+        match (self.is_socket(), other.is_socket()) {
+            (false, false) => {
+                let one_port = self.port == other.port && self.host != other.host;
+                one_scheme && one_port && overlap(self.rest, other.rest)
+            }
+            (true, false) => one_scheme && self.may_be_socket_of(other),
+            (false, true) => one_scheme && other.may_be_socket_of(self),
+            // As they are written, they are not.
+            (true, true) => false,
+        }
     }
+
+    /// Whether this socket may be that of a server at a port, and the same is meant there. PostgreSQL's has the port in its
+    /// name; MySQL's may be of any.
+    fn may_be_socket_of(&self, server: &Self) -> bool {
+        let end = match self.scheme {
+            "postgres" => format!(".{}/{}", server.port, server.rest),
+            _ => format!("/{}", server.rest),
+        };
+        self.rest.ends_with(&end)
+    }
+}
+
+/// Whether what stands for a host is a socket, which leads here.
+fn is_path(host: &str) -> bool {
+    host.starts_with('/')
 }
 
 /// One of the addresses that lead to the same: 0.0.0.0 and `::` lead here as well.
@@ -101,7 +138,7 @@ impl Tasks {
             let found = async {
                 match host.parse() {
                     Ok(address) => vec![address],
-                    Err(_) if host == "localhost" => vec![HERE],
+                    Err(_) if host == "localhost" || is_path(host) => vec![HERE],
                     Err(_) => look_up(host.to_owned()).await,
                 }
             };
@@ -199,12 +236,61 @@ mod tests {
         assert_eq!(found.subjects[0].shares_with, [1]);
     }
 
+    #[tokio::test]
+    async fn a_socket_may_be_that_of_any_port_of_this_machine() {
+        for (one, other, expected) in [
+            ("socket = \"/run/a.sock\"", "host = \"127.0.0.1\"", true),
+            (
+                "socket = \"/run/a.sock\"",
+                "host = \"this-machine\"\nport = 7",
+                true,
+            ),
+            ("socket = \"/run/a.sock\"", "host = \"db1\"", false),
+            ("socket = \"/run/a.sock\"", "socket = \"/run/a.sock\"", true),
+            ("socket = \"/run/a.sock\"", "socket = \"/run/b.sock\"", false),
+        ] {
+            let text = format!(
+                "[mysql.a]\n{one}\nusername = \"u\"\ndb = \"a/shop\"\n\
+                 [mysql.b]\n{other}\nusername = \"u\"\ndb = \"a/shop\"\ntasks = false\n\
+                 [mysql.c]\nhost = \"localhost\"\nusername = \"u\"\ndb = \"other\"\n"
+            );
+            let found = tasks(&text).resolved_by(&|host| Box::pin(address(host))).await;
+            let shares: Vec<_> = found.subjects.iter().map(|one| one.shares_with.clone()).collect();
+            let expected = if expected {
+                [vec![1], vec![0], vec![]]
+            } else {
+                [vec![], vec![], vec![]]
+            };
+            assert_eq!(shares, expected, "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn a_socket_of_postgresql_has_its_port() {
+        let socket = Named::read("postgres:///run/postgresql/.s.PGSQL.5433/shop").unwrap();
+        for (place, expected) in [
+            ("postgres://localhost:5433/shop", true),
+            ("postgres://localhost:5432/shop", false),
+            ("postgres://localhost:433/shop", false),
+            ("postgres://localhost:5433/other", false),
+            ("mysql://localhost:5433/shop", false),
+        ] {
+            let place = Named::read(place).unwrap();
+            assert_eq!(
+                (socket.may_meet(&place), place.may_meet(&socket)),
+                (expected, expected),
+                "{place:?}"
+            );
+        }
+    }
+
     #[test]
     fn a_place_has_a_host_or_a_socket() {
         let named = Named::read("mysql://db1:3306/shop/x").unwrap();
         assert_eq!((named.host, named.port, named.rest), ("db1", 3306, "shop/x"));
         assert_eq!(Named::read("postgres://::1:5432/shop").unwrap().host, "::1");
-        for place in ["mysql:///run/mysqld.sock/shop", "sqlite:/srv/app.db", "mysql:*"] {
+        assert!(Named::read("mysql:///run/mysqld.sock/shop").unwrap().is_socket());
+        for place in ["sqlite:/srv/app.db", "mysql:*"] {
             assert_eq!(Named::read(place), None, "{place}");
         }
     }

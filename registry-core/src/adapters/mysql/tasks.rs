@@ -297,9 +297,11 @@ impl Dialect for MySqlTasks {
             Some((name, port)) => format!("mysql://{}/{db}", spelled(name, *port)),
             None => format!(
                 "mysql://{}/{db}",
-                host.options
-                    .get_socket()
-                    .map_or_else(String::new, |path| path.display().to_string())
+                host.options.get_socket().map_or_else(String::new, |path| {
+                    // `/var/run` is `/run`.
+                    let path = path.canonicalize().unwrap_or_else(|_| path.clone());
+                    path.display().to_string()
+                })
             ),
         };
         self.way.hosts.iter().map(place).collect()

@@ -2,6 +2,7 @@
 
 use super::error::explain;
 use super::memory::InMemory;
+use super::open::as_file;
 use crate::adapters::sql::tasks::{Column, Dialect, KEPT_BY_CLEAR, Session, SqlSteps, counted, only_mark};
 use crate::error::{Error, plain};
 use crate::kind::ErrorKind;
@@ -76,7 +77,7 @@ impl SqliteTasks {
 
     fn options(&self) -> SqliteConnectOptions {
         let options = SqliteConnectOptions::new()
-            .filename(&self.path)
+            .filename(as_file(&self.path))
             .foreign_keys(true);
         options.disable_statement_logging()
     }
@@ -247,7 +248,14 @@ impl Dialect for SqliteTasks {
             Ok::<_, std::io::Error>(folder.join(self.path.file_name().unwrap_or_default()))
         });
         let real = real.unwrap_or_else(|_| self.path.clone());
-        vec![format!("sqlite:{}", real.display())]
+        let mut places = vec![format!("sqlite:{}", real.display())];
+        // A file may have several names.
+        #[cfg(unix)]
+        if let Ok(file) = fs::metadata(&real) {
+            use std::os::unix::fs::MetadataExt as _;
+            places.push(format!("sqlite:#{}:{}", file.dev(), file.ino()));
+        }
+        places
     }
 
     fn ready(&self) -> BoxFuture<'_, Result<(), Error>> {
