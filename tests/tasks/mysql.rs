@@ -255,6 +255,25 @@ async fn the_end_of_the_wait_cuts_an_attempt_short() {
 }
 
 #[tokio::test]
+async fn what_the_server_refuses_of_a_verb_a_person_has_to_mend() {
+    let server = registry_dev::mysql().await.unwrap();
+    let mut session = root(&server).await;
+    // A table of somebody else's, in the place of the record.
+    execute(&mut session, "create database shop").await;
+    execute(
+        &mut session,
+        "create table shop._dbreg_fixtures (id int primary key)",
+    )
+    .await;
+    execute(&mut session, "create table shop.a (id int primary key)").await;
+    let scene = Scene::mysql(&server, "shop");
+    scene.fixture("mysql.main", "1-a.toml", "[[a]]\nid = 7\n");
+    let report = run(&scene.tasks(), Verb::Fill).await;
+    assert_eq!(report.exit_code(), 78, "{report}");
+    assert!(bad(&report).contains("Unknown column"), "{report}");
+}
+
+#[tokio::test]
 async fn clear_and_purge_wait_for_who_migrates_or_fills() {
     let server = registry_dev::mysql().await.unwrap();
     let mut session = root(&server).await;

@@ -402,3 +402,38 @@ async fn everything_is_not_removed_where_a_part_of_it_is_protected_or_somebody_e
         assert_eq!(words.await, "there are no keys that begin with `blog:`");
     }
 }
+
+#[tokio::test]
+async fn what_no_server_takes_is_told_of_every_file_before_anything_is_written() {
+    let server = registry_dev::memcached().await.unwrap();
+    let project = Project::new(format!(
+        "[memcached.cache]\nhost = \"127.0.0.1\"\nport = {}\nprefix = \"shop:\"\nmax_value = 100\n",
+        server.port()
+    ));
+    let long = "k".repeat(246);
+    project.write(
+        "fixtures/memcached.cache/1-a.toml",
+        "[[entries]]\nkey = \"a\"\nvalue = \"1\"\n",
+    );
+    project.write(
+        "fixtures/memcached.cache/2-b.toml",
+        &format!("[[entries]]\nkey = \"b c\"\nvalue = \"1\"\n[[entries]]\nkey = \"{long}\"\nvalue = \"1\"\n"),
+    );
+    let value = "v".repeat(101);
+    project.write(
+        "fixtures/memcached.cache/3-c.toml",
+        &format!("[[entries]]\nkey = \"c\"\nvalue = \"{value}\"\n"),
+    );
+    let report = project.run_with(Verb::Fill, |tasks| tasks).await;
+    assert_eq!(report.exit_code(), 78, "{report}");
+    let told = report.to_string();
+    for words in [
+        "2-b.toml: line 1: ",
+        "line 4: ",
+        "3-c.toml: line 1: ",
+        "found 101",
+    ] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    assert_eq!(Plain::with(&server).get("shop:a"), None);
+}

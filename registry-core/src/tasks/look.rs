@@ -6,7 +6,7 @@ use super::fixture::{self, Fixture, Formats};
 use super::migrations::{self, Migrations};
 use super::planning::all_pending;
 use super::protection::{self, Objection};
-use super::steps::{MigrationStatus, Steps};
+use super::steps::{MigrationStatus, Steps, refused};
 use super::subject::Subject;
 use super::verb::{Step, Verb};
 use crate::backoff::Backoff;
@@ -143,9 +143,11 @@ impl Tasks {
         };
         if let Err(objection) = objection.await {
             looked.steps = Err(match objection {
-                Objection::Failed(error) => {
-                    Objection::Failed(error.connection_named(subject.label.clone()).during(LOOK))
-                }
+                Objection::Failed(error) => Objection::Failed(
+                    refused(error)
+                        .connection_named(subject.label.clone())
+                        .during(LOOK),
+                ),
                 refused => refused,
             });
         }
@@ -174,6 +176,10 @@ impl Tasks {
             };
             let read = beside(move || read_fixtures(&folder, formats)).await?;
             looked.fixtures = read.map_err(|mistakes| in_one(&mistakes))?;
+            let mistakes = works.check_fixtures(&looked.fixtures);
+            if !mistakes.is_empty() {
+                return Err(in_one(&mistakes));
+            }
         }
         Ok(())
     }

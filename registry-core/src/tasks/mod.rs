@@ -61,17 +61,17 @@ pub(crate) use at_start::may_begin;
 pub(crate) use fixture::renamed;
 pub(crate) use fixture::{Content, Fixture, Reference, Renamed, Row, Value};
 pub(crate) use migrations::{Migration, Migrations, Script};
-pub(crate) use steps::{
-    Before, Done, ENVIRONMENT, FIXTURES, Filled, METADATA, Mark, Marked, PROTECTED, Reach, Refill, Steps,
-    Tell,
-};
 #[cfg(any(
     feature = "mysql",
     feature = "sqlite",
     feature = "postgres",
     feature = "mongodb"
 ))]
-pub(crate) use steps::{protects, refused};
+pub(crate) use steps::protects;
+pub(crate) use steps::{
+    Before, Done, ENVIRONMENT, FIXTURES, Filled, METADATA, Mark, Marked, PROTECTED, Reach, Refill, Steps,
+    Tell, refused,
+};
 
 #[cfg(any(feature = "mysql", feature = "sqlite", feature = "postgres"))]
 pub(crate) use run::cannot_replace_script;

@@ -4,6 +4,7 @@ use super::event::{Event, Observer};
 use super::look::{Looked, file_name};
 use super::protection::{self, Objection};
 use super::report::{StepOutcome, StepRow, TasksReport, TasksRow};
+use super::steps::refused;
 use super::steps::{Before, Done, Filled, Mark, Marked, Steps, Tell};
 use super::subject::Subject;
 use super::verb::{MigrateTo, Step, Verb};
@@ -165,7 +166,7 @@ impl Tasks {
             Ok(done) => StepOutcome::Unchanged(done.words),
             Err(Objection::Refused(refusal)) => StepOutcome::Refused(refusal),
             Err(Objection::Failed(error)) => {
-                StepOutcome::Failed(error.connection_named(connection()).during(step.name()))
+                StepOutcome::Failed(refused(error).connection_named(connection()).during(step.name()))
             }
         };
         let elapsed = started.elapsed();

@@ -44,6 +44,11 @@ pub(crate) trait Steps: fmt::Debug + Send + Sync {
         None
     }
 
+    /// What is wrong with fixtures that can be read, as far as that is known without the server.
+    fn check_fixtures(&self, _fixtures: &[Fixture]) -> Vec<String> {
+        Vec::new()
+    }
+
     /// One look at the server, by a login; the database may be missing.
     fn ready(&self) -> BoxFuture<'_, Result<(), Error>>;
 
@@ -154,13 +159,7 @@ impl Done {
     }
 }
 
-/// What a server refuses in a fixture or a migration, a person has to mend: no waiting helps.
-#[cfg(any(
-    feature = "mysql",
-    feature = "sqlite",
-    feature = "postgres",
-    feature = "mongodb"
-))]
+/// What a server refuses of a verb, a person has to mend: no waiting helps.
 pub(crate) fn refused(error: Error) -> Error {
     if error.kind() != ErrorKind::Operation || error.is_transient() {
         return error;

@@ -47,6 +47,16 @@ pub(super) fn default_port() -> u16 {
         .unwrap_or(11211)
 }
 
+fn count(settings: &Settings, key: &str, default: usize) -> usize {
+    let count = settings.count(key).and_then(|count| usize::try_from(count).ok());
+    count.unwrap_or(default)
+}
+
+/// How large a value may be, in bytes.
+pub(super) fn max_value(settings: &Settings) -> usize {
+    count(settings, "max_value", 1 << 20)
+}
+
 fn fleet(base: &Arc<Base>, settings: &Settings) -> Result<Fleet, Error> {
     let names = secret::hosts(settings.hosts(), default_port())?;
     if names.is_empty() {
@@ -58,10 +68,7 @@ fn fleet(base: &Arc<Base>, settings: &Settings) -> Result<Fleet, Error> {
         .map(|(host, port)| HostAddress { host, port })
         .zip(weights)
         .collect();
-    let count = |key, default| {
-        let count = settings.count(key).and_then(|count| usize::try_from(count).ok());
-        count.unwrap_or(default)
-    };
+    let count = |key, default| count(settings, key, default);
     // Every default stands in the backend's row; those here are for a row that forgot.
     let max = count("pool.max", 4);
     let half = base.timeout() / 2;
@@ -74,7 +81,7 @@ fn fleet(base: &Arc<Base>, settings: &Settings) -> Result<Fleet, Error> {
         acquire_timeout: acquire_timeout.unwrap_or(half).min(half),
         idle_timeout: settings.duration("pool.idle_timeout"),
         max_lifetime: settings.duration("pool.max_lifetime"),
-        max_value: count("max_value", 1 << 20),
+        max_value: max_value(settings),
         hosts: hosts.len(),
     };
     let rules = Rules {

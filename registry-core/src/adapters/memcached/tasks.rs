@@ -7,7 +7,8 @@ mod entry;
 mod sweep;
 
 use super::address::HostAddress;
-use super::open::default_port;
+use super::key::{checked, fitting};
+use super::open::{default_port, max_value};
 use super::{Memcached, MultiGet};
 use crate::attempt;
 use crate::base::Base;
@@ -86,6 +87,24 @@ impl MemcachedTasks {
         })
     }
 
+    /// Refuses keys and values that no server takes.
+    fn check(&self, entries: &[Entry]) -> Result<(), Error> {
+        let max_value = max_value(&self.settings);
+        let mistakes = entries.iter().flat_map(|entry| {
+            let key = checked(&entry.key, &self.prefix).err();
+            let value = fitting(&entry.value, max_value).err();
+            [key, value]
+                .into_iter()
+                .flatten()
+                .map(|error| entry.named(error).message().to_owned())
+        });
+        let mistakes: Vec<String> = mistakes.collect();
+        if mistakes.is_empty() {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Config, mistakes.join("; ")))
+    }
+
     fn without_prefix(&self) -> Error {
         let label = format!("{}.{}", self.connection.backend, self.connection.name);
         let message = "it has no `prefix`, and others may have keys on the same server";
@@ -143,6 +162,19 @@ impl Steps for MemcachedTasks {
     fn objects(&self, step: Step, reach: Reach) -> Option<Error> {
         let removes = matches!(step, Step::Clear | Step::Purge);
         (removes && reach == Reach::Own && self.prefix.is_empty()).then(|| self.without_prefix())
+    }
+
+    fn check_fixtures(&self, fixtures: &[Fixture]) -> Vec<String> {
+        let mut mistakes = Vec::new();
+        for fixture in fixtures {
+            let checked = rows_of(fixture)
+                .and_then(entry::entries)
+                .and_then(|entries| self.check(&entries));
+            if let Err(error) = checked {
+                mistakes.push(format!("{}: {}", fixture.recorded_as(), error.message()));
+            }
+        }
+        mistakes
     }
 
     fn ready(&self) -> BoxFuture<'_, Result<(), Error>> {
@@ -249,13 +281,8 @@ fn rows_of(fixture: &Fixture) -> Result<&[Row], Error> {
     }
 }
 
-/// The values of the entries' keys. An entry that no server takes is an error, and so is a host that is away.
+/// The values of the entries' keys. A host that is away is an error.
 async fn found(cache: &Memcached, entries: &[Entry]) -> Result<MultiGet, Error> {
-    let fleet = cache.fleet()?;
-    for entry in entries {
-        fleet.key(&entry.key).map_err(|error| entry.named(error))?;
-        fleet.value(&entry.value).map_err(|error| entry.named(error))?;
-    }
     let keys: Vec<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
     let found = cache.get_multi(&keys).await?;
     if let Some(failed) = found.failed().first() {
