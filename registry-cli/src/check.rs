@@ -76,14 +76,13 @@ pub(crate) fn run(arguments: &Arguments) -> u8 {
         Format::Json => machine::json(&loaded.diagnostics, &source.name),
         Format::Github => machine::github(&loaded.diagnostics, &source.name),
     };
-    // Whoever reads us may have seen enough.
-    let _ = std::io::stdout().write_all(rendered.as_bytes());
     let denied = arguments.deny.is_some() && !loaded.diagnostics.is_empty();
-    if denied || has_errors(&loaded) {
+    let status = if denied || has_errors(&loaded) {
         exit::FINDINGS
     } else {
         exit::SUCCESS
-    }
+    };
+    exit::print(rendered, status)
 }
 
 /// Whether anything in the file keeps an application from being built.

@@ -3,7 +3,6 @@
 use crate::exit;
 use clap::{Args, CommandFactory as _};
 use clap_complete::{Shell, generate};
-use std::io::Write as _;
 
 /// Print the completions of a shell
 #[derive(Args)]
@@ -13,7 +12,7 @@ Examples:
   dbreg completions zsh > ~/.zfunc/_dbreg
   dbreg completions fish > ~/.config/fish/completions/dbreg.fish
 
-Exit status: 0")]
+Exit status: 0, 2 the output cannot be written")]
 pub(crate) struct Arguments {
     /// The shell
     #[arg(value_enum)]
@@ -28,7 +27,5 @@ pub(crate) fn run(arguments: &Arguments) -> u8 {
         "dbreg",
         &mut text,
     );
-    // Whoever reads us may have seen enough.
-    let _ = std::io::stdout().write_all(&text);
-    exit::SUCCESS
+    exit::print(text, exit::SUCCESS)
 }

@@ -15,7 +15,6 @@ use exam::{Exam, Mark, examine};
 use futures_util::StreamExt as _;
 use registry_core::Inspection;
 use serde_json::{Value as Json, json};
-use std::io::Write as _;
 
 /// Examine the connections on their live servers: resolve, connect, log in, query
 ///
@@ -62,11 +61,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8, Failure> {
         } else {
             page(&pairs, &inspection, Paint::of(&std::io::stdout()))
         };
-        // Whoever reads us may have seen enough.
-        let _ = std::io::stdout().write_all(text.as_bytes());
-        Ok(exit::of_errors(
-            exams.iter().filter_map(|exam| exam.error.as_ref()),
-        ))
+        let errors = exams.iter().filter_map(|exam| exam.error.as_ref());
+        Ok(exit::print(text, exit::of_errors(errors)))
     })
 }
 

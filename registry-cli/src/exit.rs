@@ -1,7 +1,7 @@
 //! Exit codes, and words for people on standard error.
 
 use std::fmt::Display;
-use std::io::Write as _;
+use std::io::{self, ErrorKind, Write as _};
 
 /// All is well.
 pub(crate) const SUCCESS: u8 = 0;
@@ -22,6 +22,25 @@ pub(crate) const SIGNAL: u8 = 128;
 /// A line on standard error. Nobody is left to be told when that is closed.
 pub(crate) fn say(message: impl Display) {
     let _ = writeln!(std::io::stderr(), "dbreg: {message}");
+}
+
+/// Puts the output of a command out, and gives the status that it ends with: that of the command itself, unless all is well but
+/// the output could not be written.
+pub(crate) fn print(output: impl AsRef<[u8]>, status: u8) -> u8 {
+    let mut out = io::stdout().lock();
+    written(out.write_all(output.as_ref()).and_then(|()| out.flush()), status)
+}
+
+/// The same for what was written already.
+pub(crate) fn written(written: io::Result<()>, status: u8) -> u8 {
+    match written {
+        // Whoever reads us may have seen enough.
+        Err(cause) if cause.kind() != ErrorKind::BrokenPipe => {
+            say(format_args!("cannot write to standard output: {cause}"));
+            if status == SUCCESS { USAGE } else { status }
+        }
+        _ => status,
+    }
 }
 
 /// An exit status, and a message where it has not been said yet.

@@ -10,7 +10,6 @@ use clap::Args;
 use registry_config::{BackendSpec, KeySpec, Origin, Setting, Settings, backend};
 use registry_core::Inspection;
 use serde_json::{Map, Value as Json, json};
-use std::io::Write as _;
 
 /// Explain a connection: each of its values, and which layer set it
 ///
@@ -70,9 +69,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     if arguments.json {
         text = format!("{:#}\n", Json::Array(array));
     }
-    // Whoever reads us may have seen enough.
-    let _ = std::io::stdout().write_all(text.as_bytes());
-    Ok(status)
+    Ok(exit::print(text, status))
 }
 
 /// The key of what a profile named `production` does, too.

@@ -53,9 +53,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     wanted.dedup_by_key(|spec| spec.name);
     let text = file(&wanted);
     if to_stdout {
-        // Whoever reads us may have seen enough.
-        let _ = std::io::stdout().write_all(text.as_bytes());
-        return Ok(exit::SUCCESS);
+        return Ok(exit::print(text, exit::SUCCESS));
     }
     let file = OpenOptions::new()
         .write(true)

@@ -10,7 +10,6 @@ use clap::Args;
 use registry_config::{ConnectionShape, Settings, Value, backend};
 use registry_core::{Error, Inspection};
 use serde_json::{Value as Json, json};
-use std::io::Write as _;
 
 /// List the connections: hosts, database, start policy, which verbs they take, and what says so
 ///
@@ -63,9 +62,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     } else {
         table.render(paint)
     };
-    // Whoever reads us may have seen enough.
-    let _ = std::io::stdout().write_all(text.as_bytes());
-    Ok(status)
+    Ok(exit::print(text, status))
 }
 
 fn cells(

@@ -3,7 +3,6 @@
 use crate::exit::{self, Failure};
 use clap::{Args, CommandFactory as _};
 use clap_mangen::Man;
-use std::io::Write as _;
 use std::path::PathBuf;
 
 /// Print the manual page, or write those of all commands into a folder
@@ -26,9 +25,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8, Failure> {
         let mut text = Vec::new();
         let rendered = Man::new(command).render(&mut text);
         rendered.map_err(|cause| Failure(exit::USAGE, Some(format!("cannot render the page: {cause}"))))?;
-        // Whoever reads us may have seen enough.
-        let _ = std::io::stdout().write_all(&text);
-        return Ok(exit::SUCCESS);
+        return Ok(exit::print(text, exit::SUCCESS));
     };
     clap_mangen::generate_to(command, folder).map_err(|cause| {
         Failure(

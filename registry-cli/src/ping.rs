@@ -10,7 +10,6 @@ use clap::Args;
 use futures_util::StreamExt as _;
 use registry_core::{Error, ErrorKind, Inspection};
 use serde_json::{Value as Json, json};
-use std::io::Write as _;
 use std::time::Duration;
 
 /// Open each connection and ask its server for one answer
@@ -56,11 +55,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8, Failure> {
         } else {
             page(&pairs, &inspection)
         };
-        // Whoever reads us may have seen enough.
-        let _ = std::io::stdout().write_all(text.as_bytes());
-        Ok(exit::of_errors(
-            answers.iter().filter_map(|answer| answer.as_ref().err()),
-        ))
+        let errors = answers.iter().filter_map(|answer| answer.as_ref().err());
+        Ok(exit::print(text, exit::of_errors(errors)))
     })
 }
 

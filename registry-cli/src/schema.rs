@@ -7,7 +7,6 @@ use crate::exit;
 use clap::Args;
 use registry_config::{BackendSpec, KeySpec, backends};
 use serde_json::{Map, Value as Json, json};
-use std::io::Write as _;
 
 /// Print the JSON Schema (2020-12) of databases.toml, for editors
 ///
@@ -20,13 +19,11 @@ Examples:
 The first line of databases.toml then leads taplo and Even Better TOML to it:
   #:schema ./databases.schema.json
 
-Exit status: 0")]
+Exit status: 0, 2 the output cannot be written")]
 pub(crate) struct Arguments {}
 
 pub(crate) fn run(_: &Arguments) -> u8 {
-    // Whoever reads us may have seen enough.
-    let _ = writeln!(std::io::stdout(), "{:#}", schema());
-    exit::SUCCESS
+    exit::print(format!("{:#}\n", schema()), exit::SUCCESS)
 }
 
 /// What a table is for: rules that hold in one need not hold in another, which is only a part.

@@ -48,9 +48,9 @@ async fn show(arguments: &Arguments) -> u8 {
             // Home, and clear what is below.
             let _ = write!(out, "\x1b[H\x1b[J");
         }
-        // Whoever reads has gone: nothing is left to do.
-        if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() || !arguments.watch {
-            return code;
+        let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        if written.is_err() || !arguments.watch {
+            return exit::written(written, code);
         }
         drop(out);
         tokio::time::sleep(PAUSE).await;

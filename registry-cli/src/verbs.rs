@@ -14,7 +14,6 @@ use crate::selection::select;
 use arguments::Request;
 use progress::Progress;
 use registry_core::tasks::{Tasks, TasksBuilder};
-use std::io::Write as _;
 
 pub(crate) fn run(verbs: &Verbs) -> Result<u8, Failure> {
     let request = verbs.request()?;
@@ -102,24 +101,27 @@ async fn perform(request: &Request<'_>, tasks: &Tasks) -> u8 {
     }
     if common.dry_run {
         let plan = tasks.plan(request.verb).await;
-        tell(common.json, paint, &plan, || plan.to_json());
-        return code(plan.exit_code());
+        let text = told(common.json, paint, &plan, || plan.to_json());
+        return exit::print(text, code(plan.exit_code()));
     }
     let progress = Progress::new();
     let run = tasks.run(request.verb, |event| progress.tell(&event));
     let report = progress.attend(run).await;
-    tell(common.json, paint, &report, || report.to_json());
-    code(report.exit_code())
+    let text = told(common.json, paint, &report, || report.to_json());
+    exit::print(text, code(report.exit_code()))
 }
 
-fn tell(json: bool, paint: Paint, text: &dyn std::fmt::Display, object: impl FnOnce() -> serde_json::Value) {
-    let text = if json {
-        format!("{:#}", object())
+fn told(
+    json: bool,
+    paint: Paint,
+    text: &dyn std::fmt::Display,
+    object: impl FnOnce() -> serde_json::Value,
+) -> String {
+    if json {
+        format!("{:#}\n", object())
     } else {
-        coloured(&text.to_string(), paint)
-    };
-    // Whoever reads us may have seen enough.
-    let _ = writeln!(std::io::stdout(), "{text}");
+        coloured(&text.to_string(), paint) + "\n"
+    }
 }
 
 /// The word that each line of a report begins with, in its colour.

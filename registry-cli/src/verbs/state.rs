@@ -7,7 +7,6 @@ use crate::table::Table;
 use registry_core::tasks::{MigrationState, MigrationStatus, Tasks};
 use registry_core::{EXIT_CONFIG, Error};
 use serde_json::{Value as Json, json};
-use std::io::Write as _;
 
 /// Prints it. What is amiss, a migration that was changed, is lost or half applied, needs a person.
 pub(super) async fn tell(tasks: &Tasks, as_json: bool, paint: Paint) -> u8 {
@@ -44,9 +43,7 @@ pub(super) async fn tell(tasks: &Tasks, as_json: bool, paint: Paint) -> u8 {
     } else {
         table.render(paint)
     };
-    // Whoever reads us may have seen enough.
-    let _ = std::io::stdout().write_all(text.as_bytes());
-    codes.into_iter().max().map_or(exit::SUCCESS, code)
+    exit::print(text, codes.into_iter().max().map_or(exit::SUCCESS, code))
 }
 
 fn is_amiss(one: &MigrationStatus) -> bool {

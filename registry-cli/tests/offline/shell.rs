@@ -49,3 +49,35 @@ fn a_slip_in_the_word_status_is_answered_with_it() {
     assert!(words.contains("did you mean `status`?"), "{words}");
     assert!(words.ends_with("status 2"), "{words}");
 }
+
+/// A device on which there is never any room.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_could_not_be_written_is_no_success() {
+    for arguments in [
+        &["schema"][..],
+        &["man"],
+        &["completions", "bash"],
+        &["check", "right.toml", "--format", "json"],
+        &["list", "--file", "cache.toml", "--json"],
+        &["explain", "--file", "cache.toml"],
+        &["init", "-"],
+    ] {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_dbreg"));
+        command.args(arguments).current_dir(crate::program::databases());
+        let output = command.env_clear().stdout(full).output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {told}");
+        assert!(
+            told.contains("cannot write to standard output"),
+            "{arguments:?}: {told}"
+        );
+    }
+    // Who reads may have seen enough.
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_dbreg"));
+    let output = command.arg("schema").env_clear().stdout(writer).output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+}
