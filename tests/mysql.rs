@@ -266,6 +266,11 @@ struct Tls;
 
 /// What became of each `tls` against a server: `verify`, `require`, `off`.
 async fn tls_kinds(server: &MySqlServer, ca: Option<&str>) -> Vec<Option<ErrorKind>> {
+    let errors = tls_errors(server, ca).await.into_iter();
+    errors.map(|error| Some(error?.kind())).collect()
+}
+
+async fn tls_errors(server: &MySqlServer, ca: Option<&str>) -> Vec<Option<Error>> {
     let mut builder = Tls::builder();
     for name in ["VERIFY", "REQUIRE", "OFF"] {
         builder = builder
@@ -279,11 +284,11 @@ async fn tls_kinds(server: &MySqlServer, ca: Option<&str>) -> Vec<Option<ErrorKi
         Ok(db) => db.report().clone(),
         Err(error) => error.report().clone(),
     };
-    let kinds = report.connections.iter().map(|row| match &row.outcome {
-        dbreg::Outcome::Failed(error, _) => Some(error.kind()),
+    let errors = report.connections.iter().map(|row| match &row.outcome {
+        dbreg::Outcome::Failed(error, _) => Some(error.clone()),
         _ => None,
     });
-    kinds.collect()
+    errors.collect()
 }
 
 fn certificate(folder: &std::path::Path, expired: bool) -> (std::path::PathBuf, std::path::PathBuf, String) {
@@ -321,6 +326,14 @@ async fn tls_never_falls_back_to_plain_text() {
         [tls, tls, None],
         "a server without TLS"
     );
+    for error in tls_errors(&plain, None).await.into_iter().flatten() {
+        // It is not the client's to change.
+        let step = error.next_step().unwrap();
+        assert!(
+            step.contains("give the server a certificate") && !step.contains("require"),
+            "{step}"
+        );
+    }
 
     let folder = tempfile::tempdir().unwrap();
     for expired in [false, true] {

@@ -383,3 +383,45 @@ async fn a_second_connection_to_the_database_has_none_of_the_migrations_of_the_f
         assert_eq!(found, ["1 a: applied, and its file is gone"]);
     }
 }
+
+#[tokio::test]
+async fn a_migration_without_a_transaction_says_that_the_first_half_of_it_stays() {
+    let scene = Scene::sqlite();
+    let text = "-- no-transaction\ncreate table a (i int);\ninsert into nope values (1);\n";
+    scene.migration("sqlite.local", "1_a.sql", text);
+    scene.run(Verb::Create).await;
+    let told = scene.fail(Verb::Migrate).await;
+    assert!(told.contains("no such table: nope"), "{told}");
+    assert!(
+        told.contains("without a transaction") && told.contains("undo that by hand"),
+        "{told}"
+    );
+    // It is `dbreg migrate` that failed.
+    scene.migration("sqlite.local", "1_a.sql", "insert into nope values (1);\n");
+    let told = scene.fail(Verb::Migrate).await;
+    assert!(told.contains("no such table: nope"), "{told}");
+    assert!(
+        !told.contains("without a transaction") && !told.contains("dbreg migrate"),
+        "{told}"
+    );
+}
+
+#[tokio::test]
+async fn the_byte_order_mark_of_an_editor_is_no_part_of_a_migration() {
+    let server = registry_dev::mysql().await.unwrap();
+    let scene = Scene::mysql(&server, "shop");
+    let file = "\u{feff}create table a (id int primary key)";
+    scene.migration("mysql.main", "1_a.sql", file);
+    scene.run(Verb::Build).await;
+    scene.run(Verb::Migrate).await;
+    // The checksum is that of the file, for sqlx's own command line.
+    let folder = scene.path("migrations/mysql.main");
+    let migrator = sqlx::migrate::Migrator::new(folder).await.unwrap();
+    let checksum = migrator.iter().next().unwrap().checksum.to_vec();
+    let mut session = root(&server).await;
+    let found: Vec<u8> = sqlx::query_scalar("select checksum from shop._sqlx_migrations")
+        .fetch_one(&mut session)
+        .await
+        .unwrap();
+    assert_eq!(found, checksum);
+}

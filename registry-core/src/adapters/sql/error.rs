@@ -101,6 +101,8 @@ pub(crate) fn server_error(cause: &dyn DatabaseError) -> Error {
 pub(crate) fn explain(error: sqlx::Error, place: Option<&(String, u16)>, from_file: bool) -> Error {
     const TLS_STEP: &str = "write `tls_ca = \"path\"` for a private authority, `tls = \"require\"` to encrypt without \
         checking who answers, or `tls = \"off\"` if this network is yours";
+    const NO_TLS_STEP: &str =
+        "give the server a certificate, or write `tls = \"off\"` if this network is yours";
     // A certificate that is refused comes as an I/O error with the verdict of the TLS library in it.
     if let sqlx::Error::Io(cause) = &error
         && cause.kind() == std::io::ErrorKind::InvalidData
@@ -116,9 +118,12 @@ pub(crate) fn explain(error: sqlx::Error, place: Option<&(String, u16)>, from_fi
         )
         .caused_by(error);
     }
+    let without_tls =
+        matches!(&error, sqlx::Error::Tls(cause) if cause.to_string().contains("does not support TLS"));
     let error = Error::from(error);
     match error.kind() {
         ErrorKind::Auth if from_file => error.with_credential_file(),
+        ErrorKind::Tls if without_tls => error.help(NO_TLS_STEP),
         ErrorKind::Tls => error.help(TLS_STEP),
         _ => error,
     }

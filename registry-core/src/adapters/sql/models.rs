@@ -56,6 +56,9 @@ impl<H: SqlModels, P> At<H, P> {
 
     /// Inserts several rows with one statement, and gives their number. The hooks of an active model are not called.
     ///
+    /// A statement takes 32,766 values on SQLite and 65,535 elsewhere, one for each column of each row: more are an error, and
+    /// a transaction makes several statements one.
+    ///
     /// # Errors
     /// As [`insert`](Self::insert).
     pub fn insert_many<'c, A>(

@@ -2,6 +2,7 @@
 
 use super::dialect::{Dialect, MIGRATIONS, Own};
 use super::session::Session;
+use crate::adapters::sql::NO_TABLE;
 use crate::error::Error;
 use crate::kind::ErrorKind;
 use crate::tasks::{
@@ -276,14 +277,31 @@ fn up(migration: &Migration) -> sqlx::migrate::Migration {
 }
 
 fn as_sqlx(migration: &Migration, script: &Script, kind: MigrationType) -> sqlx::migrate::Migration {
-    let without_transaction = script.text.starts_with("-- no-transaction");
-    sqlx::migrate::Migration::new(
-        migration.version,
-        Cow::Owned(migration.name.clone()),
-        kind,
-        sqlx::AssertSqlSafe(script.text.clone()).into_sql_str(),
-        without_transaction,
-    )
+    let of = |text: &str| {
+        sqlx::migrate::Migration::new(
+            migration.version,
+            Cow::Owned(migration.name.clone()),
+            kind,
+            sqlx::AssertSqlSafe(text.to_owned()).into_sql_str(),
+            is_without_transaction(script),
+        )
+    };
+    let text = without_mark(script);
+    let mut whole = of(text);
+    if text.len() < script.text.len() {
+        // As sqlx's own command line has it: that of the file.
+        whole.checksum = of(&script.text).checksum;
+    }
+    whole
+}
+
+/// The text without the byte order mark of some editors, which servers take for a part of the first word.
+fn without_mark(script: &Script) -> &str {
+    script.text.trim_start_matches('\u{feff}')
+}
+
+fn is_without_transaction(script: &Script) -> bool {
+    without_mark(script).starts_with("-- no-transaction")
 }
 
 fn no_such_version(version: i64, migrations: &Migrations) -> Error {
@@ -306,8 +324,15 @@ fn explained(error: MigrateError, table: &str, script: Option<&Script>) -> Error
                 return cause;
             }
             // The server understood and refused: what passes by no waiting.
-            let message = format!("{file}{}", cause.message());
-            let help = cause.next_step().map(str::to_owned);
+            let mut message = format!("{file}{}", cause.message());
+            let mut help = cause
+                .next_step()
+                .filter(|help| *help != NO_TABLE)
+                .map(str::to_owned);
+            if script.is_some_and(is_without_transaction) {
+                message += "; it runs without a transaction, so that what came before this statement stays";
+                help.get_or_insert("undo that by hand, and then migrate again".to_owned());
+            }
             let told = Error::new(ErrorKind::Config, message).caused_by(cause);
             match help {
                 Some(help) => told.help(help),
