@@ -158,12 +158,9 @@ fn check_direct(spec: &BackendSpec, merged: &Merged) -> Option<Diagnostic> {
     Some(diagnostic.help("keep one host, or remove `direct`: the driver then finds out what each host is"))
 }
 
-/// What a server of MongoDB takes for no name of a database.
+/// What a server takes for no name of a database, or for that of another one.
 fn check_db_name(spec: &BackendSpec, merged: &Merged) -> Option<Diagnostic> {
-    if spec.name != "mongodb" {
-        return None;
-    }
-    // Not that of a `url`, which may be the database of the login alone: there the specification allows a dot.
+    // Not that of a `url` of MongoDB, which may be the database of the login alone: there the specification allows a dot.
     let Setting {
         value: Value::Text(name),
         origin,
@@ -171,30 +168,49 @@ fn check_db_name(spec: &BackendSpec, merged: &Merged) -> Option<Diagnostic> {
     else {
         return None;
     };
-    Some(at(origin, "bad-db-name", mongodb_name_mistake(name)?))
+    Some(at(origin, "bad-db-name", database_name_mistake(spec.name, name)?))
 }
 
-/// Why MongoDB takes a text for no name of a database; nothing where it does.
+/// Why a server of this backend takes a text for no name of a database; nothing where it does.
 ///
 /// ```
-/// assert!(registry_config::mongodb_name_mistake("shop_logs").is_none());
-/// assert!(registry_config::mongodb_name_mistake("shop.logs").is_some());
+/// # use registry_config::database_name_mistake;
+/// assert!(database_name_mistake("mongodb", "shop_logs").is_none());
+/// assert!(database_name_mistake("mongodb", "shop.logs").is_some());
+/// // PostgreSQL would cut it off without a word, and lead to another database.
+/// assert!(database_name_mistake("postgres", &"x".repeat(64)).is_some());
 /// ```
 #[must_use]
-pub fn mongodb_name_mistake(name: &str) -> Option<String> {
-    // <https://www.mongodb.com/docs/manual/reference/limits/#naming-restrictions>
+pub fn database_name_mistake(backend: &str, name: &str) -> Option<String> {
+    // <https://www.mongodb.com/docs/manual/reference/limits/#naming-restrictions>,
+    // <https://www.postgresql.org/docs/current/limits.html>,
+    // <https://dev.mysql.com/doc/refman/8.4/en/identifier-length.html>
     const LONGEST: usize = 63;
-    let is_wrong = |c: char| matches!(c, '/' | '\\' | '.' | '"' | '$' | ' ' | '\0');
-    let found = match name.chars().find(|c| is_wrong(*c)) {
-        Some(' ') => "a blank".to_owned(),
-        Some(wrong) => format!("`{}`", wrong.escape_default()),
-        None if name.len() > LONGEST => format!("{} bytes", name.len()),
-        None => return None,
-    };
-    Some(format!(
-        "expected a name of a database of MongoDB, at most {LONGEST} bytes without `/`, `\\`, `.`, `\"`, `$` and blanks, \
-         found {found}"
-    ))
+    const LONGEST_OF_MYSQL: usize = 64;
+    let bytes = name.len();
+    match backend {
+        "mongodb" => {
+            let is_wrong = |c: char| matches!(c, '/' | '\\' | '.' | '"' | '$' | ' ' | '\0');
+            let found = match name.chars().find(|c| is_wrong(*c)) {
+                Some(' ') => "a blank".to_owned(),
+                Some(wrong) => format!("`{}`", wrong.escape_default()),
+                None if bytes > LONGEST => format!("{bytes} bytes"),
+                None => return None,
+            };
+            Some(format!(
+                "expected a name of a database of MongoDB, at most {LONGEST} bytes without `/`, `\\`, `.`, `\"`, `$` and \
+                 blanks, found {found}"
+            ))
+        }
+        "postgres" if bytes > LONGEST => Some(format!(
+            "expected a name of a database of PostgreSQL, at most {LONGEST} bytes, found {bytes}"
+        )),
+        "mysql" if name.chars().count() > LONGEST_OF_MYSQL => Some(format!(
+            "expected a name of a database of MySQL, at most {LONGEST_OF_MYSQL} characters, found {}",
+            name.chars().count()
+        )),
+        _ => None,
+    }
 }
 
 fn is_same(a: &Host, b: &Host, spec: &BackendSpec) -> bool {

@@ -77,7 +77,7 @@ pub mod source {
 
 pub use backends::{backend, backends};
 pub use capacity::over_capacity;
-pub use check::mongodb_name_mistake;
+pub use check::database_name_mistake;
 pub use compact::{decode, encode};
 pub use config_file::{ConfigFile, config_file};
 pub use conflict::conflicts;

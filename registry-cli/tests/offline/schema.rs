@@ -41,7 +41,12 @@ const INEXPRESSIBLE: &[(&str, &[&str])] = &[
     ),
     (
         "text is not computed with",
-        &["bad-db-name", "duration-out-of-range", "options-of-a-url"],
+        &[
+            "bad-db-name",
+            "duration-out-of-range",
+            "long-db-name",
+            "options-of-a-url",
+        ],
     ),
     ("a date is text once it is JSON", &["wrong-type-of-date"]),
 ];

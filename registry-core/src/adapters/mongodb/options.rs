@@ -108,7 +108,7 @@ fn from_keys(settings: &Settings) -> Result<(String, Source), Error> {
     }
     options.tls = Some(tls(settings, near));
     let db = secret::text(settings, "db")?.ok_or_else(|| Error::new(ErrorKind::Config, "no database"))?;
-    if let Some(words) = registry_config::mongodb_name_mistake(&db) {
+    if let Some(words) = registry_config::database_name_mistake("mongodb", &db) {
         return Err(Error::new(ErrorKind::Config, words));
     }
     Ok((db, Source::Options(Box::new(options))))

@@ -33,8 +33,17 @@ pub(crate) enum Tls {
 
 impl Login {
     /// # Errors
-    /// A reference that leads nowhere, a URL that is none.
+    /// A reference that leads nowhere, a URL that is none, a name that no database has.
     pub(crate) fn new(settings: &Settings, backend: &str) -> Result<Self, Error> {
+        let login = Self::read(settings, backend)?;
+        let name = login.db.as_deref();
+        match name.and_then(|db| registry_config::database_name_mistake(backend, db)) {
+            Some(words) => Err(Error::new(ErrorKind::Config, words)),
+            None => Ok(login),
+        }
+    }
+
+    fn read(settings: &Settings, backend: &str) -> Result<Self, Error> {
         let (spec, port) = row(backend);
         if let Some(url) = secret::secret(settings, "url")? {
             let url = ConnectionUrl::parse(url.expose(), spec)
