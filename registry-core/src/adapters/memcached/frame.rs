@@ -163,6 +163,31 @@ fn header(text: &[u8]) -> Option<Header> {
     (!key.is_empty() && none.is_none()).then_some(Header { key, size })
 }
 
+/// The length of a header at the beginning of what came, its end of line included, and the size that it says; where it is
+/// that of this key, and plain. Whatever else it may be, [`check`] says.
+pub(super) fn plain_header(bytes: &[u8], key: &[u8]) -> Option<(usize, usize)> {
+    let rest = bytes.strip_prefix(VALUE)?.strip_prefix(key)?.strip_prefix(b" ")?;
+    let (_flags, rest) = leading_number(rest)?;
+    let (size, rest) = leading_number(rest.strip_prefix(b" ")?)?;
+    let rest = rest.strip_prefix(b"\r\n")?;
+    Some((bytes.len() - rest.len(), size))
+}
+
+/// A number that begins a text, and the rest of it.
+fn leading_number(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    // So many digits are of 32 bits, whatever they are.
+    const DIGITS: usize = 9;
+    let (mut number, mut count) = (0, 0);
+    while let Some(digit) = bytes.get(count).map(|byte| byte.wrapping_sub(b'0'))
+        && digit < 10
+        && count < DIGITS
+    {
+        number = number * 10 + usize::from(digit);
+        count += 1;
+    }
+    (count > 0).then(|| (number, &bytes[count..]))
+}
+
 /// A number in decimal digits and nothing else.
 fn number(digits: &[u8]) -> Option<u64> {
     let add = |sum: u64, digit: &u8| {
@@ -198,6 +223,37 @@ mod tests {
             b"18446744073709551616\r\n",
         ] {
             assert!(Answer::read(line).is_err(), "{}", String::from_utf8_lossy(line));
+        }
+    }
+
+    #[test]
+    fn a_plain_header_is_one_that_is_taken_otherwise_too() {
+        assert_eq!(plain_header(b"VALUE k 0 5\r\nhello\r\n", b"k"), Some((13, 5)));
+        assert_eq!(
+            plain_header(b"VALUE k 4294 999999999\r\n", b"k"),
+            Some((24, 999_999_999))
+        );
+        for line in [
+            &b"VALUE k 0 5"[..],
+            b"VALUE k 0 5\r",
+            b"VALUE k 0 5\n",
+            b"VALUE k 0 5 99\r\n",
+            b"VALUE k 0 \r\n",
+            b"VALUE k  5\r\n",
+            b"VALUE k -1 5\r\n",
+            b"VALUE k 0 +5\r\n",
+            b"VALUE k 0 9999999999\r\n",
+            b"VALUE kk 0 5\r\n",
+            b"VALUE  0 5\r\n",
+            b"END\r\n",
+            b"",
+        ] {
+            assert_eq!(
+                plain_header(line, b"k"),
+                None,
+                "{}",
+                String::from_utf8_lossy(line)
+            );
         }
     }
 

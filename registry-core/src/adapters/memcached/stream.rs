@@ -195,6 +195,51 @@ impl Stream {
         out.extend_from_slice(b"\r\n");
     }
 
+    /// Sends what was gathered, and waits until something of the answer is here.
+    pub(super) async fn arrive(&mut self) -> io::Result<()> {
+        poll_fn(|cx| Pin::new(&mut *self).poll_flush(cx)).await?;
+        if self.taken == self.filled {
+            poll_fn(|cx| self.poll_fill(cx)).await?;
+        }
+        Ok(())
+    }
+
+    /// The next value of an answer, where it is that of this key, and all of it is here: as are nearly all of a batch. Else
+    /// none, and [`next_value`](Self::next_value) is to be asked, which finds everything as it was.
+    pub(super) fn value_at_hand(&mut self, key: &[u8]) -> Option<Vec<u8>> {
+        if self.values == 0 || !self.is_between_lines() {
+            return None;
+        }
+        let rest = &self.inbox[self.taken..self.filled];
+        let (header, size) = frame::plain_header(rest, key)?;
+        let (value, rest) = rest[header..].split_at_checked(size)?;
+        if size > self.max_value || !rest.starts_with(b"\r\n") {
+            return None;
+        }
+        let value = value.to_vec();
+        self.taken += header + size + 2;
+        self.values -= 1;
+        self.received.0 += size;
+        self.received.1 += 1;
+        Some(value)
+    }
+
+    /// Whether the end of an answer is here; it is taken then.
+    pub(super) fn ends_at_hand(&mut self) -> bool {
+        const END: &[u8] = b"END\r\n";
+        let ends = self.is_between_lines() && self.inbox[self.taken..self.filled].starts_with(END);
+        if ends {
+            self.taken += END.len();
+            self.ending = None;
+        }
+        ends
+    }
+
+    /// Whether the next line is one of an answer that the line `END` ends.
+    fn is_between_lines(&self) -> bool {
+        self.ending == Some(Ending::End) && self.owed == 0 && self.line == 0 && self.block == 0
+    }
+
     /// The next value of an answer, whose key passes the look; none at its end. For answers that nothing else reads.
     pub(super) async fn next_value(
         &mut self,

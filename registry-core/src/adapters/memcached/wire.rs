@@ -23,7 +23,19 @@ pub(super) async fn get_each(stream: &mut Stream, keys: &[&[u8]]) -> io::Result<
     stream.write_keys(keys);
     let mut values = vec![None; keys.len()];
     let mut next = 0;
+    stream.arrive().await?;
     loop {
+        while let Some(key) = keys.get(next)
+            && let Some(value) = stream.value_at_hand(key)
+        {
+            if values[next].replace(value).is_some() {
+                return Err(two_values());
+            }
+            next += 1;
+        }
+        if stream.ends_at_hand() {
+            return Ok(values);
+        }
         let look = |found: &[u8]| {
             // A server answers in the order of the question, and leaves out what it has not; a proxy may answer in another.
             let mut places = (next..keys.len()).chain(0..next);
@@ -45,9 +57,17 @@ pub(super) async fn get(stream: &mut Stream, key: &str) -> io::Result<Option<Vec
     let look = |found: &[u8]| (found == key.as_bytes()).then_some(()).ok_or_else(other_key);
     stream.expect(Ending::End, 1);
     stream.write_keys(&[key.as_bytes()]);
-    let Some(value) = stream.next_value(look).await? else {
+    stream.arrive().await?;
+    let value = match stream.value_at_hand(key.as_bytes()) {
+        None => stream.next_value(look).await?,
+        value => value,
+    };
+    let Some(value) = value else {
         return Ok(None);
     };
+    if stream.ends_at_hand() {
+        return Ok(Some(value));
+    }
     match stream.next_value(look).await? {
         None => Ok(Some(value)),
         Some(_) => Err(two_values()),
