@@ -2,19 +2,19 @@
 
 use super::way::{Way, way};
 use crate::adapters::sql::explain;
-use crate::adapters::sql::tasks::{
-    Column, Dialect, KEPT_BY_CLEAR, Own, Session, SqlSteps, counted, in_utc, sql_session,
-};
+use crate::adapters::sql::tasks::{Column, Dialect, Own, Session, SqlSteps, in_utc};
 use crate::error::Error;
 use crate::kind::ErrorKind;
 use crate::secret;
-use crate::tasks::{Done, FIXTURES, METADATA, Value, spelled};
+use crate::tasks::{Done, Value, spelled};
 use futures_util::future::BoxFuture;
 use registry_config::Settings;
-use sqlx::postgres::{PgArguments, PgConnection};
-use sqlx::query::Query;
-use sqlx::{ConnectOptions as _, Connection as _, Postgres, Row as _};
+use session::PostgresSession;
+use sqlx::postgres::PgConnection;
+use sqlx::{ConnectOptions as _, Connection as _};
 
+mod empty;
+mod session;
 mod sql;
 
 /// What no verb touches, whatever the file says: the server's own. The first two are where one may be who wants to make
@@ -52,59 +52,6 @@ impl std::fmt::Debug for PostgresTasks {
         f.debug_struct("PostgresTasks")
             .field("target", &self.target())
             .finish()
-    }
-}
-
-struct PostgresSession {
-    session: Box<PgConnection>,
-}
-
-/// Every value as text: the places of a statement say what becomes of it.
-fn bound(
-    mut query: Query<'static, Postgres, PgArguments>,
-    values: Vec<Value>,
-) -> Query<'static, Postgres, PgArguments> {
-    for value in values {
-        query = query.bind(match value {
-            Value::Bool(value) => Some(value.to_string()),
-            Value::Integer(value) => Some(value.to_string()),
-            Value::Float(value) => Some(value.to_string()),
-            Value::Text(value) | Value::DateTime(value) => Some(value),
-            Value::Bytes(bytes) => {
-                let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-                Some(format!("\\x{digits}"))
-            }
-            // Lists, tables and references were made into one of the others.
-            _ => None,
-        });
-    }
-    query
-}
-
-impl Session for PostgresSession {
-    // A number comes back by `returning`.
-    sql_session!(Postgres, |_| 0);
-
-    fn lock(&mut self) -> BoxFuture<'_, Result<(), Error>> {
-        Box::pin(async move { self.migrator().lock().await.map_err(of_lock) })
-    }
-
-    fn unlock(&mut self) -> BoxFuture<'_, Result<(), Error>> {
-        Box::pin(async move { self.migrator().unlock().await.map_err(of_lock) })
-    }
-
-    fn end(self: Box<Self>) -> BoxFuture<'static, ()> {
-        Box::pin(async move {
-            // How a session ends tells nothing; the caller bounds it.
-            let _ = self.session.close().await;
-        })
-    }
-}
-
-fn of_lock(error: sqlx::migrate::MigrateError) -> Error {
-    match error {
-        sqlx::migrate::MigrateError::Execute(cause) => cause.into(),
-        other => Error::new(ErrorKind::Operation, other.to_string()),
     }
 }
 
@@ -183,90 +130,6 @@ impl PostgresTasks {
             session: Box::new(session),
         })
     }
-
-    async fn clear_all(&self) -> Result<Done, Error> {
-        let mut session = self.inside().await?.session;
-        let found = things(&mut session, sql::THINGS).await?;
-        let of = |wanted: &'static [&'static str]| {
-            found
-                .iter()
-                .filter(move |thing| wanted.contains(&thing.kind.as_str()))
-        };
-        let kept = |thing: &&Thing| !KEPT_BY_CLEAR.contains(&thing.name.as_str());
-        let tables: Vec<&Thing> = of(&["table"]).filter(kept).collect();
-        let mut statements = Vec::new();
-        if !tables.is_empty() {
-            // All in one: then it does not matter who refers to whom.
-            let names: Vec<&str> = tables.iter().map(|table| table.quoted.as_str()).collect();
-            statements.push(format!("truncate {} restart identity", names.join(", ")));
-        }
-        statements
-            .extend(of(&["sequence"]).map(|sequence| format!("alter sequence {} restart", sequence.quoted)));
-        statements.extend(
-            of(&["materialized view"]).map(|view| format!("refresh materialized view {}", view.quoted)),
-        );
-        in_transaction(&mut session, statements).await?;
-        let _ = session.close().await;
-        let count = tables.iter().filter(|table| table.name != FIXTURES);
-        Ok(counted("cleared", count.count()))
-    }
-
-    async fn purge_all(&self) -> Result<Done, Error> {
-        let mut session = self.inside().await?.session;
-        let found = things(&mut session, sql::THINGS).await?;
-        let goes = |thing: &&Thing| thing.name != METADATA;
-        let going: Vec<&Thing> = found.iter().filter(goes).collect();
-        let mut statements: Vec<String> = things(&mut session, sql::OTHER_SCHEMAS)
-            .await?
-            .iter()
-            .map(|schema| format!("drop schema {} cascade", schema.quoted))
-            .collect();
-        let dropped = |thing: &&Thing| format!("drop {} if exists {} cascade", thing.kind, thing.quoted);
-        statements.extend(going.iter().map(dropped));
-        for query in [sql::ROUTINES, sql::TYPES] {
-            statements.extend(
-                things(&mut session, query)
-                    .await?
-                    .iter()
-                    .map(|thing| dropped(&thing)),
-            );
-        }
-        in_transaction(&mut session, statements).await?;
-        let _ = session.close().await;
-        let tables = going.iter().filter(|thing| thing.kind == "table");
-        Ok(counted("purged", tables.count()))
-    }
-}
-
-/// Something that the database holds.
-struct Thing {
-    /// As `drop` wants it: `table`, `view`.
-    kind: String,
-    name: String,
-    /// With its schema, as SQL.
-    quoted: String,
-}
-
-async fn things(session: &mut PgConnection, sql: &'static str) -> Result<Vec<Thing>, Error> {
-    let rows = sqlx::query(sql).fetch_all(session).await?;
-    let thing = |row: &sqlx::postgres::PgRow| {
-        Ok(Thing {
-            kind: row.try_get(0)?,
-            name: row.try_get(1)?,
-            quoted: row.try_get(2)?,
-        })
-    };
-    let things: Result<Vec<_>, sqlx::Error> = rows.iter().map(thing).collect();
-    Ok(things?)
-}
-
-/// All or nothing. What is not committed is rolled back at the end of the session.
-async fn in_transaction(session: &mut PgConnection, statements: Vec<String>) -> Result<(), Error> {
-    run(session, "begin").await?;
-    for statement in statements {
-        run(session, &statement).await?;
-    }
-    run(session, "commit").await
 }
 
 async fn run(session: &mut PgConnection, sql: &str) -> Result<(), Error> {
