@@ -32,11 +32,14 @@ pub(crate) fn tasks(settings: &Settings) -> Result<SqlSteps<PostgresTasks>, Erro
         let message = format!("`{db}` is the server's own database: the verbs do not touch it");
         return Err(Error::new(ErrorKind::Config, message));
     }
-    Ok(SqlSteps(PostgresTasks {
+    let steps = PostgresTasks {
         way,
         db,
         from_file: secret::from_file(settings),
-    }))
+    };
+    // Before it is sent anywhere: the server cuts off what is too long, and opens another database.
+    steps.quoted(&steps.db)?;
+    Ok(SqlSteps(steps))
 }
 
 /// The way to a server, and the database there that the verbs are about.
@@ -341,6 +344,23 @@ mod tests {
         }
         // Without `db`, the server takes the name of the user.
         assert_eq!(steps("").unwrap().places(), ["postgres://db1:5432/shop"]);
+    }
+
+    #[test]
+    fn what_the_server_would_cut_off_is_refused() {
+        for (name, is_taken) in [
+            ("a".repeat(63), true),
+            ("a".repeat(64), false),
+            ("é".repeat(32), false),
+        ] {
+            let text = format!("[postgres.main]\nhost = \"db1\"\nusername = \"{name}\"\n");
+            let loaded = registry_config::load(&text, "databases.toml");
+            let settings = registry_config::resolve(&loaded.shape.connections[0], None, &[]).unwrap();
+            match tasks(&settings) {
+                Ok(_) => assert!(is_taken, "{name}"),
+                Err(error) => assert!(!is_taken && error.message().contains("63 bytes"), "{error}"),
+            }
+        }
     }
 
     #[test]

@@ -82,9 +82,14 @@ impl Place {
     }
 
     pub(super) fn builder(&self) -> TasksBuilder {
+        self.builder_of(&format!("username = \"shop\"\ndb = '''{DB}'''\n"))
+    }
+
+    /// With these values beside host, port and password.
+    pub(super) fn builder_of(&self, values: &str) -> TasksBuilder {
         let text = format!(
-            "[postgres.main]\nhost = \"127.0.0.1\"\nport = {}\nusername = \"shop\"\nconnect_timeout = \"20s\"\n\
-             password = {{ env = \"X\" }}\ndb = '''{DB}'''\n",
+            "[postgres.main]\nhost = \"127.0.0.1\"\nport = {}\nconnect_timeout = \"20s\"\n\
+             password = {{ env = \"X\" }}\n{values}",
             self.server.port()
         );
         let loaded = registry_config::load(&text, "databases.toml");

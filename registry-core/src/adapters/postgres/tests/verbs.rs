@@ -199,3 +199,50 @@ async fn a_mark_protects_from_whatever_schema_it_is_in() {
         "2\n"
     );
 }
+
+#[tokio::test]
+async fn a_name_that_the_server_would_cut_off_is_not_sent() {
+    let place = Place::new().await;
+    let (cut, long) = ("a".repeat(63), "a".repeat(64));
+    place.server.create_database(&cut, &cut, "secret").await.unwrap();
+    place
+        .server
+        .sql(format!("alter role {cut} superuser; alter role shop superuser"))
+        .await
+        .unwrap();
+    let keep = "create table kept (n int); insert into kept values (1)";
+    place.server.sql_in(&cut, keep).await.unwrap();
+    let builders = || {
+        let named = place.builder_of("username = \"shop\"\n");
+        // Without `db`, it is the name of the user.
+        [
+            named.variable("DBREG_POSTGRES__MAIN__DB", long.as_str()),
+            place.builder_of(&format!("username = \"{long}\"\n")),
+        ]
+    };
+    for verb in [
+        Verb::Create,
+        Verb::Purge,
+        Verb::Migrate,
+        Verb::Fill,
+        Verb::Clear,
+        Verb::Build,
+        Verb::Rebuild,
+        Verb::Refill,
+        Verb::Drop,
+    ] {
+        for builder in builders() {
+            let told = match builder.build() {
+                Ok(tasks) => tasks.run(verb, |_| ()).await.to_string(),
+                Err(error) => error.to_string(),
+            };
+            assert!(told.contains("63 bytes"), "{verb:?}: {told}");
+        }
+        let left = "select (select count(*) from kept), (select count(*) from pg_class where relname ~ 'dbreg|sqlx')";
+        assert_eq!(
+            place.server.sql_in(&cut, left).await.unwrap(),
+            "1\t0\n",
+            "{verb:?}"
+        );
+    }
+}
