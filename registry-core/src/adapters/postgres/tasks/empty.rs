@@ -1,7 +1,7 @@
 //! `clear` and `purge`.
 
 use super::{PostgresTasks, run, sql};
-use crate::adapters::sql::tasks::{KEPT_BY_CLEAR, counted};
+use crate::adapters::sql::tasks::{KEPT_BY_CLEAR, Session as _, counted};
 use crate::error::Error;
 use crate::tasks::{Done, FIXTURES, METADATA};
 use sqlx::postgres::PgConnection;
@@ -9,7 +9,10 @@ use sqlx::{Connection as _, Row as _};
 
 impl PostgresTasks {
     pub(super) async fn clear_all(&self) -> Result<Done, Error> {
-        let mut session = self.inside().await?.session;
+        let mut locked = self.inside().await?;
+        // Nobody migrates or fills meanwhile. The lock ends with the session.
+        locked.lock().await?;
+        let mut session = locked.session;
         let found = things(&mut session, sql::THINGS).await?;
         let of = |wanted: &'static [&'static str]| {
             found
@@ -36,7 +39,10 @@ impl PostgresTasks {
     }
 
     pub(super) async fn purge_all(&self) -> Result<Done, Error> {
-        let mut session = self.inside().await?.session;
+        let mut locked = self.inside().await?;
+        // Nobody migrates or fills meanwhile. The lock ends with the session.
+        locked.lock().await?;
+        let mut session = locked.session;
         let found = things(&mut session, sql::THINGS).await?;
         let goes = |thing: &&Thing| thing.name != METADATA;
         let going: Vec<&Thing> = found.iter().filter(goes).collect();

@@ -2,6 +2,7 @@
 
 use super::place::{DB, Place};
 use crate::tasks::{TasksReport, Verb};
+use sqlx::migrate::Migrate as _;
 use sqlx::postgres::PgConnection;
 use std::time::Duration;
 
@@ -56,4 +57,36 @@ async fn who_waits_for_the_lock_stops_no_index_that_is_made_concurrently() {
     }
     let valid = "select indisvalid from pg_index where indexrelid = 'ix'::regclass";
     assert_eq!(place.sql(valid).await, "t\n");
+}
+
+#[tokio::test]
+async fn every_verb_that_writes_waits_for_sqlx_too() {
+    let place = Place::new().await;
+    place.succeeds(Verb::Build).await;
+    for (verb, left) in [
+        (Verb::Migrate, "2\t1\n"),
+        (Verb::Clear, "0\t1\n"),
+        (Verb::Purge, "\n"),
+    ] {
+        let mut other = session(&place).await;
+        other.lock().await.unwrap();
+        let mut running = run(&place, verb);
+        tokio::select! {
+            report = &mut running => panic!("{verb:?} did not wait: {report:?}"),
+            () = reaches(&place, "%advisory_lock%") => {}
+        }
+        assert_eq!(
+            place.sql("select count(*) > 0 from _sqlx_migrations").await,
+            "t\n"
+        );
+        other.unlock().await.unwrap();
+        let report = running.await.unwrap();
+        assert!(report.is_success(), "{report}");
+        let counts = "select (select count(*) from users), (select count(*) from _sqlx_migrations)";
+        let counts = match verb {
+            Verb::Purge => "select to_regclass('users')",
+            _ => counts,
+        };
+        assert_eq!(place.sql(counts).await, left, "{verb:?}");
+    }
 }
