@@ -16,6 +16,7 @@ use sqlx::{ConnectOptions as _, Connection as _};
 mod empty;
 mod session;
 mod sql;
+mod things;
 
 /// What no verb touches, whatever the file says: the server's own. The first two are where one may be who wants to make
 /// or to drop another.

@@ -1,11 +1,12 @@
 //! `clear` and `purge`.
 
-use super::{PostgresTasks, run, sql};
+use super::things::{self, things};
+use super::{PostgresTasks, run};
 use crate::adapters::sql::tasks::{KEPT_BY_CLEAR, Session as _, counted};
 use crate::error::Error;
 use crate::tasks::{Done, FIXTURES, METADATA};
+use sqlx::Connection as _;
 use sqlx::postgres::PgConnection;
-use sqlx::{Connection as _, Row as _};
 
 impl PostgresTasks {
     pub(super) async fn clear_all(&self) -> Result<Done, Error> {
@@ -13,26 +14,25 @@ impl PostgresTasks {
         // Nobody migrates or fills meanwhile. The lock ends with the session.
         locked.lock().await?;
         let mut session = locked.session;
-        let found = things(&mut session, sql::THINGS).await?;
-        let of = |wanted: &'static [&'static str]| {
-            found
-                .iter()
-                .filter(move |thing| wanted.contains(&thing.kind.as_str()))
-        };
-        let kept = |thing: &&Thing| !KEPT_BY_CLEAR.contains(&thing.name.as_str());
-        let tables: Vec<&Thing> = of(&["table"]).filter(kept).collect();
+        let found = things(&mut session, things::RELATIONS).await?;
+        let of = |wanted: &'static str| found.iter().filter(move |thing| thing.kind == wanted);
+        let tables: Vec<_> = of("table")
+            .filter(|table| !KEPT_BY_CLEAR.contains(&table.name.as_str()))
+            .collect();
+        let names: Vec<&str> = tables.iter().map(|table| table.quoted.as_str()).collect();
         let mut statements = Vec::new();
-        if !tables.is_empty() {
+        if !names.is_empty() {
             // All in one: then it does not matter who refers to whom.
-            let names: Vec<&str> = tables.iter().map(|table| table.quoted.as_str()).collect();
             statements.push(format!("truncate {} restart identity", names.join(", ")));
         }
-        statements
-            .extend(of(&["sequence"]).map(|sequence| format!("alter sequence {} restart", sequence.quoted)));
-        statements.extend(
-            of(&["materialized view"]).map(|view| format!("refresh materialized view {}", view.quoted)),
-        );
-        in_transaction(&mut session, statements).await?;
+        let sequences = of("sequence").map(|sequence| format!("alter sequence {} restart", sequence.quoted));
+        statements.extend(sequences);
+        let refreshed =
+            of("materialized view").map(|view| format!("refresh materialized view {}", view.quoted));
+        statements.extend(refreshed);
+        run(&mut session, "begin").await?;
+        run_all(&mut session, &statements).await?;
+        run(&mut session, "commit").await?;
         let _ = session.close().await;
         let count = tables.iter().filter(|table| table.name != FIXTURES);
         Ok(counted("cleared", count.count()))
@@ -43,58 +43,32 @@ impl PostgresTasks {
         // Nobody migrates or fills meanwhile. The lock ends with the session.
         locked.lock().await?;
         let mut session = locked.session;
-        let found = things(&mut session, sql::THINGS).await?;
-        let goes = |thing: &&Thing| thing.name != METADATA;
-        let going: Vec<&Thing> = found.iter().filter(goes).collect();
-        let mut statements: Vec<String> = things(&mut session, sql::OTHER_SCHEMAS)
-            .await?
+        // All or nothing. What is not committed is rolled back at the end of the session.
+        run(&mut session, "begin").await?;
+        let relations = things(&mut session, things::RELATIONS).await?;
+        let tables = relations
             .iter()
-            .map(|schema| format!("drop schema {} cascade", schema.quoted))
-            .collect();
-        let dropped = |thing: &&Thing| format!("drop {} if exists {} cascade", thing.kind, thing.quoted);
-        statements.extend(going.iter().map(dropped));
-        for query in [sql::ROUTINES, sql::TYPES] {
-            statements.extend(
-                things(&mut session, query)
-                    .await?
-                    .iter()
-                    .map(|thing| dropped(&thing)),
-            );
+            .filter(|thing| thing.kind == "table" && thing.name != METADATA);
+        let count = tables.count();
+        // Each is asked for when those before it are gone: what is left then is of the schemas that stay.
+        for query in [things::OTHER_SCHEMAS, things::RELATIONS, things::OTHERS] {
+            let going = things(&mut session, query).await?;
+            let statements: Vec<String> = going
+                .iter()
+                .filter(|thing| thing.name != METADATA)
+                .map(|thing| format!("drop {} if exists {} cascade", thing.kind, thing.quoted))
+                .collect();
+            run_all(&mut session, &statements).await?;
         }
-        in_transaction(&mut session, statements).await?;
+        run(&mut session, "commit").await?;
         let _ = session.close().await;
-        let tables = going.iter().filter(|thing| thing.kind == "table");
-        Ok(counted("purged", tables.count()))
+        Ok(counted("purged", count))
     }
 }
 
-/// Something that the database holds.
-struct Thing {
-    /// As `drop` wants it: `table`, `view`.
-    kind: String,
-    name: String,
-    /// With its schema, as SQL.
-    quoted: String,
-}
-
-async fn things(session: &mut PgConnection, sql: &'static str) -> Result<Vec<Thing>, Error> {
-    let rows = sqlx::query(sql).fetch_all(session).await?;
-    let thing = |row: &sqlx::postgres::PgRow| {
-        Ok(Thing {
-            kind: row.try_get(0)?,
-            name: row.try_get(1)?,
-            quoted: row.try_get(2)?,
-        })
-    };
-    let things: Result<Vec<_>, sqlx::Error> = rows.iter().map(thing).collect();
-    Ok(things?)
-}
-
-/// All or nothing. What is not committed is rolled back at the end of the session.
-async fn in_transaction(session: &mut PgConnection, statements: Vec<String>) -> Result<(), Error> {
-    run(session, "begin").await?;
+async fn run_all(session: &mut PgConnection, statements: &[String]) -> Result<(), Error> {
     for statement in statements {
-        run(session, &statement).await?;
+        run(session, statement).await?;
     }
-    run(session, "commit").await
+    Ok(())
 }

@@ -1,54 +1,10 @@
-//! What the server is asked about what it holds. Each query of things gives kind, name, and the name with its schema as SQL. What
-//! belongs to an extension is the extension's.
+//! What the server is asked about tables: those of fixtures, and those of our own.
 
 use crate::adapters::sql::tasks::{Own, Session};
 use crate::error::Error;
 use crate::kind::ErrorKind;
 use crate::tasks::{METADATA, Value};
 use futures_util::future::BoxFuture;
-
-/// Tables, views and sequences; those sequences that belong to a column go with it. Views first: they are made of the others.
-pub(super) const THINGS: &str = "\
-    select case c.relkind when 'v' then 'view' when 'm' then 'materialized view' when 'S' then 'sequence' \
-        when 'f' then 'foreign table' else 'table' end, \
-        cast(c.relname as text), format('%I.%I', n.nspname, c.relname) \
-    from pg_class c join pg_namespace n on n.oid = c.relnamespace \
-    where c.relkind in ('r', 'p', 'v', 'm', 'S', 'f') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema' \
-        and not exists (select from pg_depend d where d.objid = c.oid and d.classid = cast('pg_class' as regclass) \
-            and (d.deptype = 'e' or c.relkind = 'S' and d.deptype in ('a', 'i'))) \
-    order by c.relkind <> 'v', c.relkind <> 'm', 3";
-
-/// The schemas beside the one in which new things are made, beside `public`, which is every database's, and beside those
-/// that hold a mark.
-pub(super) const OTHER_SCHEMAS: &str = "\
-    select 'schema', cast(n.nspname as text), format('%I', n.nspname) from pg_namespace n \
-    where n.nspname !~ '^pg_' and n.nspname <> 'information_schema' \
-        and n.nspname <> 'public' and n.nspname is distinct from current_schema() \
-        and not exists (select from pg_class m where m.relnamespace = n.oid and m.relname = '_dbreg_metadata') \
-        and not exists (select from pg_depend d where d.objid = n.oid \
-            and d.classid = cast('pg_namespace' as regclass) and d.deptype = 'e') \
-    order by 3";
-
-/// Functions and their kin, of the schemas that stay.
-pub(super) const ROUTINES: &str = "\
-    select case p.prokind when 'p' then 'procedure' when 'a' then 'aggregate' else 'function' end, \
-        cast(p.proname as text), \
-        format('%I.%I(%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid)) \
-    from pg_proc p join pg_namespace n on n.oid = p.pronamespace \
-    where (n.nspname in (current_schema(), 'public') \
-        or exists (select from pg_class m where m.relnamespace = n.oid and m.relname = '_dbreg_metadata')) and not exists (select from pg_depend d where d.objid = p.oid \
-        and d.classid = cast('pg_proc' as regclass) and d.deptype in ('e', 'i')) \
-    order by p.prokind <> 'a', 3";
-
-/// Types that were made by themselves, of the schemas that stay.
-pub(super) const TYPES: &str = "\
-    select 'type', cast(t.typname as text), format('%I.%I', n.nspname, t.typname) \
-    from pg_type t join pg_namespace n on n.oid = t.typnamespace left join pg_class c on c.oid = t.typrelid \
-    where (n.nspname in (current_schema(), 'public') \
-        or exists (select from pg_class m where m.relnamespace = n.oid and m.relname = '_dbreg_metadata')) and (t.typtype in ('e', 'd', 'r') or c.relkind = 'c') \
-        and not exists (select from pg_depend d where d.objid = t.oid and d.classid = cast('pg_type' as regclass) \
-            and d.deptype = 'e') \
-    order by 3";
 
 /// The names of the tables that are found without their schema.
 pub(super) const TABLES: &str = "\

@@ -1,6 +1,8 @@
 //! The adapter on a real server.
 
 #[cfg(feature = "tasks")]
+mod emptied;
+#[cfg(feature = "tasks")]
 mod locks;
 #[cfg(feature = "tasks")]
 mod place;

@@ -1,0 +1,68 @@
+//! What a database holds, for `clear` and `purge`. Each query gives kind, name, and the name with its schema as SQL. What belongs
+//! to an extension is the extension's.
+
+use crate::error::Error;
+use sqlx::Row as _;
+use sqlx::postgres::PgConnection;
+
+/// Something that the database holds.
+pub(super) struct Thing {
+    /// As `drop` wants it: `table`, `view`.
+    pub(super) kind: String,
+    pub(super) name: String,
+    /// With its schema, as SQL.
+    pub(super) quoted: String,
+}
+
+pub(super) async fn things(session: &mut PgConnection, sql: &'static str) -> Result<Vec<Thing>, Error> {
+    let rows = sqlx::query(sql).fetch_all(session).await?;
+    let thing = |row: &sqlx::postgres::PgRow| {
+        Ok(Thing {
+            kind: row.try_get(0)?,
+            name: row.try_get(1)?,
+            quoted: row.try_get(2)?,
+        })
+    };
+    let things: Result<Vec<_>, sqlx::Error> = rows.iter().map(thing).collect();
+    Ok(things?)
+}
+
+/// Tables, views and sequences; those sequences that belong to a column go with it. Views first: they are made of the others.
+pub(super) const RELATIONS: &str = "\
+    select case c.relkind when 'v' then 'view' when 'm' then 'materialized view' when 'S' then 'sequence' \
+        when 'f' then 'foreign table' else 'table' end, \
+        cast(c.relname as text), format('%I.%I', n.nspname, c.relname) \
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace \
+    where c.relkind in ('r', 'p', 'v', 'm', 'S', 'f') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema' \
+        and not exists (select from pg_depend d where d.objid = c.oid and d.classid = cast('pg_class' as regclass) \
+            and (d.deptype = 'e' or c.relkind = 'S' and d.deptype in ('a', 'i'))) \
+    order by c.relkind <> 'v', c.relkind <> 'm', 3";
+
+/// The schemas beside the one in which new things are made, beside `public`, which is every database's, and beside those
+/// that hold a mark.
+pub(super) const OTHER_SCHEMAS: &str = "\
+    select 'schema', cast(n.nspname as text), format('%I', n.nspname) from pg_namespace n \
+    where n.nspname !~ '^pg_' and n.nspname <> 'information_schema' \
+        and n.nspname <> 'public' and n.nspname is distinct from current_schema() \
+        and not exists (select from pg_class m where m.relnamespace = n.oid and m.relname = '_dbreg_metadata') \
+        and not exists (select from pg_depend d where d.objid = n.oid \
+            and d.classid = cast('pg_namespace' as regclass) and d.deptype = 'e') \
+    order by 3";
+
+/// What is neither a relation nor goes with one: functions and their kin, types that were made by themselves. A routine is told by what goes into it, which every kind of them has; `in` says that
+/// this is all of it.
+pub(super) const OTHERS: &str = "\
+    with things as ( \
+        select 'routine' as kind, p.tableoid as class, p.oid, p.pronamespace as namespace, p.proname as name, \
+            quote_ident(p.proname) as quoted, \
+            format('(%s)', (select string_agg('in ' || format_type(a.type, null), ', ' order by a.nth) \
+                from unnest(p.proargtypes) with ordinality a (type, nth))) as rest from pg_proc p \
+        union all select 'type', t.tableoid, t.oid, t.typnamespace, t.typname, quote_ident(t.typname), '' \
+            from pg_type t left join pg_class c on c.oid = t.typrelid \
+            where t.typtype in ('e', 'd', 'r') or c.relkind = 'c' \
+    ) \
+    select t.kind, cast(t.name as text), format('%I.%s%s', n.nspname, t.quoted, t.rest) \
+    from things t join pg_namespace n on n.oid = t.namespace \
+    where n.nspname !~ '^pg_' and n.nspname <> 'information_schema' \
+        and not exists (select from pg_depend d where d.objid = t.oid and d.classid = t.class and d.deptype in ('e', 'i')) \
+    order by 1, 3";
