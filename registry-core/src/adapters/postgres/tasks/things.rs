@@ -39,17 +39,23 @@ pub(super) const RELATIONS: &str = "\
     order by c.relkind <> 'v', c.relkind <> 'm', 3";
 
 /// The schemas beside the one in which new things are made, beside `public`, which is every database's, and beside those
-/// that hold a mark.
+/// that hold a mark, or an extension of another role.
 pub(super) const OTHER_SCHEMAS: &str = "\
+    with foreigners as (select oid, extnamespace from pg_extension where pg_get_userbyid(extowner) <> current_user) \
     select 'schema', cast(n.nspname as text), format('%I', n.nspname) from pg_namespace n \
     where n.nspname !~ '^pg_' and n.nspname <> 'information_schema' \
         and n.nspname <> 'public' and n.nspname is distinct from current_schema() \
         and not exists (select from pg_class m where m.relnamespace = n.oid and m.relname = '_dbreg_metadata') \
         and not exists (select from pg_depend d where d.objid = n.oid \
             and d.classid = cast('pg_namespace' as regclass) and d.deptype = 'e') \
+        and n.oid not in (select extnamespace from foreigners) \
+        and not exists (select from foreigners e join pg_depend d on d.refobjid = e.oid \
+            where d.refclassid = cast('pg_extension' as regclass) and d.deptype = 'e' \
+                and (pg_identify_object(d.classid, d.objid, 0)).schema = quote_ident(n.nspname)) \
     order by 3";
 
-/// What is neither a relation nor goes with one: functions and their kin, types that were made by themselves. A routine is told by what goes into it, which every kind of them has; `in` says that
+/// What is neither a relation nor goes with one: functions and their kin, types that were made by themselves, operators,
+/// collations, what searches texts. A routine is told by what goes into it, which every kind of them has; `in` says that
 /// this is all of it.
 pub(super) const OTHERS: &str = "\
     with things as ( \
@@ -60,6 +66,24 @@ pub(super) const OTHERS: &str = "\
         union all select 'type', t.tableoid, t.oid, t.typnamespace, t.typname, quote_ident(t.typname), '' \
             from pg_type t left join pg_class c on c.oid = t.typrelid \
             where t.typtype in ('e', 'd', 'r') or c.relkind = 'c' \
+        union all select 'operator', tableoid, oid, oprnamespace, oprname, cast(oprname as text), \
+            format(' (%s, %s)', case when oprleft = 0 then 'none' else format_type(oprleft, null) end, \
+                case when oprright = 0 then 'none' else format_type(oprright, null) end) from pg_operator \
+        union all select 'operator class', o.tableoid, o.oid, o.opcnamespace, o.opcname, quote_ident(o.opcname), \
+            format(' using %I', a.amname) from pg_opclass o join pg_am a on a.oid = o.opcmethod \
+        union all select 'operator family', o.tableoid, o.oid, o.opfnamespace, o.opfname, quote_ident(o.opfname), \
+            format(' using %I', a.amname) from pg_opfamily o join pg_am a on a.oid = o.opfmethod \
+        union all select 'collation', tableoid, oid, collnamespace, collname, quote_ident(collname), '' \
+            from pg_collation where collencoding in (-1, pg_char_to_encoding(getdatabaseencoding())) \
+        union all select 'conversion', tableoid, oid, connamespace, conname, quote_ident(conname), '' from pg_conversion \
+        union all select 'text search configuration', tableoid, oid, cfgnamespace, cfgname, quote_ident(cfgname), '' \
+            from pg_ts_config \
+        union all select 'text search dictionary', tableoid, oid, dictnamespace, dictname, quote_ident(dictname), '' \
+            from pg_ts_dict \
+        union all select 'text search parser', tableoid, oid, prsnamespace, prsname, quote_ident(prsname), '' \
+            from pg_ts_parser \
+        union all select 'text search template', tableoid, oid, tmplnamespace, tmplname, quote_ident(tmplname), '' \
+            from pg_ts_template \
     ) \
     select t.kind, cast(t.name as text), format('%I.%s%s', n.nspname, t.quoted, t.rest) \
     from things t join pg_namespace n on n.oid = t.namespace \

@@ -29,3 +29,49 @@ async fn routines_of_every_kind_are_purged() {
     let left = "select count(*) from pg_proc where pronamespace = 'public'::regnamespace";
     assert_eq!(place.sql(left).await, "0\n");
 }
+
+#[tokio::test]
+async fn what_was_purged_can_be_built_again() {
+    let place = Place::new().await;
+    place.file(
+        "migrations/postgres.main/2_others.sql",
+        "create collation names (locale = 'C'); create text search dictionary plain (template = simple); \
+         create text search configuration plain (copy = simple); create operator @#@ (function = int4pl, leftarg = int, \
+         rightarg = int); create operator @# (function = int4um, rightarg = int); \
+         create conversion latin for 'UTF8' to 'LATIN1' from utf8_to_iso8859_1; \
+         create domain small as int check (value < 9); create type pair as (a int, b int); \
+         create type span as range (subtype = int)",
+    );
+    place.succeeds(Verb::Build).await;
+    place
+        .sql("create operator family fam using btree; alter operator family fam using btree owner to shop; \
+            create operator class cls for type int4 using hash as operator 1 =; \
+            alter operator class cls using hash owner to shop; alter operator family cls using hash owner to shop")
+        .await;
+    place.succeeds(Verb::Purge).await;
+    let left = "select (select count(*) from pg_opfamily where opfnamespace = 'public'::regnamespace), \
+        (select count(*) from pg_opclass where opcnamespace = 'public'::regnamespace)";
+    assert_eq!(place.sql(left).await, "0\t0\n");
+    place.succeeds(Verb::Build).await;
+}
+
+#[tokio::test]
+async fn an_extension_of_another_role_stays_with_its_schema() {
+    let place = Place::new().await;
+    place.succeeds(Verb::Build).await;
+    place
+        .sql("create schema ext authorization shop; create extension pageinspect schema ext; \
+            create schema joined authorization shop; create table joined.of_extension (n int); \
+            alter extension pageinspect add table joined.of_extension; \
+            set role shop; create table ext.own (n int); create function ext.own() returns int language sql as 'select 1'; \
+            create type ext.mine as enum ('a'); create schema trusted; create extension hstore schema trusted")
+        .await;
+    place.succeeds(Verb::Purge).await;
+    let extensions = "select extname from pg_extension order by 1";
+    assert_eq!(place.sql(extensions).await, "pageinspect\nplpgsql\n");
+    let left = "select (select count(*) from pg_class where relname = 'own'), \
+        (select count(*) from pg_proc where proname = 'own'), (select count(*) from pg_type where typname = 'mine'), \
+        to_regnamespace('trusted'), to_regclass('joined.of_extension')";
+    assert_eq!(place.sql(left).await, "0\t0\t0\t\tjoined.of_extension\n");
+    place.succeeds(Verb::Build).await;
+}
