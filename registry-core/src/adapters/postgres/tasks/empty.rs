@@ -27,8 +27,10 @@ impl PostgresTasks {
         }
         let sequences = of("sequence").map(|sequence| format!("alter sequence {} restart", sequence.quoted));
         statements.extend(sequences);
-        let refreshed =
-            of("materialized view").map(|view| format!("refresh materialized view {}", view.quoted));
+        let views = things(&mut session, things::MATERIALIZED_VIEWS).await?;
+        let refreshed = views
+            .iter()
+            .map(|view| format!("refresh materialized view {} {}", view.quoted, view.kind));
         statements.extend(refreshed);
         run(&mut session, "begin").await?;
         run_all(&mut session, &statements).await?;

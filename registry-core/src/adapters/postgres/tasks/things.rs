@@ -38,6 +38,32 @@ pub(super) const RELATIONS: &str = "\
             and (d.deptype = 'e' or c.relkind = 'S' and d.deptype in ('a', 'i'))) \
     order by c.relkind <> 'v', c.relkind <> 'm', 3";
 
+/// The materialized views that are populated, each after those that it is made of, also by way of views and functions. In
+/// the place of the kind is what becomes of one: none can be made of a view that is not populated.
+pub(super) const MATERIALIZED_VIEWS: &str = "\
+    with recursive parts as ( \
+        select cast(cast('pg_class' as regclass) as oid) as class, r.ev_class as object, \
+            d.refclassid as of_class, d.refobjid as part \
+        from pg_depend d join pg_rewrite r on r.oid = d.objid \
+        where d.classid = cast('pg_rewrite' as regclass) and d.refobjid <> r.ev_class \
+        union select d.classid, d.objid, d.refclassid, d.refobjid from pg_depend d \
+        where d.classid = cast('pg_proc' as regclass) and d.deptype = 'n' \
+    ), needs as ( \
+        select c.oid as view, p.of_class, p.part from pg_class c join parts p \
+            on p.class = cast('pg_class' as regclass) and p.object = c.oid where c.relkind = 'm' \
+        union select needs.view, p.of_class, p.part from needs join parts p \
+            on p.class = needs.of_class and p.object = needs.part \
+    ) \
+    select case when exists (select from needs join pg_class m on m.oid = needs.part \
+            where needs.view = c.oid and needs.of_class = cast('pg_class' as regclass) \
+                and m.relkind = 'm' and not m.relispopulated) then 'with no data' else 'with data' end, \
+        cast(c.relname as text), format('%I.%I', n.nspname, c.relname) \
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace \
+    where c.relkind = 'm' and c.relispopulated and n.nspname !~ '^pg_' and n.nspname <> 'information_schema' \
+        and not exists (select from pg_depend d where d.objid = c.oid and d.classid = cast('pg_class' as regclass) \
+            and d.deptype = 'e') \
+    order by (select count(*) from needs where needs.view = c.oid), 3";
+
 /// The schemas beside the one in which new things are made, beside `public`, which is every database's, and beside those
 /// that hold a mark, or an extension of another role.
 pub(super) const OTHER_SCHEMAS: &str = "\

@@ -4,6 +4,27 @@ use super::place::Place;
 use crate::tasks::Verb;
 
 #[tokio::test]
+async fn materialized_views_are_cleared_in_the_order_in_which_they_are_made() {
+    let place = Place::new().await;
+    place.succeeds(Verb::Build).await;
+    // The names stand in the other order.
+    place
+        .sql("set role shop; create materialized view z as select id from users; \
+            create view y as select id from z; create materialized view x as select id from y; \
+            create function w() returns bigint language sql begin atomic select count(*) from x; end; \
+            create materialized view v as select w() as count; \
+            create materialized view hollow as select id from users; \
+            create materialized view above as select id from hollow; \
+            refresh materialized view hollow with no data; create materialized view apart as select 1 with no data")
+        .await;
+    place.succeeds(Verb::Clear).await;
+    let counts = "select (select count(*) from z), (select count(*) from x), (select count from v)";
+    assert_eq!(place.sql(counts).await, "0\t0\t0\n");
+    let empty = "select relname from pg_class where relkind = 'm' and not relispopulated order by 1";
+    assert_eq!(place.sql(empty).await, "above\napart\nhollow\n");
+}
+
+#[tokio::test]
 async fn routines_of_every_kind_are_purged() {
     let place = Place::new().await;
     place.succeeds(Verb::Build).await;
