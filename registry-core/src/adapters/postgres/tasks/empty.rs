@@ -1,6 +1,6 @@
 //! `clear` and `purge`.
 
-use super::things::{self, things};
+use super::things::{self, listed, things};
 use super::{PostgresTasks, run};
 use crate::adapters::sql::tasks::{KEPT_BY_CLEAR, Session as _, counted};
 use crate::error::Error;
@@ -22,8 +22,12 @@ impl PostgresTasks {
         let names: Vec<&str> = tables.iter().map(|table| table.quoted.as_str()).collect();
         let mut statements = Vec::new();
         if !names.is_empty() {
+            let triggers = listed(&mut session, things::TRUNCATE_TRIGGERS).await?;
+            let (before, after) = without_triggers(&names, &triggers);
+            statements.extend(before);
             // All in one: then it does not matter who refers to whom.
             statements.push(format!("truncate {} restart identity", names.join(", ")));
+            statements.extend(after);
         }
         let sequences = of("sequence").map(|sequence| format!("alter sequence {} restart", sequence.quoted));
         statements.extend(sequences);
@@ -73,4 +77,19 @@ async fn run_all(session: &mut PgConnection, statements: &[String]) -> Result<()
         run(session, statement).await?;
     }
     Ok(())
+}
+
+/// What keeps the triggers of `truncate` from these tables, and what makes each again what it was.
+fn without_triggers(tables: &[&str], triggers: &[[String; 3]]) -> (Vec<String>, Vec<String>) {
+    let (mut before, mut after) = (Vec::new(), Vec::new());
+    for [state, trigger, table] in triggers {
+        if !tables.contains(&table.as_str()) {
+            continue;
+        }
+        // At once the lock that `truncate` takes: who takes a weaker one first can be in another's way, and he in ours.
+        before.push(format!("lock table {table} in access exclusive mode"));
+        before.push(format!("alter table only {table} disable trigger {trigger}"));
+        after.push(format!("alter table only {table} {state} trigger {trigger}"));
+    }
+    (before, after)
 }

@@ -15,16 +15,16 @@ pub(super) struct Thing {
 }
 
 pub(super) async fn things(session: &mut PgConnection, sql: &'static str) -> Result<Vec<Thing>, Error> {
+    let thing = |[kind, name, quoted]: [String; 3]| Thing { kind, name, quoted };
+    Ok(listed(session, sql).await?.into_iter().map(thing).collect())
+}
+
+/// The rows of a query for three texts.
+pub(super) async fn listed(session: &mut PgConnection, sql: &'static str) -> Result<Vec<[String; 3]>, Error> {
     let rows = sqlx::query(sql).fetch_all(session).await?;
-    let thing = |row: &sqlx::postgres::PgRow| {
-        Ok(Thing {
-            kind: row.try_get(0)?,
-            name: row.try_get(1)?,
-            quoted: row.try_get(2)?,
-        })
-    };
-    let things: Result<Vec<_>, sqlx::Error> = rows.iter().map(thing).collect();
-    Ok(things?)
+    let texts = |row: &sqlx::postgres::PgRow| Ok([row.try_get(0)?, row.try_get(1)?, row.try_get(2)?]);
+    let listed: Result<Vec<_>, sqlx::Error> = rows.iter().map(texts).collect();
+    Ok(listed?)
 }
 
 /// Tables, views and sequences; those sequences that belong to a column go with it. Views first: they are made of the others.
@@ -37,6 +37,14 @@ pub(super) const RELATIONS: &str = "\
         and not exists (select from pg_depend d where d.objid = c.oid and d.classid = cast('pg_class' as regclass) \
             and (d.deptype = 'e' or c.relkind = 'S' and d.deptype in ('a', 'i'))) \
     order by c.relkind <> 'v', c.relkind <> 'm', 3";
+
+/// The triggers that `truncate` would run: what makes one again what it is, its name, and its table.
+pub(super) const TRUNCATE_TRIGGERS: &str = "\
+    select case t.tgenabled when 'A' then 'enable always' when 'R' then 'enable replica' else 'enable' end, \
+        quote_ident(t.tgname), format('%I.%I', n.nspname, c.relname) \
+    from pg_trigger t join pg_class c on c.oid = t.tgrelid join pg_namespace n on n.oid = c.relnamespace \
+    where t.tgtype & 32 <> 0 and t.tgenabled <> 'D' and not t.tgisinternal \
+    order by 3, 2";
 
 /// The materialized views that are populated, each after those that it is made of, also by way of views and functions. In
 /// the place of the kind is what becomes of one: none can be made of a view that is not populated.

@@ -25,6 +25,38 @@ async fn materialized_views_are_cleared_in_the_order_in_which_they_are_made() {
 }
 
 #[tokio::test]
+async fn triggers_neither_stop_nor_see_clear_and_are_afterwards_what_they_were() {
+    let place = Place::new().await;
+    place.succeeds(Verb::Build).await;
+    place
+        .sql("set role shop; \
+            create function stop() returns trigger language plpgsql as 'begin raise exception ''stopped''; end'; \
+            create table parted (n int) partition by list (n); create table part partition of parted for values in (1); \
+            insert into parted values (1); \
+            create trigger plain before truncate on users for each statement execute function stop(); \
+            create trigger \"Always\" after truncate on users for each statement execute function stop(); \
+            create trigger replica before truncate on posts for each statement execute function stop(); \
+            create trigger off before truncate on posts for each statement execute function stop(); \
+            create trigger parted before truncate on parted for each statement execute function stop(); \
+            create trigger deleted before delete on users for each statement execute function stop(); \
+            alter table users enable always trigger \"Always\"; alter table posts enable replica trigger replica; \
+            alter table posts disable trigger off")
+        .await;
+    let states =
+        "select tgname, tgenabled from pg_trigger where not tgisinternal order by tgname collate \"C\"";
+    let before = place.sql(states).await;
+    assert_eq!(
+        before,
+        "Always\tA\ndeleted\tO\noff\tD\nparted\tO\nplain\tO\nreplica\tR\n"
+    );
+    place.succeeds(Verb::Clear).await;
+    let counts = "select (select count(*) from users), (select count(*) from parted)";
+    assert_eq!(place.sql(counts).await, "0\t0\n");
+    assert_eq!(place.sql(states).await, before);
+    place.succeeds(Verb::Purge).await;
+}
+
+#[tokio::test]
 async fn routines_of_every_kind_are_purged() {
     let place = Place::new().await;
     place.succeeds(Verb::Build).await;
