@@ -14,6 +14,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::{ConnectOptions as _, Connection as _};
 
 mod empty;
+mod sequence;
 mod session;
 mod sql;
 mod things;
@@ -258,13 +259,7 @@ impl Dialect for PostgresTasks {
                 session.run(sql, values).await?;
                 return Ok(None);
             };
-            let column = self.as_text(&self.quoted(column)?);
-            let rows = session.rows(format!("{sql} returning {column}"), values).await?;
-            let given = rows.into_iter().next().and_then(|mut row| row.swap_remove(0));
-            Ok(given.map(|text| match text.parse() {
-                Ok(number) => Value::Integer(number),
-                Err(_) => Value::Text(text),
-            }))
+            sequence::insert(session, &sql, values, &self.quoted(column)?).await
         })
     }
 

@@ -3,6 +3,8 @@
 #[cfg(feature = "tasks")]
 mod emptied;
 #[cfg(feature = "tasks")]
+mod keys;
+#[cfg(feature = "tasks")]
 mod locks;
 #[cfg(feature = "tasks")]
 mod place;
