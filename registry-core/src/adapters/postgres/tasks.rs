@@ -273,14 +273,9 @@ impl Dialect for PostgresTasks {
     ) -> BoxFuture<'a, Result<(), Error>> {
         Box::pin(async move {
             for column in columns.iter().filter(|column| column.numbered) {
-                let (name, from) = (self.quoted(&column.name)?, self.quoted(table)?);
-                let sql = format!(
-                    "select cast(setval(sequence, greatest(top + 1, nextval(sequence)), false) as text) from \
-                     (select cast(pg_get_serial_sequence(quote_ident($1), $2) as regclass) as sequence) s, \
-                     (select max({name}) as top from {from}) t where sequence is not null and top is not null"
-                );
-                let names = [table, column.name.as_str()].map(|name| Value::Text(name.to_owned()));
-                session.rows(sql, names.into()).await?;
+                let quoted = [self.quoted(table)?, self.quoted(&column.name)?];
+                let quoted = [quoted[0].as_str(), quoted[1].as_str()];
+                sequence::advance(session, [table, &column.name], quoted).await?;
             }
             Ok(())
         })

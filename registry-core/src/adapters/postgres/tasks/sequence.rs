@@ -1,4 +1,4 @@
-//! Keys that the server makes.
+//! Keys that the server makes: what it gave a row, and sequences that have not seen what was written with a number.
 
 use crate::adapters::sql::tasks::Session;
 use crate::error::Error;
@@ -27,4 +27,80 @@ pub(super) async fn insert(
     // `0001` is a text, and another one than `1`.
     let number = is_number.and_then(|_| text.parse().ok());
     Ok(Some(number.map_or(Value::Text(text), Value::Integer)))
+}
+
+/// The sequences of a column of numbers: that of an identity, those that its default names, and those that it owns. With
+/// increment, minimum and maximum.
+fn sequences() -> String {
+    format!(
+        "select format('%I.%I', n.nspname, s.relname), cast(q.seqincrement as text), cast(q.seqmin as text), \
+            cast(q.seqmax as text) \
+        from pg_attribute a join pg_type t on t.oid = a.atttypid, \
+            pg_sequence q join pg_class s on s.oid = q.seqrelid join pg_namespace n on n.oid = s.relnamespace \
+        where a.attrelid = to_regclass(quote_ident($1)) and a.attname = $2 and t.typoutput in ({NUMBERS}) and s.oid in ( \
+            select d.objid from pg_depend d where d.classid = cast('pg_class' as regclass) \
+                and d.refclassid = cast('pg_class' as regclass) and d.refobjid = a.attrelid \
+                and d.refobjsubid = a.attnum and d.deptype in ('a', 'i') \
+            union select d.refobjid from pg_attrdef f join pg_depend d on d.objid = f.oid \
+                where f.adrelid = a.attrelid and f.adnum = a.attnum and d.classid = cast('pg_attrdef' as regclass) \
+                    and d.refclassid = cast('pg_class' as regclass)) \
+        order by 1"
+    )
+}
+
+/// A sequence, with what `create sequence` said of it.
+struct Sequence {
+    /// As SQL.
+    name: String,
+    increment: i64,
+    minimum: i64,
+    maximum: i64,
+}
+
+/// Leads the sequences of a column beyond its numbers: the next row of the application would get one that is taken.
+pub(super) async fn advance(
+    session: &mut dyn Session,
+    [table, column]: [&str; 2],
+    [table_sql, column_sql]: [&str; 2],
+) -> Result<(), Error> {
+    let names = [table, column].map(|name| Value::Text(name.to_owned()));
+    for row in session.rows(sequences(), names.into()).await? {
+        let Some(sequence) = read(row) else { continue };
+        let name = Value::Text(sequence.name.clone());
+        let sql = sequence.advanced(table_sql, column_sql);
+        session.rows(sql, vec![name]).await?;
+    }
+    Ok(())
+}
+
+fn read(row: Vec<Option<String>>) -> Option<Sequence> {
+    let [name, increment, minimum, maximum] = <[Option<String>; 4]>::try_from(row).ok()?;
+    Some(Sequence {
+        name: name?,
+        increment: increment?.parse().ok()?,
+        minimum: minimum?.parse().ok()?,
+        maximum: maximum?.parse().ok()?,
+    })
+}
+
+impl Sequence {
+    /// The statement that leads it beyond the numbers of the column, whose one value is its name. It goes on in steps of its
+    /// own, never back, and gives no number away. Numbers behind which it has none left are not heeded: at its end it would
+    /// refuse every row.
+    fn advanced(&self, table: &str, column: &str) -> String {
+        let (farthest, until, end) = match self.increment > 0 {
+            true => ("max", "<=", self.maximum),
+            false => ("min", ">=", self.minimum),
+        };
+        let (name, increment) = (&self.name, self.increment);
+        let last = end.saturating_sub(increment);
+        format!(
+            "select cast(setval(cast($1 as regclass), cast(next + div(top - next, step) * step as bigint), true) as text) \
+            from (select step, last_value + case when is_called then step else 0 end as next \
+                from {name}, (select cast('{increment}' as numeric) as step) i) s, \
+            (select cast({farthest}({column}) as numeric) as top from {table} \
+                where {column} {until} cast('{last}' as bigint)) t \
+            where next {until} top"
+        )
+    }
 }
