@@ -231,6 +231,14 @@ impl Dialect for PostgresTasks {
         sql::COLUMNS
     }
 
+    fn explain_missing<'a>(
+        &'a self,
+        session: &'a mut dyn Session,
+        table: &'a str,
+    ) -> BoxFuture<'a, Result<(), Error>> {
+        sql::elsewhere(session, table)
+    }
+
     fn as_text(&self, expression: &str) -> String {
         format!("cast({expression} as text)")
     }

@@ -100,3 +100,42 @@ pub(super) const COLUMNS: &str = "\
     where c.oid = to_regclass(quote_ident($1)) and c.relkind in ('r', 'p', 'f', 'v') \
         and a.attnum > 0 and not a.attisdropped \
     order by a.attnum";
+
+/// The tables that a name may mean which the search path does not lead to, or which stands with its schema: that of each,
+/// its own, `1` when it is found by that, and the search path.
+const ELSEWHERE: &str = "\
+    select quote_ident(n.nspname), cast(c.relname as text), case when pg_table_is_visible(c.oid) then '1' else '0' end, \
+        current_setting('search_path') \
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace \
+    where c.relkind in ('r', 'p', 'f', 'v') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema' \
+        and $1 in (c.relname, n.nspname || '.' || c.relname) \
+    order by c.relname = $1 desc, 1 limit 1";
+
+/// Says where a table is that was not found by its name.
+pub(super) fn elsewhere<'a>(
+    session: &'a mut dyn Session,
+    table: &'a str,
+) -> BoxFuture<'a, Result<(), Error>> {
+    Box::pin(async move {
+        let name = Value::Text(table.to_owned());
+        let mut rows = session.rows(ELSEWHERE.to_owned(), vec![name]).await?;
+        let row = rows.pop().unwrap_or_default();
+        let Ok([Some(schema), Some(name), Some(is_visible), path]) = <[Option<String>; 4]>::try_from(row)
+        else {
+            return Ok(());
+        };
+        if is_visible == "1" {
+            let message = format!("expected the name of a table alone, found `{table}`, with its schema");
+            return Err(Error::new(ErrorKind::Config, message).help(format!("write `{name}`")));
+        }
+        let path = path.unwrap_or_default();
+        let message = format!(
+            "the table `{name}` is in the schema {schema}, and the search path of this role, `{path}`, does not lead there"
+        );
+        let help = format!(
+            "add that schema to the search path (`alter role … set search_path = …`), and write `{name}`; or fill it by a \
+             script in SQL"
+        );
+        Err(Error::new(ErrorKind::Config, message).help(help))
+    })
+}

@@ -172,3 +172,34 @@ async fn who_may_make_no_table_any_more_migrates_and_fills_with_those_that_are_t
     place.succeeds(Verb::Fill).await;
     assert_eq!(place.sql(STATE).await, "2\t4\n");
 }
+
+#[tokio::test]
+async fn a_table_that_the_search_path_does_not_lead_to_is_told_where_it_is() {
+    let place = Place::new().await;
+    migration(
+        &place,
+        2,
+        "create schema sales; create table sales.orders (n int); create table \"with.dot\" (n int)",
+    );
+    place.succeeds(Verb::Build).await;
+    let away = "the table `orders` is in the schema sales, and the search path of this role, `\"$user\", public`, does not";
+    for (name, words) in [
+        ("sales.orders", away),
+        ("orders", away),
+        ("public.users", "write `users`"),
+        ("user", "did you mean `users`?"),
+    ] {
+        place.file(
+            "fixtures/postgres.main/20-new.toml",
+            &format!("[[\"{name}\"]]\nn = 1\n"),
+        );
+        let told = place.run(Verb::Fill).await.to_string();
+        assert!(told.contains(words), "{told}");
+    }
+    place.file("fixtures/postgres.main/20-new.toml", "[[\"with.dot\"]]\nn = 1\n");
+    place.succeeds(Verb::Fill).await;
+    place.sql("alter role shop set search_path = public, sales").await;
+    place.file("fixtures/postgres.main/30-new.toml", "[[orders]]\nn = 1\n");
+    place.succeeds(Verb::Fill).await;
+    assert_eq!(place.sql("select count(*) from sales.orders").await, "1\n");
+}

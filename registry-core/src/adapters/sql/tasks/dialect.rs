@@ -91,6 +91,15 @@ pub(crate) trait Dialect: fmt::Debug + Send + Sync + 'static {
     /// `1` when it may be null, default or null, `1` when the server numbers it, `1` when it is computed.
     fn columns(&self) -> &'static str;
 
+    /// Refuses a table without columns, where more is known of it than that there is none of this name.
+    fn explain_missing<'a>(
+        &'a self,
+        _session: &'a mut dyn Session,
+        _table: &'a str,
+    ) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async { Ok(()) })
+    }
+
     /// SQL for a column's default in an `update`.
     fn default_of(&self, _column: &Column) -> String {
         "default".to_owned()
@@ -253,7 +262,7 @@ pub(crate) async fn only_mark(
     Ok(vec![dialect.quoted(METADATA)?])
 }
 
-/// The columns of a table, those of the primary key in its order.
+/// The columns of a table, those of the primary key in its order. None: there is no such table.
 pub(crate) async fn columns(
     dialect: &dyn Dialect,
     session: &mut dyn Session,
@@ -285,6 +294,9 @@ pub(crate) async fn columns(
                 computed: is_true(computed),
             },
         ));
+    }
+    if columns.is_empty() {
+        dialect.explain_missing(session, table).await?;
     }
     columns.sort_by_key(|(place, _)| place.unwrap_or(u32::MAX));
     Ok(columns.into_iter().map(|(_, column)| column).collect())
