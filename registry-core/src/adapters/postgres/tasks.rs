@@ -13,6 +13,7 @@ use session::PostgresSession;
 use sqlx::postgres::PgConnection;
 use sqlx::{ConnectOptions as _, Connection as _};
 
+mod array;
 mod empty;
 mod sequence;
 mod session;
@@ -151,7 +152,11 @@ impl Dialect for PostgresTasks {
     fn places(&self) -> Vec<String> {
         let place = match &self.way.place {
             Some((name, port)) => spelled(name, *port),
-            None => self.way.shown(),
+            None => {
+                let shown = self.way.shown();
+                // `/var/run` is `/run`.
+                std::fs::canonicalize(&shown).map_or(shown, |path| path.display().to_string())
+            }
         };
         vec![format!("postgres://{place}/{}", self.db)]
     }
@@ -195,7 +200,7 @@ impl Dialect for PostgresTasks {
         Err(Error::new(ErrorKind::Config, message))
     }
 
-    /// A text as what its column holds. A list, which comes as JSON, is an array where the column is one.
+    /// A text as what its column holds. One that is a list of JSON, from a cell of CSV say, is an array where the column is one.
     fn placeholder(&self, nth: usize, column: Option<&Column>) -> String {
         let Some(column) = column else {
             return format!("${nth}");
@@ -241,6 +246,15 @@ impl Dialect for PostgresTasks {
 
     fn as_text(&self, expression: &str) -> String {
         format!("cast({expression} as text)")
+    }
+
+    fn list(&self, column: &Column, items: &[Value]) -> Option<Result<Value, Error>> {
+        array::array(self, column, items)
+    }
+
+    fn overriding(&self) -> &'static str {
+        // For columns that are `generated always as identity`; the others take it as they would without.
+        " overriding system value"
     }
 
     fn value(&self, value: &Value) -> Result<Value, Error> {

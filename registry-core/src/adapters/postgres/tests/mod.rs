@@ -4,6 +4,7 @@
 mod emptied;
 #[cfg(feature = "tasks")]
 mod keys;
+mod lists;
 #[cfg(feature = "tasks")]
 mod locks;
 #[cfg(feature = "tasks")]

@@ -145,6 +145,16 @@ pub(crate) trait Dialect: fmt::Debug + Send + Sync + 'static {
         format!("insert into {table} default values")
     }
 
+    /// What stands before the values of an `insert`, so that a number is taken which the server would rather make itself.
+    fn overriding(&self) -> &'static str {
+        ""
+    }
+
+    /// A list as this column takes it; none where there is no other form than JSON.
+    fn list(&self, _column: &Column, _items: &[Value]) -> Option<Result<Value, Error>> {
+        None
+    }
+
     /// A value as this backend's driver takes it.
     fn value(&self, value: &Value) -> Result<Value, Error> {
         Ok(value.clone())

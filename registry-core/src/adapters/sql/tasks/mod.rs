@@ -20,6 +20,8 @@ pub(crate) use session::bind_values;
 pub(crate) use session::{Ran, Session, sql_session};
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 pub(crate) use time::in_utc;
+#[cfg(feature = "postgres")]
+pub(crate) use values::json_text;
 
 use crate::error::Error;
 use crate::tasks::{

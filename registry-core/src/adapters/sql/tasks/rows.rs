@@ -272,8 +272,9 @@ impl<'a> Filler<'a> {
             self.dialect.insert_nothing(&table)
         } else {
             format!(
-                "insert into {table} ({}) values ({})",
+                "insert into {table} ({}){} values ({})",
                 names.join(", "),
+                self.dialect.overriding(),
                 places.join(", ")
             )
         };

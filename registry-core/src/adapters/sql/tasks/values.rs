@@ -7,9 +7,14 @@ use crate::tasks::Value;
 
 /// A value as the driver takes it for this column.
 pub(super) fn for_column(dialect: &dyn Dialect, column: &Column, value: Value) -> Result<Value, Error> {
+    if let Value::List(items) = &value
+        && let Some(list) = dialect.list(column, items)
+    {
+        return list;
+    }
     let plain = match value {
         // SQL has no other form for them.
-        Value::List(_) | Value::Table(_) => Value::Text(as_json(&value)?.to_string()),
+        Value::List(_) | Value::Table(_) => Value::Text(json_text(&value)?),
         plain => plain,
     };
     dialect.value(&compared(dialect, column, plain))
@@ -46,6 +51,11 @@ pub(super) fn may_change(column: &Column) -> bool {
     ];
     let kind = column.kind.to_ascii_lowercase();
     KINDS.iter().any(|word| kind.starts_with(word))
+}
+
+/// A value as JSON.
+pub(crate) fn json_text(value: &Value) -> Result<String, Error> {
+    Ok(as_json(value)?.to_string())
 }
 
 fn as_json(value: &Value) -> Result<serde_json::Value, Error> {
