@@ -48,6 +48,12 @@ impl Generations {
         let _ = self.look.set(Box::new(look));
     }
 
+    /// Whether something looks for other credentials.
+    #[cfg(feature = "mysql")]
+    pub(crate) fn looks(&self) -> bool {
+        self.look.get().is_some()
+    }
+
     /// A session is of no more use: the one in its place is made with what is current then.
     pub(crate) fn renewing(&self) {
         if let Some(look) = self.look.get() {

@@ -112,3 +112,39 @@ async fn a_replica_that_refused_the_old_password_is_read_from_with_the_new_one()
     .await;
     db.close().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_session_of_a_reader_in_the_place_of_one_that_grew_too_old_has_the_new_password() {
+    let servers = servers(2).await;
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("secret");
+    put(&secret, "a password");
+    let more = format!(
+        "username = \"shop\"\ndb = \"shop\"\nfallback = false\npool = {{ max = 1, max_lifetime = \"200ms\" }}\n\
+         password = {{ file = \"{}\" }}",
+        secret.display()
+    );
+    let db = builder(&servers, folder.path(), &more).connect().await.unwrap();
+    let reader = db.mysql.main.read();
+    let alter = async |password: &str| {
+        let alter = format!("alter user 'shop'@'%' identified by '{password}'");
+        servers.primary().sql(&alter).await.unwrap();
+        servers.caught_up(1).await.unwrap();
+    };
+    // Several times, because somebody looks at the files once a second, too.
+    for round in 0..3 {
+        until("the replica is read from", async || {
+            number(&reader).await.is_ok_and(|found| found == 1)
+        })
+        .await;
+        let idle_since = std::time::Instant::now();
+        while idle_since.elapsed() < std::time::Duration::from_millis(250) {
+            servers.server(1).sql("select 1").await.unwrap();
+        }
+        let password = format!("password {round}");
+        alter(&password).await;
+        put(&secret, &password);
+        assert_eq!(number(&reader).await.unwrap(), 1, "round {round}");
+    }
+    db.close().await.unwrap();
+}

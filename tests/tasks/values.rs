@@ -170,3 +170,73 @@ async fn what_json_has_no_form_for_is_not_lost_in_it() {
         assert!(told.contains(words), "{value}: {told}");
     }
 }
+
+#[tokio::test]
+async fn where_a_column_has_both_a_number_and_its_text_are_two_keys() {
+    let scene = Scene::sqlite();
+    scene
+        .migration(
+            "sqlite.local",
+            "1_y.sql",
+            "create table y (k primary key, t text)",
+        )
+        .fixture(
+            "sqlite.local",
+            "1-y.toml",
+            "[[y]]\nk = 1\nt = \"int\"\n[[y]]\nk = \"1\"\nt = \"text\"\n",
+        );
+    scene.run(Verb::Build).await;
+    scene.fixture(
+        "sqlite.local",
+        "1-y.toml",
+        "[[y]]\nk = \"1\"\nt = \"text\"\n[[y]]\nk = 1\nt = \"int\"\n",
+    );
+    good(run(&scene.builder().replace(true).build().unwrap(), Verb::Fill).await);
+    let all = "select group_concat(typeof(k) || t, ' ') from (select k, t from y order by k)";
+    let found: String = sqlx::query_scalar(all)
+        .fetch_one(&mut scene.look().await)
+        .await
+        .unwrap();
+    assert_eq!(found, "integerint texttext");
+}
+
+#[tokio::test]
+async fn the_values_of_an_enum_say_nothing_of_its_type() {
+    let server = registry_dev::mysql().await.unwrap();
+    let scene = Scene::mysql(&server, "shop");
+    scene
+        .migration(
+            "mysql.main",
+            "1_e.sql",
+            "create table e (id enum('text','blob','c') primary key, kind enum('blob','binary'), n int);
+             create table s (id set('b','a') primary key); create table j (id int primary key, j longtext)",
+        )
+        .fixture(
+            "mysql.main",
+            "1-e.toml",
+            "[e.a]\nid = 1\nkind = \"blob\"\nn = 1\n",
+        )
+        .fixture(
+            "mysql.main",
+            "2-j.toml",
+            "[[j]]\nid = 1\nj = { kind = { ref = \"e.a#kind\" } }\n",
+        );
+    scene.run(Verb::Build).await;
+    scene.fixture(
+        "mysql.main",
+        "1-e.toml",
+        "[e.a]\nid = 1\nkind = \"blob\"\nn = 2\n",
+    );
+    good(run(&scene.builder().replace(true).build().unwrap(), Verb::Fill).await);
+    let mut session = root(&server).await;
+    let all = "select concat((select group_concat(id, kind, n) from shop.e), (select j from shop.j))";
+    assert_eq!(text(&mut session, all).await, "textblob2{\"kind\":\"blob\"}");
+    scene.fixture("mysql.main", "3-s.toml", "[[s]]\nid = \"a,b\"\n");
+    let told = scene.fail(Verb::Fill).await;
+    assert!(told.contains("`id` of `s` keeps another key"), "{told}");
+    // What does not fit is not cut off, whatever the server's own mode is.
+    execute(&mut session, "set global sql_mode = ''").await;
+    scene.fixture("mysql.main", "3-s.toml", "[[e]]\nid = 2\nn = 99999999999\n");
+    let told = scene.fail(Verb::Fill).await;
+    assert!(told.contains("Out of range"), "{told}");
+}

@@ -72,11 +72,12 @@ impl<'p> Named<'p> {
         }
     }
 
-    /// Whether this socket may be that of a server at a port, and the same is meant there. PostgreSQL's has the port in its
-    /// name; MySQL's may be of any.
+    /// Whether this socket may be that of a server at a port, and the same is meant there. That of PostgreSQL and of MongoDB
+    /// has the port in its name; MySQL's may be of any.
     fn may_be_socket_of(&self, server: &Self) -> bool {
         let end = match self.scheme {
             "postgres" => format!(".{}/{}", server.port, server.rest),
+            "mongodb" => format!("-{}.sock/{}", server.port, server.rest),
             _ => format!("/{}", server.rest),
         };
         self.rest.ends_with(&end)
@@ -274,6 +275,7 @@ mod tests {
             ("postgres://localhost:433/shop", false),
             ("postgres://localhost:5433/other", false),
             ("mysql://localhost:5433/shop", false),
+            ("mongodb://localhost:5433/shop", false),
         ] {
             let place = Named::read(place).unwrap();
             assert_eq!(
@@ -281,6 +283,18 @@ mod tests {
                 (expected, expected),
                 "{place:?}"
             );
+        }
+    }
+
+    #[test]
+    fn a_socket_of_mongodb_has_its_port() {
+        let socket = Named::read("mongodb:///tmp/mongodb-27018.sock/shop").unwrap();
+        for (place, expected) in [
+            ("mongodb://localhost:27018/shop", true),
+            ("mongodb://localhost:27017/shop", false),
+            ("mongodb://localhost:27018/other", false),
+        ] {
+            assert_eq!(socket.may_meet(&Named::read(place).unwrap()), expected, "{place}");
         }
     }
 

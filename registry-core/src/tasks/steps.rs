@@ -4,12 +4,6 @@ use super::fixture::{Fixture, Renamed};
 use super::migrations::Migrations;
 use super::verb::{MigrateTo, Step};
 use crate::error::Error;
-#[cfg(any(
-    feature = "mysql",
-    feature = "sqlite",
-    feature = "postgres",
-    feature = "mongodb"
-))]
 use crate::kind::ErrorKind;
 use futures_util::future::BoxFuture;
 use std::fmt;

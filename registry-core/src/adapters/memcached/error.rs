@@ -48,7 +48,9 @@ pub(super) fn unknown_outcome(error: &Error) -> Error {
     }
 }
 
-/// The error of a command that the server refused, in step.
+/// The error of a command that the server refused, in step. Its own trouble passes: memory that is short, a server behind a
+/// proxy that is away. A value that is too large stays so.
 pub(super) fn refused(text: &str) -> Error {
-    Error::new(ErrorKind::Operation, Fault::Refused(text.to_owned()).to_string())
+    let passes = text.starts_with("SERVER_ERROR") && !text.contains("too large");
+    Error::new(ErrorKind::Operation, Fault::Refused(text.to_owned()).to_string()).transient(passes)
 }

@@ -15,6 +15,8 @@ impl From<mongodb::error::Error> for Error {
                 let kind = match command.code {
                     13 | 18 => ErrorKind::Auth,
                     50 | 262 => ErrorKind::Timeout,
+                    // A router that did not reach whom it asked, or found nobody fit.
+                    6 | 7 | 89 | 133 | 9_001 => ErrorKind::Unreachable,
                     // Not primary, not primary any more, shutting down, recovering: the member is not there for this.
                     91 | 189 | 10_058 | 10_107 | 11_600 | 11_602 | 13_435 | 13_436 => ErrorKind::Unreachable,
                     _ => ErrorKind::Operation,

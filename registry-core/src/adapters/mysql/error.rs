@@ -37,6 +37,9 @@ pub(crate) fn server_error(number: u16, message: &str) -> Error {
         1836 => error.by_read_only_server(),
         // A deadlock, and a lock that took too long: the server rolled back, and says to try again.
         1205 | 1213 => error.transient(true),
+        // A node of Galera that is not ready; a statement that somebody ended, or that took longer than the server's limit.
+        1047 if message.contains("WSREP") => error.transient(true),
+        1317 | 1969 | 3024 => error.transient(true),
         _ => error,
     }
 }
@@ -58,6 +61,9 @@ mod tests {
             (1820, ErrorKind::Auth, false),
             (4151, ErrorKind::Auth, false),
             (1213, ErrorKind::Operation, true),
+            (1317, ErrorKind::Operation, true),
+            (3024, ErrorKind::Operation, true),
+            (1047, ErrorKind::Operation, false),
             (1064, ErrorKind::Operation, false),
         ] {
             let error = server_error(number, "words");

@@ -317,6 +317,9 @@ impl Router {
         if !looks.is_empty() {
             return;
         }
+        for host in &self.hosts {
+            host.looks_for_secrets(inner);
+        }
         for index in &self.replicas {
             let (replica, inner): (_, Weak<Inner>) = (Arc::clone(&self.hosts[*index]), Arc::downgrade(inner));
             looks.spawn(replica.watch(inner, self.changes.clone(), self.ending.subscribe()));

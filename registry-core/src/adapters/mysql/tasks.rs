@@ -278,6 +278,12 @@ const ROUTINES: &str = "select cast(routine_name as char), cast(routine_type as 
     from information_schema.routines where routine_schema = database() \
     union all select cast(event_name as char), 'EVENT' from information_schema.events where event_schema = database()";
 
+/// Whether the name of a column's type ends so: `varchar(9)`. The values of an `enum` stand behind it.
+fn is_of(column: &Column, endings: &[&str]) -> bool {
+    let name = column.kind.split(['(', ' ']).next().unwrap_or_default();
+    endings.iter().any(|ending| name.ends_with(ending))
+}
+
 async fn run(session: &mut MySqlConnection, sql: &str) -> Result<(), Error> {
     let statement = sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned()));
     statement.execute(session).await?;
@@ -403,21 +409,22 @@ impl Dialect for MySqlTasks {
     }
 
     fn read(&self, quoted: &str, column: &Column) -> [String; 2] {
-        if column.kind.contains("binary") || column.kind.contains("blob") {
+        if is_of(column, &["binary", "blob"]) {
             return ["null".to_owned(), format!("hex({quoted})")];
         }
         [self.as_text(quoted), "null".to_owned()]
     }
 
     fn compares_as_number(&self, column: &Column) -> bool {
-        ["char", "text", "binary", "blob"]
-            .iter()
-            .any(|word| column.kind.contains(word))
+        is_of(column, &["char", "text", "binary", "blob"])
     }
 
     fn before_rows(&self) -> Option<&'static str> {
-        // A zero is a key as any other.
-        Some("set session sql_mode = concat_ws(',', nullif(@@session.sql_mode, ''), 'NO_AUTO_VALUE_ON_ZERO')")
+        // A zero is a key as any other, and what does not fit is not cut off.
+        Some(
+            "set session sql_mode = \
+             concat_ws(',', nullif(@@session.sql_mode, ''), 'NO_AUTO_VALUE_ON_ZERO', 'STRICT_ALL_TABLES')",
+        )
     }
 
     fn long_text(&self) -> &'static str {

@@ -33,8 +33,11 @@ pub(crate) fn server_error(code: &str, message: &str) -> Error {
             error.help("the server may want TLS: write `tls = \"verify\"`, or mend its pg_hba.conf")
         }
         // A serialization failure, a deadlock, a lock that is not free; a statement that somebody cancelled: the server
-        // says to try again.
-        "40001" | "40P01" | "55P03" | "57014" => error.transient(true),
+        // says to try again. What somebody else uses, a server that is read-only, as a standby is; short of memory or of
+        // another limit: a disk that is full is no such thing.
+        "40001" | "40P01" | "55P03" | "57014" | "55006" | "25006" | "53000" | "53200" | "53400" => {
+            error.transient(true)
+        }
         _ => error,
     }
 }
@@ -59,6 +62,10 @@ mod tests {
             ("57014", ErrorKind::Operation, true),
             ("40001", ErrorKind::Operation, true),
             ("40P01", ErrorKind::Operation, true),
+            ("25006", ErrorKind::Operation, true),
+            ("55006", ErrorKind::Operation, true),
+            ("53200", ErrorKind::Operation, true),
+            ("53100", ErrorKind::Operation, false),
             ("42601", ErrorKind::Operation, false),
             ("23505", ErrorKind::Operation, false),
         ] {

@@ -29,21 +29,27 @@ pub(super) async fn insert(
     Ok(Some(number.map_or(Value::Text(text), Value::Integer)))
 }
 
-/// The sequences of a column of numbers: that of an identity, those that its default names, and those that it owns. With
-/// increment, minimum and maximum.
+/// The sequences of a column of numbers: that of an identity, those that its default names and this role may set, and those
+/// that it owns. With increment, and with minimum and maximum, of its own or of the column's type.
 fn sequences() -> String {
     format!(
-        "select format('%I.%I', n.nspname, s.relname), cast(q.seqincrement as text), cast(q.seqmin as text), \
-            cast(q.seqmax as text) \
+        "select format('%I.%I', n.nspname, s.relname), cast(q.seqincrement as text), \
+            cast(greatest(q.seqmin, -1 - last) as text), cast(least(q.seqmax, last) as text) \
         from pg_attribute a join pg_type t on t.oid = a.atttypid, \
-            pg_sequence q join pg_class s on s.oid = q.seqrelid join pg_namespace n on n.oid = s.relnamespace \
-        where a.attrelid = to_regclass(quote_ident($1)) and a.attname = $2 and t.typoutput in ({NUMBERS}) and s.oid in ( \
-            select d.objid from pg_depend d where d.classid = cast('pg_class' as regclass) \
-                and d.refclassid = cast('pg_class' as regclass) and d.refobjid = a.attrelid \
-                and d.refobjsubid = a.attnum and d.deptype in ('a', 'i') \
-            union select d.refobjid from pg_attrdef f join pg_depend d on d.objid = f.oid \
+            lateral (select case t.typoutput when cast('pg_catalog.int2out' as regproc) then 32767 \
+                when cast('pg_catalog.int4out' as regproc) then 2147483647 \
+                else 9223372036854775807 end as last) l, \
+            lateral (select sequence, bool_or(owned) as owned from ( \
+                select d.objid as sequence, true as owned from pg_depend d \
+                where d.classid = cast('pg_class' as regclass) and d.refclassid = cast('pg_class' as regclass) \
+                    and d.refobjid = a.attrelid and d.refobjsubid = a.attnum and d.deptype in ('a', 'i') \
+                union all select d.refobjid, false from pg_attrdef f join pg_depend d on d.objid = f.oid \
                 where f.adrelid = a.attrelid and f.adnum = a.attnum and d.classid = cast('pg_attrdef' as regclass) \
-                    and d.refclassid = cast('pg_class' as regclass)) \
+                    and d.refclassid = cast('pg_class' as regclass)) u group by sequence) u \
+            join pg_sequence q on q.seqrelid = u.sequence \
+            join pg_class s on s.oid = q.seqrelid join pg_namespace n on n.oid = s.relnamespace \
+        where a.attrelid = to_regclass(quote_ident($1)) and a.attname = $2 and t.typoutput in ({NUMBERS}) \
+            and (u.owned or has_sequence_privilege(q.seqrelid, 'UPDATE') and has_sequence_privilege(q.seqrelid, 'SELECT')) \
         order by 1"
     )
 }
@@ -85,7 +91,7 @@ fn read(row: Vec<Option<String>>) -> Option<Sequence> {
 
 impl Sequence {
     /// The statement that leads it beyond the numbers of the column, whose one value is its name. It goes on in steps of its
-    /// own, never back, and gives no number away. Numbers behind which it has none left are not heeded: at its end it would
+    /// own, not back from where it is, and gives no number away. Numbers behind which it has none left are not heeded: at its end it would
     /// refuse every row.
     fn advanced(&self, table: &str, column: &str) -> String {
         let (farthest, until, end) = match self.increment > 0 {

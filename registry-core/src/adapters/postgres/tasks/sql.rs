@@ -93,7 +93,7 @@ pub(super) const COLUMNS: &str = "\
         case when a.attnotnull then '0' else '1' end, \
         case when a.attgenerated = '' then pg_get_expr(d.adbin, d.adrelid) end, \
         case when a.attidentity <> '' or pg_get_expr(d.adbin, d.adrelid) like 'nextval(%' then '1' else '0' end, \
-        case when a.attgenerated <> '' then '1' else '0' end \
+        case when a.attgenerated <> '' or a.attidentity = 'a' then '1' else '0' end \
     from pg_class c join pg_attribute a on a.attrelid = c.oid \
         left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum \
         left join pg_index i on i.indrelid = a.attrelid and i.indisprimary \
@@ -124,6 +124,10 @@ pub(super) fn elsewhere<'a>(
         else {
             return Ok(());
         };
+        if is_visible == "1" && name == table {
+            // It has no column.
+            return Ok(());
+        }
         if is_visible == "1" {
             let message = format!("expected the name of a table alone, found `{table}`, with its schema");
             return Err(Error::new(ErrorKind::Config, message).help(format!("write `{name}`")));

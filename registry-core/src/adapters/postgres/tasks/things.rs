@@ -38,12 +38,12 @@ pub(super) const RELATIONS: &str = "\
             and (d.deptype = 'e' or c.relkind = 'S' and d.deptype in ('a', 'i'))) \
     order by c.relkind <> 'v', c.relkind <> 'm', 3";
 
-/// The triggers that `truncate` would run: what makes one again what it is, its name, and its table.
+/// The triggers that `truncate` would run on tables that this role may change: what makes one again what it is, its name, and its table.
 pub(super) const TRUNCATE_TRIGGERS: &str = "\
     select case t.tgenabled when 'A' then 'enable always' when 'R' then 'enable replica' else 'enable' end, \
         quote_ident(t.tgname), format('%I.%I', n.nspname, c.relname) \
     from pg_trigger t join pg_class c on c.oid = t.tgrelid join pg_namespace n on n.oid = c.relnamespace \
-    where t.tgtype & 32 <> 0 and t.tgenabled <> 'D' and not t.tgisinternal \
+    where t.tgtype & 32 <> 0 and t.tgenabled <> 'D' and not t.tgisinternal and pg_has_role(c.relowner, 'USAGE') \
     order by 3, 2";
 
 /// The materialized views that are populated, each after those that it is made of, also by way of views and functions. In

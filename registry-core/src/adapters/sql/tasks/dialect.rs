@@ -88,7 +88,7 @@ pub(crate) trait Dialect: fmt::Debug + Send + Sync + 'static {
     fn marks<'a>(&'a self, session: &'a mut dyn Session) -> BoxFuture<'a, Result<Vec<String>, Error>>;
 
     /// A query for the columns of a table, whose name is its one value: name, type, place in the primary key or null,
-    /// `1` when it may be null, default or null, `1` when the server numbers it, `1` when it is computed.
+    /// `1` when it may be null, default or null, `1` when the server numbers it, `1` when no `update` sets it.
     fn columns(&self) -> &'static str;
 
     /// Refuses a table without columns, where more is known of it than that there is none of this name.
@@ -204,7 +204,7 @@ pub(crate) struct Column {
     pub(crate) default: Option<String>,
     /// Whether the server numbers it.
     pub(crate) numbered: bool,
-    /// Whether the server computes it.
+    /// Whether the server makes it, so that no `update` sets it.
     pub(crate) computed: bool,
 }
 

@@ -3,7 +3,7 @@
 use super::dialect::{Column, Dialect, columns, is_own, tables};
 use super::record::FilledRow;
 use super::session::Session;
-use super::values::{compared, for_column, is_same, may_change, of_hex};
+use super::values::{compared, for_column, is_alike, may_change, of_hex};
 use crate::error::Error;
 use crate::kind::ErrorKind;
 use crate::tasks::{Reference, Row, Value, refused};
@@ -360,7 +360,39 @@ impl<'a> Filler<'a> {
         parameters.extend(of_key);
         let table = self.dialect.quoted(&row.table)?;
         let sql = format!("update {table} set {} where {condition}", sets.join(", "));
-        Ok(self.session.run(sql, parameters).await.map_err(refused)?.rows > 0)
+        if self.session.run(sql, parameters).await.map_err(refused)?.rows == 0 {
+            return Ok(false);
+        }
+        for column in columns.iter().filter(|column| column.computed) {
+            if let Some(given) = values.iter().find(|(name, _)| *name == column.name) {
+                self.must_be(row, columns, key, given).await?;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Refuses another value in a column that an `insert` alone can set.
+    async fn must_be(
+        &mut self,
+        row: &Row,
+        columns: &[Column],
+        key: &[(String, Value)],
+        given: &(String, Value),
+    ) -> Result<(), Error> {
+        let all: Vec<_> = key.iter().chain([given]).cloned().collect();
+        let (condition, values) = self.condition(columns, &all, 1)?;
+        let sql = format!(
+            "select '1' from {} where {condition}",
+            self.dialect.quoted(&row.table)?
+        );
+        if !self.session.rows(sql, values).await.map_err(refused)?.is_empty() {
+            return Ok(());
+        }
+        let message = format!(
+            "`{}` has another value, which the server lets nobody change",
+            given.0
+        );
+        Err(Error::new(ErrorKind::Config, message).help("write `refill`, which clears everything first"))
     }
 
     async fn remove(&mut self, gone: &FilledRow) -> Result<(), Error> {
@@ -400,14 +432,16 @@ fn twin(row: &Row, columns: &[Column], values: &[(String, Value)], old: &[Filled
         .collect();
     let mine = |one: &FilledRow| one.table == row.table;
     if let Some(given) = given.filter(|given| !given.is_empty()) {
-        let is_same = |one: &FilledRow| {
-            let key = one.key.iter().flatten();
-            let same = |(mine, given): (&(String, Value), &&(String, Value))| {
-                mine.0 == given.0 && is_same(&mine.1, &given.1)
+        let is_of = |one: &FilledRow, same: fn(&Value, &Value) -> bool| {
+            let key = one.key.as_deref().unwrap_or_default();
+            let part = |(mine, given): (&(String, Value), &&(String, Value))| {
+                mine.0 == given.0 && same(&mine.1, &given.1)
             };
-            mine(one) && one.key.iter().flatten().count() == given.len() && key.zip(&given).all(same)
+            mine(one) && key.len() == given.len() && key.iter().zip(&given).all(part)
         };
-        return old.iter().position(is_same);
+        // Where a column has both, `1` and `"1"` are two keys.
+        let exactly = old.iter().position(|one| is_of(one, Value::eq));
+        return exactly.or_else(|| old.iter().position(|one| is_of(one, is_alike)));
     }
     old.iter().position(|one| mine(one) && one.label == row.label)
 }

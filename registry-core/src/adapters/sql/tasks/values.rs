@@ -28,9 +28,13 @@ pub(super) fn compared(dialect: &dyn Dialect, column: &Column, value: Value) -> 
     }
 }
 
-/// Whether two values are the same key: a cell of CSV is a text where TOML has a number.
-pub(super) fn is_same(one: &Value, other: &Value) -> bool {
-    one == other || as_text(one).is_some_and(|text| Some(text) == as_text(other))
+/// Whether two values are the same number, or the text of it: a cell of CSV is a text where TOML has a number.
+pub(super) fn is_alike(one: &Value, other: &Value) -> bool {
+    let number = |value: &Value| match value {
+        Value::Bool(_) => None,
+        value => as_text(value),
+    };
+    one == other || number(one).is_some_and(|text| Some(text) == number(other))
 }
 
 fn as_text(value: &Value) -> Option<String> {
@@ -45,9 +49,22 @@ fn as_text(value: &Value) -> Option<String> {
 
 /// Whether a column may keep another value than it was given: it rounds, cuts off, or fills up.
 pub(super) fn may_change(column: &Column) -> bool {
-    const KINDS: [&str; 12] = [
-        "float", "double", "real", "decimal", "numeric", "date", "time", "year", "binary", "char", "bit",
+    const KINDS: [&str; 15] = [
+        "float",
+        "double",
+        "real",
+        "decimal",
+        "numeric",
+        "date",
+        "time",
+        "year",
+        "binary",
+        "varbinary",
+        "char",
         "bpchar",
+        "bit",
+        "set",
+        "enum",
     ];
     let kind = column.kind.to_ascii_lowercase();
     KINDS.iter().any(|word| kind.starts_with(word))
