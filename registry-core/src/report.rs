@@ -122,7 +122,7 @@ impl fmt::Display for Report {
             |of: fn(&ReportRow) -> &str| self.connections.iter().map(|row| of(row).chars().count()).max();
         // A long list of hosts does not push everything else off the screen.
         let name_width = width(|row| &row.connection).unwrap_or(0);
-        let host_width = width(|row| &row.hosts).unwrap_or(0).min(32);
+        let host_width = width(|row| &row.hosts).unwrap_or(0).min(40);
         for ReportRow {
             connection,
             hosts,
