@@ -283,3 +283,25 @@ async fn a_database_in_memory_has_nothing_to_prepare() {
         );
     }
 }
+
+#[tokio::test]
+async fn clear_empties_indexes_of_texts_whose_rows_are_elsewhere() {
+    let scene = Scene::sqlite();
+    scene.migration(
+        "sqlite.local",
+        "1_texts.sql",
+        "create table texts (id integer primary key, content text); insert into texts values (1, 'hello');
+         create virtual table own using fts5(content, title); insert into own values ('hello', 'x');
+         create virtual table stale using fts5(content, content = 'texts', content_rowid='id');
+         insert into stale (rowid, content) values (1, 'hello'), (9, 'ghost');
+         create virtual table bare using fts5(t, content=''); insert into bare (rowid, t) values (1, 'hello')",
+    );
+    scene.run(Verb::Create).await;
+    scene.run(Verb::Migrate).await;
+    let found = "select (select count(*) from own where own match 'hello') \
+        + (select count(*) from stale where stale match 'ghost OR hello') \
+        + (select count(*) from bare where bare match 'hello') + (select count(*) from texts)";
+    assert_eq!(number(&scene, found).await, 5);
+    scene.run(Verb::Clear).await;
+    assert_eq!(number(&scene, found).await, 0);
+}

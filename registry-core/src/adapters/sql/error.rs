@@ -56,15 +56,24 @@ fn is_missing_table(cause: &dyn DatabaseError) -> bool {
     false
 }
 
-/// Whether another session has an SQLite file locked: `SQLITE_BUSY`, `SQLITE_LOCKED` and what extends them.
-fn is_busy(cause: &dyn DatabaseError) -> bool {
+/// Whether an SQLite file may not be written: `SQLITE_READONLY` and what extends it.
+fn is_read_only(cause: &dyn DatabaseError) -> bool {
+    sqlite_code(cause).is_some_and(|code| code & 0xff == 8)
+}
+
+/// SQLite's own code of an error, extended.
+fn sqlite_code(cause: &dyn DatabaseError) -> Option<u32> {
     #[cfg(feature = "sqlite")]
     if cause.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some() {
-        let code = cause.code().and_then(|code| code.parse::<u32>().ok());
-        return code.is_some_and(|code| matches!(code & 0xff, 5 | 6));
+        return cause.code().and_then(|code| code.parse().ok());
     }
     let _ = cause;
-    false
+    None
+}
+
+/// Whether another session has an SQLite file locked: `SQLITE_BUSY`, `SQLITE_LOCKED` and what extends them.
+fn is_busy(cause: &dyn DatabaseError) -> bool {
+    sqlite_code(cause).is_some_and(|code| matches!(code & 0xff, 5 | 6))
 }
 
 /// What the driver finds wrong with its options. It shows a character of a password that it cannot send.
@@ -89,9 +98,12 @@ pub(crate) fn server_error(cause: &dyn DatabaseError) -> Error {
         return crate::adapters::postgres::server_error(postgres.code(), postgres.message());
     }
     let error = Error::new(ErrorKind::Operation, cause.message()).transient(is_busy(cause));
-    match is_missing_table(cause) {
-        true => error.help(NO_TABLE),
-        false => error,
+    match () {
+        () if is_missing_table(cause) => error.help(NO_TABLE),
+        () if is_read_only(cause) => {
+            error.help("this user must be allowed to write the file, and its folder")
+        }
+        () => error,
     }
 }
 

@@ -203,10 +203,21 @@ impl SqliteTasks {
         for (name, _) in &triggers {
             statements.push(format!("drop trigger {}", self.quoted(name)?));
         }
+        let virtual_tables = self
+            .pairs("select name, sql from sqlite_master where type = 'table' and rootpage = 0")
+            .await?;
+        let is_index = |name: &str| {
+            let mut all = virtual_tables.iter();
+            all.any(|(table, sql)| table == name && is_index_without_rows(sql))
+        };
         let mut count = 0;
         for (name, kind) in self.things().await? {
             if kind != "view" && !KEPT_BY_CLEAR.contains(&name.as_str()) {
-                statements.push(format!("delete from {}", self.quoted(&name)?));
+                let quoted = self.quoted(&name)?;
+                statements.push(match is_index(&name) {
+                    true => format!("insert into {quoted} ({quoted}) values ('delete-all')"),
+                    false => format!("delete from {quoted}"),
+                });
                 count += usize::from(name != FIXTURES);
             }
         }
@@ -233,6 +244,14 @@ impl SqliteTasks {
         self.in_transaction(statements).await?;
         Ok(counted("purged", count))
     }
+}
+
+/// Whether a virtual table is an index of FTS5 whose rows are another table's, or nobody's: `content='…'`. A `delete` goes by
+/// those rows, and leaves what they do not have, or is refused (<https://www.sqlite.org/fts5.html#the_delete_all_command>).
+fn is_index_without_rows(sql: &str) -> bool {
+    let sql = sql.to_ascii_lowercase();
+    let has_content = |rest: &str| rest.trim_start().starts_with('=');
+    sql.contains("fts5") && sql.split("content").skip(1).any(has_content)
 }
 
 impl Dialect for SqliteTasks {
