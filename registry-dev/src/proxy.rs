@@ -11,6 +11,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
+/// How often, and how far apart, it is tried to listen on a port that seems to be in use.
+const LISTEN_TRIES: usize = 100;
+const LISTEN_PAUSE: Duration = Duration::from_millis(10);
+
 /// What a [`Proxy`] does with its connections, with those that are open as with new ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -212,7 +216,15 @@ impl Drop for Open {
     }
 }
 
+/// A port that was just claimed may seem in use for a moment: a process that is being started beside us holds a copy of
+/// every socket until it runs its program, that of the claim's own look among them.
 async fn listen(port: u16) -> io::Result<TcpListener> {
+    for _ in 0..LISTEN_TRIES {
+        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
+            Err(cause) if cause.kind() == io::ErrorKind::AddrInUse => tokio::time::sleep(LISTEN_PAUSE).await,
+            bound => return bound,
+        }
+    }
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await
 }
 
