@@ -19,7 +19,7 @@ pub(crate) struct Generations {
     /// When a session last came back from its work.
     released: AtomicU64,
     /// Looks for other credentials; where they come from files.
-    look: OnceLock<Box<dyn Fn() + Send + Sync>>,
+    refresh: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
 impl fmt::Debug for Generations {
@@ -37,27 +37,27 @@ impl Generations {
             retired: AtomicU64::new(0),
             deadline: AtomicU64::new(0),
             released: AtomicU64::new(0),
-            look: OnceLock::new(),
+            refresh: OnceLock::new(),
         }
     }
 
     /// Has this look for other credentials whenever a session takes the place of one that is of no more use.
     #[cfg(any(feature = "mysql", feature = "postgres"))]
-    pub(crate) fn looks_with(&self, look: impl Fn() + Send + Sync + 'static) {
+    pub(crate) fn set_refresh(&self, refresh: impl Fn() + Send + Sync + 'static) {
         // It is set where the connection is made, once.
-        let _ = self.look.set(Box::new(look));
+        let _ = self.refresh.set(Box::new(refresh));
     }
 
     /// Whether something looks for other credentials.
     #[cfg(feature = "mysql")]
-    pub(crate) fn looks(&self) -> bool {
-        self.look.get().is_some()
+    pub(crate) fn has_refresh(&self) -> bool {
+        self.refresh.get().is_some()
     }
 
     /// A session is of no more use: the one in its place is made with what is current then.
-    pub(crate) fn renewing(&self) {
-        if let Some(look) = self.look.get() {
-            look();
+    pub(crate) fn refresh(&self) {
+        if let Some(refresh) = self.refresh.get() {
+            refresh();
         }
     }
 

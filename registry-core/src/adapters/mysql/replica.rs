@@ -219,13 +219,13 @@ impl Replica {
     }
 
     /// Has the files of secrets looked at whenever a session takes the place of one that is of no more use.
-    pub(super) fn looks_for_secrets(self: &Arc<Self>, inner: &Arc<Inner>) {
+    pub(super) fn refresh_secrets(self: &Arc<Self>, inner: &Arc<Inner>) {
         let has_files = inner.target.as_ref().is_ok_and(super::Target::has_files);
-        if !has_files || self.generations.looks() {
+        if !has_files || self.generations.has_refresh() {
             return;
         }
         let (replica, inner) = (Arc::downgrade(self), Arc::downgrade(inner));
-        self.generations.looks_with(move || {
+        self.generations.set_refresh(move || {
             if let (Some(replica), Some(inner)) = (replica.upgrade(), inner.upgrade()) {
                 inner.look_at_files();
                 // It sets the way of the pool, where that is another now.

@@ -318,7 +318,7 @@ impl Router {
             return;
         }
         for host in &self.hosts {
-            host.looks_for_secrets(inner);
+            host.refresh_secrets(inner);
         }
         for index in &self.replicas {
             let (replica, inner): (_, Weak<Inner>) = (Arc::clone(&self.hosts[*index]), Arc::downgrade(inner));

@@ -272,7 +272,7 @@ fn writable_only(
                     .await
                     .is_ok_and(|look| look.is_ok());
             if !sound {
-                generations.renewing();
+                generations.refresh();
             }
             Ok(sound)
         })

@@ -69,7 +69,7 @@ impl Postgres {
             // The cell is new.
             let _ = inner.watcher.set(watcher);
             let weak = Arc::downgrade(&inner);
-            inner.base.generations.looks_with(move || {
+            inner.base.generations.set_refresh(move || {
                 if let Some(inner) = weak.upgrade() {
                     inner.look_at_files();
                 }

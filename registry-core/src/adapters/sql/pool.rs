@@ -111,7 +111,7 @@ where
                         .await
                         .is_ok_and(|ping| ping.is_ok());
                 if !sound {
-                    before.renewing();
+                    before.refresh();
                 }
                 Ok(sound)
             })
