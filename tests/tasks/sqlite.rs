@@ -294,6 +294,7 @@ async fn clear_empties_indexes_of_texts_whose_rows_are_elsewhere() {
          create virtual table own using fts5(content, title); insert into own values ('hello', 'x');
          create virtual table stale using fts5(content, content = 'texts', content_rowid='id');
          insert into stale (rowid, content) values (1, 'hello'), (9, 'ghost');
+         create virtual table old_fts5 using fts4(content='texts', content); insert into old_fts5 (docid, content) values (1, 'hello');
          create virtual table bare using fts5(t, content=''); insert into bare (rowid, t) values (1, 'hello')",
     );
     scene.run(Verb::Create).await;

@@ -251,7 +251,8 @@ impl SqliteTasks {
 fn is_index_without_rows(sql: &str) -> bool {
     let sql = sql.to_ascii_lowercase();
     let has_content = |rest: &str| rest.trim_start().starts_with('=');
-    sql.contains("fts5") && sql.split("content").skip(1).any(has_content)
+    let is_module = |rest: &str| rest.trim_start().starts_with("fts5");
+    sql.split("using").skip(1).any(is_module) && sql.split("content").skip(1).any(has_content)
 }
 
 impl Dialect for SqliteTasks {
