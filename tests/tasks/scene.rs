@@ -78,6 +78,11 @@ impl Scene {
         good(run(&self.tasks(), verb).await)
     }
 
+    /// Fills again what was filled, which succeeds.
+    pub(crate) async fn replace(&self) -> TasksReport {
+        good(run(&self.builder().replace(true).build().unwrap(), Verb::Fill).await)
+    }
+
     /// Runs a verb, which does not; gives its words.
     pub(crate) async fn fail(&self, verb: Verb) -> String {
         bad(&run(&self.tasks(), verb).await)

@@ -1,6 +1,6 @@
 //! Fixtures whose values a column compares, keeps or gives back in a way of its own.
 
-use crate::scene::{Scene, bad, execute, good, number, root, run, text};
+use crate::scene::{Scene, bad, execute, number, root, run, text};
 use dbreg::sqlx;
 use dbreg::tasks::Verb;
 
@@ -29,7 +29,7 @@ async fn a_number_that_is_the_key_of_a_text_column_is_no_other_text() {
     .await;
     // A cell with quotes is a text, and the same key.
     scene.fixture("mysql.main", "1-z.csv", "code,city\n\"5\",Bonn2\n9,Kiel2\n");
-    good(run(&scene.builder().replace(true).build().unwrap(), Verb::Fill).await);
+    scene.replace().await;
     let all = "select group_concat(code, '=', city order by code) from shop.z";
     assert_eq!(
         text(&mut session, all).await,
@@ -53,7 +53,7 @@ async fn a_zero_is_a_key_as_any_other() {
             "[z.zero]\nid = 0\ncity = \"Null\"\n[z.next]\ncity = \"Eins\"\nover_ = { ref = \"z.zero\" }\n",
         );
     scene.run(Verb::Build).await;
-    good(run(&scene.builder().replace(true).build().unwrap(), Verb::Fill).await);
+    scene.replace().await;
     let mut session = root(&server).await;
     let all = "select group_concat(id, city, ifnull(over_, '') order by id) from shop.z";
     assert_eq!(text(&mut session, all).await, "0Null,1Eins0");
@@ -101,7 +101,7 @@ async fn a_key_that_the_server_keeps_otherwise_is_refused_at_once() {
                 "1-k.toml",
                 &format!("[[k]]\nid = {kept}\nn = {n}\n"),
             );
-            good(run(&scene.builder().replace(true).build().unwrap(), Verb::Fill).await);
+            scene.replace().await;
         }
         assert_eq!(
             number(&mut session, "select cast(sum(n) as signed) from shop.k").await,
@@ -191,7 +191,7 @@ async fn where_a_column_has_both_a_number_and_its_text_are_two_keys() {
         "1-y.toml",
         "[[y]]\nk = \"1\"\nt = \"text\"\n[[y]]\nk = 1\nt = \"int\"\n",
     );
-    good(run(&scene.builder().replace(true).build().unwrap(), Verb::Fill).await);
+    scene.replace().await;
     let all = "select group_concat(typeof(k) || t, ' ') from (select k, t from y order by k)";
     let found: String = sqlx::query_scalar(all)
         .fetch_one(&mut scene.look().await)
@@ -227,7 +227,7 @@ async fn the_values_of_an_enum_say_nothing_of_its_type() {
         "1-e.toml",
         "[e.a]\nid = 1\nkind = \"blob\"\nn = 2\n",
     );
-    good(run(&scene.builder().replace(true).build().unwrap(), Verb::Fill).await);
+    scene.replace().await;
     let mut session = root(&server).await;
     let all = "select concat((select group_concat(id, kind, n) from shop.e), (select j from shop.j))";
     assert_eq!(text(&mut session, all).await, "textblob2{\"kind\":\"blob\"}");

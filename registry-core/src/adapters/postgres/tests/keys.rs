@@ -61,8 +61,7 @@ async fn a_key_of_texts_stays_one() {
     )
     .await;
     place.succeeds(Verb::Build).await;
-    let replacing = place.builder().replace(true).build().unwrap();
-    let replaced = replacing.run(Verb::Fill, |_| ()).await;
+    let replaced = place.replace().await;
     assert!(replaced.is_success(), "{replaced}");
     assert_eq!(place.sql("select no, n from inv").await, "0001\tx\n");
     let record = "select filled_rows from _dbreg_fixtures where file like '%tables%'";
@@ -87,13 +86,7 @@ async fn a_number_is_taken_that_the_server_always_makes() {
     assert_eq!(place.sql(rows).await, "1\ty\n7\tx\n");
     // A row that somebody removed comes back under its key, whoever made that.
     place.sql("delete from always").await;
-    let replaced = place
-        .builder()
-        .replace(true)
-        .build()
-        .unwrap()
-        .run(Verb::Fill, |_| ())
-        .await;
+    let replaced = place.replace().await;
     assert!(replaced.is_success(), "{replaced}");
     assert_eq!(place.sql(rows).await, "1\ty\n7\tx\n");
     assert_eq!(
@@ -125,16 +118,12 @@ async fn a_number_that_only_an_insert_can_set_stays_when_the_rest_is_replaced() 
     )
     .await;
     place.succeeds(Verb::Build).await;
-    let replace = async || {
-        let tasks = place.builder().replace(true).build().unwrap();
-        tasks.run(Verb::Fill, |_| ()).await
-    };
     place.file("fixtures/postgres.main/20-tables.toml", &rows(5, "second"));
-    let replaced = replace().await;
+    let replaced = place.replace().await;
     assert!(replaced.is_success(), "{replaced}");
     assert_eq!(place.sql("select code, n, t from ident").await, "a\t5\tsecond\n");
     place.file("fixtures/postgres.main/20-tables.toml", &rows(6, "third"));
-    let refused = replace().await.to_string();
+    let refused = place.replace().await.to_string();
     assert!(
         refused.contains("`n` has another value") && refused.contains("`refill`"),
         "{refused}"
@@ -154,8 +143,7 @@ async fn a_text_and_a_truth_are_two_keys() {
         "fixtures/postgres.main/20-tables.toml",
         "[[words]]\nk = \"1\"\nn = \"one\"\n",
     );
-    let tasks = place.builder().replace(true).build().unwrap();
-    let replaced = tasks.run(Verb::Fill, |_| ()).await;
+    let replaced = place.replace().await;
     assert!(replaced.is_success(), "{replaced}");
     assert_eq!(place.sql("select k, n from words").await, "1\tone\n");
 }

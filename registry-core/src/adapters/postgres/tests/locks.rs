@@ -1,24 +1,12 @@
 //! The lock of migrations, and who waits for it.
 
-use super::place::{DB, Place};
+use super::place::Place;
 use crate::tasks::{TasksReport, Verb};
 use sqlx::migrate::Migrate as _;
-use sqlx::postgres::PgConnection;
 use std::time::Duration;
 
 /// Far above what anything here takes.
 const LIMIT: Duration = Duration::from_secs(60);
-
-/// A session of the application.
-async fn session(place: &Place) -> PgConnection {
-    let options = sqlx::postgres::PgConnectOptions::new_without_pgpass()
-        .host("127.0.0.1")
-        .port(place.server.port())
-        .username("shop")
-        .password("secret")
-        .database(DB);
-    sqlx::ConnectOptions::connect(&options).await.unwrap()
-}
 
 /// Waits until a session of the verbs has come to a statement.
 async fn reaches(place: &Place, statement: &str) {
@@ -43,7 +31,7 @@ async fn who_waits_for_the_lock_stops_no_index_that_is_made_concurrently() {
         "-- no-transaction\ncreate index concurrently ix on numbered (n);",
     );
     // The index waits for whoever writes to the table.
-    let mut writer = session(&place).await;
+    let mut writer = place.session().await;
     let write = "begin; insert into numbered (n) values (5)";
     sqlx::raw_sql(write).execute(&mut writer).await.unwrap();
     let first = run(&place, Verb::Migrate);
@@ -68,7 +56,7 @@ async fn every_verb_that_writes_waits_for_sqlx_too() {
         (Verb::Clear, "0\t1\n"),
         (Verb::Purge, "\n"),
     ] {
-        let mut other = session(&place).await;
+        let mut other = place.session().await;
         other.lock().await.unwrap();
         let mut running = run(&place, verb);
         tokio::select! {

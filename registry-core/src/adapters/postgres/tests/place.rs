@@ -118,6 +118,23 @@ impl Place {
         self.server.sql_in(DB, statement).await.unwrap()
     }
 
+    /// A session of the application.
+    pub(super) async fn session(&self) -> sqlx::PgConnection {
+        let options = sqlx::postgres::PgConnectOptions::new_without_pgpass()
+            .host("127.0.0.1")
+            .port(self.server.port())
+            .username("shop")
+            .password("secret")
+            .database(DB);
+        sqlx::ConnectOptions::connect(&options).await.unwrap()
+    }
+
+    /// Fills again what was filled.
+    pub(super) async fn replace(&self) -> TasksReport {
+        let tasks = self.builder().replace(true).build().unwrap();
+        tasks.run(Verb::Fill, |_| ()).await
+    }
+
     pub(super) async fn databases(&self) -> String {
         let ask = "select datname from pg_database where not datistemplate order by 1";
         self.server.sql(ask).await.unwrap()

@@ -143,13 +143,7 @@ async fn drop_ends_sessions_and_touches_nothing_else() {
     let place = Place::new().await;
     place.server.create_database("other", "other", "x").await.unwrap();
     place.succeeds(Verb::Create).await;
-    let options = sqlx::postgres::PgConnectOptions::new_without_pgpass()
-        .host("127.0.0.1")
-        .port(place.server.port())
-        .username("shop")
-        .password("secret")
-        .database(DB);
-    let mut held = sqlx::ConnectOptions::connect(&options).await.unwrap();
+    let mut held = place.session().await;
     place.succeeds(Verb::Drop).await;
     assert!(sqlx::Connection::ping(&mut held).await.is_err());
     assert_eq!(place.databases().await, "other\npostgres\n");
