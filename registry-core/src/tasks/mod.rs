@@ -23,6 +23,7 @@ pub(crate) mod at_start;
 mod builder;
 mod event;
 pub mod fixture;
+mod hex;
 mod look;
 mod migrations;
 mod plan;
@@ -60,6 +61,15 @@ pub(crate) use at_start::may_begin;
 ))]
 pub(crate) use fixture::renamed;
 pub(crate) use fixture::{Content, Fixture, Reference, Renamed, Row, Value};
+#[cfg(any(feature = "mysql", feature = "sqlite", feature = "postgres"))]
+pub(crate) use hex::of_hex;
+#[cfg(any(
+    feature = "mysql",
+    feature = "sqlite",
+    feature = "postgres",
+    feature = "mongodb"
+))]
+pub(crate) use hex::to_hex;
 pub(crate) use migrations::{Migration, Migrations, Script};
 #[cfg(any(
     feature = "mysql",
@@ -83,6 +93,8 @@ pub(crate) use subject::is_production;
     feature = "memcached"
 ))]
 pub(crate) use subject::spelled;
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "mongodb"))]
+pub(crate) use subject::spelled_socket;
 
 use builder::Options;
 use subject::Subject;

@@ -154,6 +154,13 @@ pub(crate) fn spelled(host: &str, port: u16) -> String {
     format!("{}:{port}", host.to_lowercase())
 }
 
+/// A socket in the one spelling that places have: `/var/run` is `/run`.
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "mongodb"))]
+pub(crate) fn spelled_socket(path: &std::path::Path) -> String {
+    let real = path.canonicalize();
+    real.as_deref().unwrap_or(path).display().to_string()
+}
+
 /// Whether two places are one, or one is within the other: a place that ends in `*` is all that begins like it.
 pub(super) fn overlap(one: &str, other: &str) -> bool {
     match (one.strip_suffix('*'), other.strip_suffix('*')) {

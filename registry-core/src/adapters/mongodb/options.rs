@@ -238,12 +238,8 @@ impl Plan {
             ServerAddress::Tcp { host, port } => {
                 crate::tasks::spelled(host, port.unwrap_or_else(default_port))
             }
-            // `/var/run` is `/run`.
             #[cfg(unix)]
-            ServerAddress::Unix { path } => {
-                let path = path.canonicalize().unwrap_or_else(|_| path.clone());
-                path.display().to_string()
-            }
+            ServerAddress::Unix { path } => crate::tasks::spelled_socket(path),
             other => other.to_string(),
         };
         match &self.source {

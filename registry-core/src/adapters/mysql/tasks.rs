@@ -8,7 +8,7 @@ use crate::adapters::sql::tasks::{
 use crate::error::Error;
 use crate::kind::ErrorKind;
 use crate::secret;
-use crate::tasks::{Done, FIXTURES, METADATA, Value, spelled};
+use crate::tasks::{Done, FIXTURES, METADATA, Value, spelled, spelled_socket};
 use futures_util::future::BoxFuture;
 use registry_config::Settings;
 use sqlx::mysql::MySqlConnection;
@@ -301,14 +301,11 @@ impl Dialect for MySqlTasks {
         let db = self.db.to_lowercase();
         let place = |host: &HostWay| match &host.place {
             Some((name, port)) => format!("mysql://{}/{db}", spelled(name, *port)),
-            None => format!(
-                "mysql://{}/{db}",
-                host.options.get_socket().map_or_else(String::new, |path| {
-                    // `/var/run` is `/run`.
-                    let path = path.canonicalize().unwrap_or_else(|_| path.clone());
-                    path.display().to_string()
-                })
-            ),
+            None => {
+                let socket = host.options.get_socket();
+                let socket = socket.map_or_else(String::new, |path| spelled_socket(path));
+                format!("mysql://{socket}/{db}")
+            }
         };
         self.way.hosts.iter().map(place).collect()
     }

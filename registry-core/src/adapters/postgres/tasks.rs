@@ -6,7 +6,7 @@ use crate::adapters::sql::tasks::{Column, Dialect, Own, Session, SqlSteps, in_ut
 use crate::error::Error;
 use crate::kind::ErrorKind;
 use crate::secret;
-use crate::tasks::{Done, Value, spelled};
+use crate::tasks::{Done, Value, spelled, spelled_socket};
 use futures_util::future::BoxFuture;
 use registry_config::Settings;
 use session::PostgresSession;
@@ -152,11 +152,7 @@ impl Dialect for PostgresTasks {
     fn places(&self) -> Vec<String> {
         let place = match &self.way.place {
             Some((name, port)) => spelled(name, *port),
-            None => {
-                let shown = self.way.shown();
-                // `/var/run` is `/run`.
-                std::fs::canonicalize(&shown).map_or(shown, |path| path.display().to_string())
-            }
+            None => spelled_socket(self.way.shown().as_ref()),
         };
         vec![format!("postgres://{place}/{}", self.db)]
     }

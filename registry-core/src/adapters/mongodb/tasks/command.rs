@@ -7,7 +7,7 @@ use crate::kind::ErrorKind;
 use crate::tasks::fixture::literal;
 use crate::tasks::tree::mistakes::{Mistakes, shown};
 use crate::tasks::tree::{Data, Node, json, toml};
-use crate::tasks::{Script, Value};
+use crate::tasks::{Script, Value, to_hex};
 use mongodb::bson::{Bson, Document};
 use registry_config::Diagnostic;
 use sha2::{Digest as _, Sha256};
@@ -29,8 +29,7 @@ const OF_THE_DRIVER: &[&str] = &["lsid", "txnNumber", "startTransaction", "autoc
 
 /// SHA-256, in 64 hexadecimal digits.
 pub(super) fn checksum(text: &str) -> String {
-    let digest = Sha256::digest(text.as_bytes());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    to_hex(&Sha256::digest(text.as_bytes()))
 }
 
 /// The commands of a file: the document that it is, the list that it is, or the list in its key `commands`.

@@ -1,5 +1,6 @@
 //! A list of a fixture as PostgreSQL writes an array: `{1,NULL,"a b"}`.
 
+use super::session::bytea;
 use super::{Dialect, PostgresTasks};
 use crate::adapters::sql::tasks::{Column, json_text};
 use crate::error::Error;
@@ -30,10 +31,7 @@ fn write(tasks: &PostgresTasks, items: &[Value], is_json: bool, text: &mut Strin
                 Value::Integer(value) => text.push_str(&value.to_string()),
                 Value::Float(value) => text.push_str(&value.to_string()),
                 Value::Text(value) | Value::DateTime(value) => quote(&value, text),
-                Value::Bytes(bytes) => {
-                    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-                    quote(&format!("\\x{digits}"), text);
-                }
+                Value::Bytes(bytes) => quote(&bytea(&bytes), text),
                 // References were followed.
                 Value::Null | Value::List(_) | Value::Table(_) | Value::Reference(_) => text.push_str("NULL"),
             },

@@ -3,7 +3,7 @@
 use crate::adapters::sql::tasks::{Session, sql_session};
 use crate::backoff::Backoff;
 use crate::error::Error;
-use crate::tasks::Value;
+use crate::tasks::{Value, to_hex};
 use futures_util::future::BoxFuture;
 use sqlx::postgres::{PgArguments, PgConnection};
 use sqlx::query::Query;
@@ -18,6 +18,11 @@ pub(super) struct PostgresSession {
     pub(super) session: Box<PgConnection>,
 }
 
+/// Bytes as the text of a `bytea`.
+pub(super) fn bytea(bytes: &[u8]) -> String {
+    format!("\\x{}", to_hex(bytes))
+}
+
 /// Every value as text: the places of a statement say what becomes of it.
 fn bound(
     mut query: Query<'static, Postgres, PgArguments>,
@@ -29,10 +34,7 @@ fn bound(
             Value::Integer(value) => Some(value.to_string()),
             Value::Float(value) => Some(value.to_string()),
             Value::Text(value) | Value::DateTime(value) => Some(value),
-            Value::Bytes(bytes) => {
-                let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-                Some(format!("\\x{digits}"))
-            }
+            Value::Bytes(bytes) => Some(bytea(&bytes)),
             // Lists, tables and references were made into one of the others.
             _ => None,
         });

@@ -6,7 +6,7 @@ use crate::adapters::sql::NO_TABLE;
 use crate::error::Error;
 use crate::kind::ErrorKind;
 use crate::tasks::{
-    Done, MigrateTo, Migration, MigrationState, MigrationStatus, Migrations, Script, Tell, may_begin,
+    Done, MigrateTo, Migration, MigrationState, MigrationStatus, Migrations, Script, Tell, may_begin, to_hex,
 };
 use sqlx::SqlSafeStr as _;
 use sqlx::migrate::{MigrateError, MigrationType};
@@ -95,7 +95,7 @@ async fn recorded(
             name: name.unwrap_or_default(),
             at: at.unwrap_or_default(),
             success,
-            checksum: checksum.map(|one| hex(&one.checksum)).unwrap_or_default(),
+            checksum: checksum.map(|one| to_hex(&one.checksum)).unwrap_or_default(),
         };
         found.insert(version, recorded);
     }
@@ -108,7 +108,7 @@ fn joined(migrations: &Migrations, recorded: &BTreeMap<i64, Recorded>) -> Vec<Mi
         let state = match recorded.get(&migration.version) {
             None => MigrationState::Pending,
             Some(Recorded { success: false, .. }) => MigrationState::HalfApplied,
-            Some(row) if row.checksum != hex(&up(migration).checksum) => MigrationState::Changed,
+            Some(row) if row.checksum != to_hex(&up(migration).checksum) => MigrationState::Changed,
             Some(row) => MigrationState::Applied(Some(row.at.clone())),
         };
         let status = MigrationStatus::new(migration.version, &migration.name, state);
@@ -361,8 +361,4 @@ fn explained(error: MigrateError, table: &str, script: Option<&Script>) -> Error
         }
         other => Error::new(ErrorKind::Config, other.to_string()),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

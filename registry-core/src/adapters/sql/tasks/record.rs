@@ -8,7 +8,7 @@ use super::session::Session;
 use super::time::now;
 use crate::error::Error;
 use crate::kind::ErrorKind;
-use crate::tasks::{FIXTURES, Renamed, Value};
+use crate::tasks::{FIXTURES, Renamed, Value, of_hex, to_hex};
 use serde_json::{Value as Json, json};
 
 /// The table with the records.
@@ -239,10 +239,7 @@ fn as_json(value: &Value) -> Json {
         Value::Float(value) => json!({ "float": value.to_string() }),
         Value::Text(value) => json!(value),
         Value::DateTime(value) => json!({ "time": value }),
-        Value::Bytes(bytes) => {
-            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-            json!({ "hex": hex })
-        }
+        Value::Bytes(bytes) => json!({ "hex": to_hex(bytes) }),
         _ => Json::Null,
     }
 }
@@ -261,12 +258,7 @@ fn of_json(json: &Json) -> Option<Value> {
             if let Some(float) = text("float") {
                 return float.parse().ok().map(Value::Float);
             }
-            let hex = text("hex")?;
-            let digits = hex.as_bytes().chunks(2).map(|pair| {
-                let pair = std::str::from_utf8(pair).ok()?;
-                u8::from_str_radix(pair, 16).ok()
-            });
-            Some(Value::Bytes(digits.collect::<Option<Vec<_>>>()?))
+            of_hex(text("hex")?).map(Value::Bytes)
         }
         Json::Array(_) => None,
     }

@@ -3,10 +3,10 @@
 use super::dialect::{Column, Dialect, columns, is_own, tables};
 use super::record::FilledRow;
 use super::session::Session;
-use super::values::{compared, for_column, is_alike, may_change, of_hex};
+use super::values::{compared, for_column, is_alike, may_change};
 use crate::error::Error;
 use crate::kind::ErrorKind;
-use crate::tasks::{Reference, Row, Value, refused};
+use crate::tasks::{Reference, Row, Value, of_hex, refused};
 use std::collections::HashMap;
 
 /// Writes the rows of one file.

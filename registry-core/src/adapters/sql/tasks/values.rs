@@ -99,10 +99,3 @@ fn not_in_json(found: &str) -> Error {
     let message = format!("a list or a table is written as JSON, which has no form for {found}");
     Error::new(ErrorKind::Config, message).help("write it as a text")
 }
-
-/// Bytes that were read as digits.
-pub(super) fn of_hex(hex: &str) -> Option<Vec<u8>> {
-    let pairs = hex.as_bytes().chunks(2);
-    let byte = |pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    pairs.map(byte).collect()
-}
