@@ -183,7 +183,9 @@ pub(crate) fn reload(connection: &dyn Connection) -> BoxFuture<'_, Result<(), Er
             let moved = connection.prefer_first_host();
             // One that is away is asked as well: whoever calls this wants to know.
             let away = base.health().is(State::Degraded);
-            if (connection.refresh()? || moved || away) && !base.health().is(State::Waiting) {
+            // Somebody else may have seen the files first, and left the proof to the next session.
+            let rotated = connection.refresh()? || base.generations.awaits_proof();
+            if (rotated || moved || away) && !base.health().is(State::Waiting) {
                 crate::attempt::open(connection).await?;
             }
             Ok(())

@@ -1,9 +1,10 @@
 //! Which sessions of a pool are to be trusted, by their age: those from before a loss are pinged first, those made with
 //! credentials that were rotated away are ended.
 
+use std::any::Any;
 use std::fmt;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 /// Moments in the life of a connection, each in milliseconds since `born`, plus one; 0 for never.
@@ -14,6 +15,10 @@ pub(crate) struct Generations {
     /// When credentials were last rotated, until a session with the new ones is made; then it moves on to `retired`.
     rotated: AtomicU64,
     retired: AtomicU64,
+    /// What sessions were made from before the rotation, as long as one that was begun then may still be made from it.
+    before: Mutex<Weak<dyn Any + Send + Sync>>,
+    /// Whether that may be.
+    draining: AtomicBool,
     /// When a deadline last ended a call, or its caller gave up what may not be left as it is.
     deadline: AtomicU64,
     /// When a session last came back from its work.
@@ -35,6 +40,8 @@ impl Generations {
             lost: AtomicU64::new(0),
             rotated: AtomicU64::new(0),
             retired: AtomicU64::new(0),
+            before: Mutex::new(Weak::<()>::new()),
+            draining: AtomicBool::new(false),
             deadline: AtomicU64::new(0),
             released: AtomicU64::new(0),
             refresh: OnceLock::new(),
@@ -71,9 +78,26 @@ impl Generations {
         self.is_older(age, &self.lost)
     }
 
-    /// The credentials of sessions from now on are others. Old sessions stay until one of the new ones worked.
-    pub(crate) fn rotated(&self) {
+    /// The credentials of sessions from now on are others. Old sessions stay until one of the new ones worked. `before` is
+    /// what sessions were made from until now: as long as anybody holds it, one is still being made from it.
+    #[cfg(any(feature = "mysql", feature = "postgres"))]
+    pub(crate) fn rotated(&self, before: Weak<dyn Any + Send + Sync>) {
+        let mut known = self.before.lock().unwrap_or_else(PoisonError::into_inner);
+        self.draining.store(before.strong_count() > 0, Ordering::Release);
+        *known = before;
         self.rotated.store(self.now(), Ordering::Release);
+    }
+
+    /// Whether credentials were rotated, and no session was made with the new ones yet.
+    pub(crate) fn awaits_proof(&self) -> bool {
+        self.rotated.load(Ordering::Acquire) != 0
+    }
+
+    /// A session was made: with what is current now, unless one may still be made from what was before.
+    pub(crate) fn session_made(&self) {
+        if self.is_drained() {
+            self.rotation_proven();
+        }
     }
 
     /// A session with what is current now was made: those from before the rotation are of no more use.
@@ -83,6 +107,28 @@ impl Generations {
             // Sessions to a host that is not the one any more may have been retired since.
             self.retired.fetch_max(rotated, Ordering::AcqRel);
         }
+    }
+
+    /// Whether no session is being made any more from what was before the rotation. Those that were made until the last
+    /// of them may be of that kind: nobody can tell, and they are treated as the older ones are.
+    fn is_drained(&self) -> bool {
+        if !self.draining.load(Ordering::Acquire) {
+            return true;
+        }
+        let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
+        if before.strong_count() > 0 {
+            return false;
+        }
+        if self.draining.swap(false, Ordering::AcqRel) {
+            *before = Weak::<()>::new();
+            let moment = if self.awaits_proof() {
+                &self.rotated
+            } else {
+                &self.retired
+            };
+            moment.fetch_max(self.now(), Ordering::AcqRel);
+        }
+        true
     }
 
     /// Sessions from before now lead to a host that is not the one any more.
@@ -106,6 +152,7 @@ impl Generations {
 
     /// Whether a session of this age was made with credentials that have been rotated away.
     pub(crate) fn is_retired(&self, age: Duration) -> bool {
+        self.is_drained();
         self.is_older(age, &self.retired)
     }
 
@@ -134,5 +181,72 @@ impl Generations {
 
     fn now(&self) -> u64 {
         u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX / 2) + 1
+    }
+}
+
+#[cfg(all(test, any(feature = "mysql", feature = "postgres")))]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    /// A moment that is later than all that was noted, and earlier than all that will be.
+    fn moment(generations: &Generations) -> Instant {
+        let pass = || {
+            let now = generations.now();
+            while generations.now() <= now + 1 {
+                std::thread::yield_now();
+            }
+        };
+        pass();
+        let moment = Instant::now();
+        pass();
+        moment
+    }
+
+    fn rotate(generations: &Generations, before: &Arc<u8>) {
+        generations.rotated(Arc::downgrade(before) as Weak<dyn Any + Send + Sync>);
+    }
+
+    #[test]
+    fn a_session_that_is_being_made_proves_no_rotation_and_is_retired_with_the_older_ones() {
+        let generations = Generations::new();
+        let being_made = Arc::new(0);
+        rotate(&generations, &being_made);
+        let made = moment(&generations);
+        generations.session_made();
+        assert!(generations.awaits_proof(), "it may be that one");
+        generations.rotation_proven();
+        assert!(!generations.is_retired(made.elapsed()));
+        drop(being_made);
+        assert!(generations.is_retired(made.elapsed()), "it may be that one");
+        let made = moment(&generations);
+        assert!(!generations.is_retired(made.elapsed()), "it is another");
+    }
+
+    #[test]
+    fn sessions_that_were_made_before_the_proof_are_retired_by_it() {
+        let generations = Generations::new();
+        let being_made = Arc::new(0);
+        rotate(&generations, &being_made);
+        let made = moment(&generations);
+        drop(being_made);
+        assert!(!generations.is_retired(made.elapsed()), "nothing is proven");
+        generations.session_made();
+        assert!(!generations.awaits_proof());
+        assert!(generations.is_retired(made.elapsed()), "it may be one of before");
+        let made = moment(&generations);
+        assert!(!generations.is_retired(made.elapsed()));
+    }
+
+    #[test]
+    fn where_no_session_is_being_made_the_next_one_is_the_proof() {
+        let generations = Generations::new();
+        let old = moment(&generations);
+        generations.rotated(Weak::<()>::new());
+        let made = moment(&generations);
+        assert!(!generations.is_retired(old.elapsed()));
+        generations.session_made();
+        assert!(generations.is_retired(old.elapsed()));
+        assert!(!generations.is_retired(made.elapsed()));
     }
 }

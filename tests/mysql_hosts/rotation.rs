@@ -65,6 +65,55 @@ async fn a_rotated_password_reaches_the_readers_and_the_looks() {
 }
 
 #[tokio::test]
+async fn sessions_of_readers_and_of_looks_with_the_old_password_are_ended() {
+    let servers = servers(2).await;
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("secret");
+    put(&secret, "a password");
+    let login = format!(
+        "username = \"shop\"\ndb = \"shop\"\nfallback = false\nmax_lag = \"2s\"\npool = {{ max = 1 }}\npassword = {{ file = \"{}\" }}",
+        secret.display()
+    );
+    let db = builder(&servers, folder.path(), &login).connect().await.unwrap();
+    let reader = db.mysql.main.read();
+    assert_eq!(number(&reader).await.unwrap(), 1);
+    let sessions = async |which: &str| {
+        let sessions = "from information_schema.processlist where user = 'shop'";
+        let number = servers.server(1).sql(format!("select {which} {sessions}")).await;
+        number.unwrap().trim().parse::<u64>().unwrap()
+    };
+    let newest = sessions("max(id)").await;
+    servers
+        .primary()
+        .sql("alter user 'shop'@'%' identified by 'another'")
+        .await
+        .unwrap();
+    servers.caught_up(1).await.unwrap();
+    put(&secret, "another");
+    db.reload().await.unwrap();
+    until("every session at the replica is a new one", async || {
+        // One reads all the while, and so needs no other session.
+        assert_eq!(number(&reader).await.unwrap(), 1);
+        sessions(&format!("count(if(id <= {newest}, 1, null))")).await == 0
+    })
+    .await;
+    // A mistake in the file harms nobody whose session works.
+    let newest = sessions("max(id)").await;
+    put(&secret, "a mistake");
+    db.reload().await.unwrap_err();
+    let mut reads = 0;
+    until("some reads later", async || {
+        assert_eq!(number(&reader).await.unwrap(), 1);
+        reads += 1;
+        reads == 200
+    })
+    .await;
+    assert_eq!(sessions("max(id)").await, newest);
+    assert_eq!(db.mysql.main.hosts().unwrap()[1].state, MySqlHostState::Fit);
+    db.close().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_lazy_connection_reads_from_a_replica_before_it_is_opened() {
     let servers = servers(2).await;
     let folder = tempfile::tempdir().unwrap();

@@ -21,6 +21,7 @@ mod serve;
 
 use application::{APPLICATION, Servers};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Longer than anything here may take.
@@ -80,6 +81,15 @@ fn main() -> ExitCode {
         println!("test {name} ... ok ({:.1} s)", began.elapsed().as_secs_f32());
     }
     ExitCode::SUCCESS
+}
+
+/// Ends those who ask all the while, however the scenario ends: one that fails must not wait for them.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Looks until there is something; gives how long that took.

@@ -1,7 +1,7 @@
 //! HUP under load.
 
 use super::application::{Application, Servers, get, lives};
-use super::{PATIENCE, until};
+use super::{Over, PATIENCE, until};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
@@ -14,6 +14,7 @@ pub(crate) fn under_load(servers: &Servers) {
     let (answered, failed, over) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
     let mut rolls = 0;
     std::thread::scope(|scope| {
+        let _over = Over(&over);
         for _ in 0..CLIENTS {
             scope.spawn(|| {
                 while !over.load(Ordering::Relaxed) {
@@ -41,7 +42,6 @@ pub(crate) fn under_load(servers: &Servers) {
             });
             rolls += 1;
         }
-        over.store(true, Ordering::Relaxed);
     });
     let (answered, failed) = (answered.into_inner(), failed.into_inner());
     println!(

@@ -1,7 +1,7 @@
 //! The password of MySQL changes under load.
 
 use super::application::{Application, PASSWORD, Servers, get};
-use super::{PATIENCE, until};
+use super::{Over, PATIENCE, until};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
@@ -31,6 +31,7 @@ pub(crate) fn under_load(servers: &Servers) {
     // Odd between the change on the server and the one in the file.
     let phase = AtomicU64::new(0);
     std::thread::scope(|scope| {
+        let _over = Over(&over);
         for _ in 0..CLIENTS {
             scope.spawn(|| {
                 while !over.load(Ordering::Relaxed) {
@@ -67,7 +68,6 @@ pub(crate) fn under_load(servers: &Servers) {
                 std::thread::yield_now();
             }
         }
-        over.store(true, Ordering::Relaxed);
     });
     let (answered, failed) = (answered.into_inner(), failed.into_inner());
     println!("  {failed} failed of {}, with 5 new passwords", answered + failed);

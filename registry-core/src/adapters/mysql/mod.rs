@@ -22,6 +22,7 @@ mod election;
 mod error;
 mod host;
 mod lag;
+mod looking;
 mod open;
 mod reader;
 mod reading;

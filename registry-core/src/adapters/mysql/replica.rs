@@ -5,9 +5,9 @@ use super::age::Age;
 use super::election::explain;
 use super::host::MySqlHostState;
 use super::lag::{self, Verdict};
-use super::way::{HostWay, dead_end};
+use super::looking::{Looking, Pauses, explain_look};
+use super::way::{HostWay, Way, dead_end};
 use crate::adapters::sql;
-use crate::backoff::Backoff;
 use crate::error::Error;
 use crate::generations::Generations;
 use crate::kind::ErrorKind;
@@ -15,23 +15,14 @@ use crate::status::{Sessions, State};
 use registry_config::Settings;
 use sqlx::mysql::{MySqlConnection, MySqlPool};
 use sqlx::pool::PoolConnection;
-use sqlx::{ConnectOptions as _, Connection as _, Executor as _, MySql as Database};
+use sqlx::{Executor as _, MySql as Database};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, Semaphore, watch};
 
-/// How long a replica may take to answer a look on a session that exists.
-const LOOK_LIMIT: Duration = Duration::from_secs(1);
 /// The least time between two looks, whoever asks for one.
 const LOOK_GAP: Duration = Duration::from_millis(100);
-/// Pauses between looks at a host that is away, as those of the keeper of a connection that was lost.
-const AWAY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(750));
-/// Pauses between looks at a host that refuses the login: an account may be locked for asking too often.
-const REFUSED: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(30));
-/// How long the session of the looks may take to end.
-const FAREWELL: Duration = Duration::from_millis(500);
-
 /// A host that is read from. Its sessions are READ ONLY on the server.
 pub(super) struct Replica {
     /// Its number in the list.
@@ -69,21 +60,6 @@ struct Found {
     lag: Option<Duration>,
     latency: Option<Duration>,
     cause: Option<Error>,
-}
-
-/// The pauses between looks at a host that is not there.
-struct Pauses {
-    away: Backoff,
-    refused: Backoff,
-}
-
-impl Default for Pauses {
-    fn default() -> Self {
-        Self {
-            away: Backoff::new(AWAY.0, AWAY.1),
-            refused: Backoff::new(REFUSED.0, REFUSED.1),
-        }
-    }
 }
 
 impl Replica {
@@ -206,16 +182,24 @@ impl Replica {
             let pool = sql::greeting(pool, &self.generations, |session| Box::pin(read_only(session)));
             pool.connect_lazy_with(options())
         });
-        let mut known = self.lock();
-        if known.version != way.version {
-            known.version = way.version;
-            self.generations.rotated();
-            if !known.away {
-                pool.set_connect_options(options());
-            }
-        }
-        drop(known);
+        self.take(pool, &way);
         Ok(pool)
+    }
+
+    /// Has the next session of the pool made in this way, unless a later one is known; true when it is this one.
+    fn take(&self, pool: &MySqlPool, way: &Way) -> bool {
+        let mut known = self.lock();
+        if known.version < way.version {
+            known.version = way.version;
+            // While the host is away, no session is made.
+            let before = if known.away {
+                std::sync::Weak::<()>::new()
+            } else {
+                sql::replace_options(pool, way.host(self.index).options.clone())
+            };
+            self.generations.rotated(before);
+        }
+        known.version == way.version
     }
 
     /// Has the files of secrets looked at whenever a session takes the place of one that is of no more use.
@@ -248,11 +232,10 @@ impl Replica {
         changes: watch::Sender<()>,
         mut ending: watch::Receiver<bool>,
     ) {
-        let mut session = None;
-        let mut pauses = Pauses::default();
+        let mut looking = Looking::default();
         loop {
             let rest = async {
-                let pause = self.look(&inner, &mut session, &mut pauses, &changes).await?;
+                let pause = self.look(&inner, &mut looking, &changes).await?;
                 tokio::time::sleep(LOOK_GAP.min(pause)).await;
                 let _ = tokio::time::timeout(pause.saturating_sub(LOOK_GAP), self.wake.notified()).await;
                 Some(())
@@ -263,35 +246,39 @@ impl Replica {
                 rested = rest => if rested.is_none() { return },
             }
         }
-        if let Some(session) = session {
-            let session: MySqlConnection = session;
-            let _ = tokio::time::timeout(FAREWELL, session.close()).await;
-        }
+        looking.end().await;
     }
 
     /// One look; gives the pause until the next, or nothing when the connection is gone.
     async fn look(
         &self,
         inner: &Weak<Inner>,
-        session: &mut Option<MySqlConnection>,
-        pauses: &mut Pauses,
+        looking: &mut Looking,
         changes: &watch::Sender<()>,
     ) -> Option<Duration> {
         // Held for as long as it takes to read what is needed: a look keeps no connection alive.
-        let (host, from_file, limit, max_lag) = {
+        let (way, from_file, limit, max_lag) = {
             let inner = inner.upgrade()?;
             let target = inner.target.as_ref().ok()?;
-            let host = target.way().ok()?.host(self.index).clone();
             (
-                host,
+                target.way().ok()?,
                 target.from_file,
                 inner.base.connect_timeout(),
                 inner.max_lag(),
             )
         };
-        let had_session = session.is_some();
-        let answer = self.ask(&host, session, limit).await;
+        let host = way.host(self.index);
+        let had_session = looking.session.is_some();
+        let answer = looking.ask(host, way.version, limit).await;
         let inner = inner.upgrade()?;
+        if let Some(pool) = self.pool.get()
+            && answer.is_ok()
+            && looking.version == way.version
+            && self.take(pool, &way)
+        {
+            // Readers whose sessions are never used up would keep those with what was rotated away.
+            self.generations.rotation_proven();
+        }
         let mut refused = false;
         let found = match answer {
             Ok((replication, latency)) => {
@@ -322,9 +309,9 @@ impl Replica {
             Err(error) => {
                 let primary = inner.base.health().condition().state;
                 self.lock().age.missed(primary, Instant::now());
-                let error = explain_look(error, &host, from_file);
-                refused = !had_session && session.is_none() && !error.is_transient();
-                *session = None;
+                let error = explain_look(error, host, from_file);
+                refused = !had_session && looking.session.is_none() && !error.is_transient();
+                looking.session = None;
                 let state = match error.kind() {
                     ErrorKind::Auth | ErrorKind::Operation => MySqlHostState::Halted,
                     _ => MySqlHostState::Away,
@@ -338,41 +325,17 @@ impl Replica {
             }
         };
         let away = found.state == MySqlHostState::Away;
-        self.publish(&inner, &host, found, changes);
+        self.publish(&inner, host, found, changes);
         if refused {
-            return Some(pauses.refused.next_pause());
+            return Some(looking.pauses.refused.next_pause());
         }
         if away {
-            return Some(pauses.away.next_pause());
+            return Some(looking.pauses.away.next_pause());
         }
-        *pauses = Pauses::default();
+        looking.pauses = Pauses::default();
         // Often enough to see a lag before it is much more than it may be; and not all of a fleet at once.
         let pause = (max_lag / 5).clamp(Duration::from_millis(500), Duration::from_secs(5));
         Some(pause.mul_f64(0.75 + fastrand::f64() / 2.0))
-    }
-
-    /// One light query on a session that is kept for it, and how long that took.
-    async fn ask(
-        &self,
-        host: &HostWay,
-        session: &mut Option<MySqlConnection>,
-        limit: Duration,
-    ) -> Result<(lag::Replication, Duration), sqlx::Error> {
-        let late = |_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
-        let open = match session {
-            Some(open) => open,
-            None => {
-                let made = tokio::time::timeout(limit, host.bare().connect())
-                    .await
-                    .map_err(late)??;
-                session.insert(made)
-            }
-        };
-        let began = Instant::now();
-        let replication = tokio::time::timeout(LOOK_LIMIT.min(limit), lag::ask(open))
-            .await
-            .map_err(late)??;
-        Ok((replication, began.elapsed()))
     }
 
     /// How far behind the host is; nothing when nobody can know.
@@ -455,17 +418,4 @@ async fn read_only(session: &mut MySqlConnection) -> Result<(), sqlx::Error> {
         .execute(sqlx::raw_sql("set session transaction read only"))
         .await
         .map(drop)
-}
-
-/// The driver's error with the cause and the next step.
-fn explain_look(error: sqlx::Error, host: &HostWay, from_file: bool) -> Error {
-    const NOT_ALLOWED: u16 = 1227;
-    if let sqlx::Error::Database(cause) = &error
-        && lag::number(&**cause) == Some(NOT_ALLOWED)
-    {
-        let words = format!("{} does not tell this account its lag", host.address());
-        return Error::new(ErrorKind::Auth, words)
-            .help("grant the account `REPLICA MONITOR` (MariaDB) or `REPLICATION CLIENT` (MySQL) on *.*");
-    }
-    explain(error, host, from_file)
 }

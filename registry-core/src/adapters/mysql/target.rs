@@ -167,12 +167,15 @@ impl Target {
         let mut way = way(&self.settings)?;
         way.version = now.version + 1;
         now.version = way.version;
-        if !now.away {
-            self.pool.set_connect_options(way.host(now.host).options.clone());
-        }
+        // While the server is away, no session is made.
+        let before = if now.away {
+            Weak::<()>::new()
+        } else {
+            sql::replace_options(&self.pool, way.host(now.host).options.clone())
+        };
         now.way = Ok(way);
         now.stamp = stamp;
-        self.base.generations.rotated();
+        self.base.generations.rotated(before);
         Ok(true)
     }
 

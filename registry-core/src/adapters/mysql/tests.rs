@@ -5,7 +5,9 @@ use crate::base::Base;
 use crate::connection::{self, Connection as _};
 use crate::kind::ErrorKind;
 use crate::startup::Prepared;
-use registry_dev::MySqlServer;
+use registry_dev::{Mode, MySqlServer};
+use sqlx::Connection as _;
+use sqlx::mysql::MySqlPool;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -13,7 +15,12 @@ use std::time::{Duration, Instant};
 
 /// An open handle whose password is in this file.
 async fn open_handle(server: &MySqlServer, secret: &Path, more: &str) -> MySql {
-    let (port, secret) = (server.port(), secret.display());
+    open_handle_at(server.port(), secret, more).await
+}
+
+/// The same, at this port.
+async fn open_handle_at(port: u16, secret: &Path, more: &str) -> MySql {
+    let secret = secret.display();
     let text = format!(
         "[mysql.main]\nhost = \"127.0.0.1\"\nport = {port}\nusername = \"shop\"\ndb = \"shop\"\n\
          password = {{ file = \"{secret}\" }}\n{more}"
@@ -151,6 +158,81 @@ async fn sessions_with_the_old_password_drain_after_the_first_with_the_new_one()
     // Nothing changed: nothing is opened.
     connection::reload(&handle).await.unwrap();
     assert!(ids.contains(&id().await));
+}
+
+/// Who serves a session of this pool.
+async fn id(pool: &MySqlPool) -> u64 {
+    let id = sqlx::query_scalar("select connection_id()");
+    id.fetch_one(pool).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_reload_ends_old_sessions_whoever_saw_the_new_password_first() {
+    let server = registry_dev::mysql().await.unwrap();
+    server.create_database("shop", "shop", "first").await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("secret");
+    put(&secret, "first");
+    let handle = open_handle(&server, &secret, "pool = { min = 1, max = 1 }\n").await;
+    let old = id(&handle.instance()).await;
+    alter(&server, "second").await;
+    put(&secret, "second");
+    // As the watcher does, once a second.
+    handle.inner.look_at_files();
+    assert_eq!(id(&handle.instance()).await, old, "nobody needed a session");
+    connection::reload(&handle).await.unwrap();
+    assert!(id(&handle.instance()).await > old);
+}
+
+#[tokio::test]
+async fn a_session_that_was_being_made_during_the_rotation_is_ended_too() {
+    let server = registry_dev::mysql().await.unwrap();
+    server.create_database("shop", "shop", "first").await.unwrap();
+    let proxy = registry_dev::Proxy::to(server.address()).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("secret");
+    put(&secret, "first");
+    let handle = open_handle_at(proxy.port(), &secret, "pool = { min = 1, max = 2 }\n").await;
+    let pool = handle.instance();
+    while pool.num_idle() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let mut held = pool.acquire().await.unwrap();
+    let sessions = async |wanted: u64| {
+        let sessions = "select count(*) from information_schema.processlist where user = 'shop'";
+        let began = Instant::now();
+        while server.sql(sessions).await.unwrap().trim() != wanted.to_string() {
+            assert!(began.elapsed() < Duration::from_secs(20), "not {wanted} sessions");
+            tokio::task::yield_now().await;
+        }
+    };
+    sessions(1).await;
+    proxy
+        .set(Mode::Latency(Duration::from_millis(100)))
+        .await
+        .unwrap();
+    let late = tokio::spawn({
+        let pool = pool.clone();
+        async move { id(&pool).await }
+    });
+    // The server has taken the old password, and its answer is on the way.
+    sessions(2).await;
+    proxy.set(Mode::Blackhole).await.unwrap();
+    alter(&server, "second").await;
+    put(&secret, "second");
+    handle.inner.look_at_files();
+    proxy.set(Mode::Pass).await.unwrap();
+    let (late, reloaded) = tokio::join!(late, connection::reload(&handle));
+    reloaded.unwrap();
+    let late = late.unwrap();
+    held.ping().await.unwrap();
+    drop(held);
+    let (mut first, mut second) = (pool.acquire().await.unwrap(), pool.acquire().await.unwrap());
+    for session in [&mut first, &mut second] {
+        let id = sqlx::query_scalar::<_, u64>("select connection_id()");
+        let id = id.fetch_one(&mut **session).await.unwrap();
+        assert!(id > late, "{id} after {late}");
+    }
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use crate::rotation::{self, Stamp};
 use crate::secret;
 use registry_config::Settings;
 use sqlx::postgres::PgPool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 /// The pool, and what its sessions are made from.
 pub(super) struct Target {
@@ -89,12 +89,15 @@ impl Target {
         let mut way = way(&self.settings, self.base.label())?;
         now.version += 1;
         way.version = now.version;
-        if !now.away {
-            self.pool.set_connect_options(way.options.clone());
-        }
+        // While the server is away, no session is made.
+        let before = if now.away {
+            Weak::<()>::new()
+        } else {
+            sql::replace_options(&self.pool, way.options.clone())
+        };
         now.way = Ok(way);
         now.stamp = stamp;
-        self.base.generations.rotated();
+        self.base.generations.rotated(before);
         Ok(true)
     }
 

@@ -8,7 +8,8 @@ use futures_util::{FutureExt as _, TryFutureExt as _};
 use registry_config::Settings;
 use sqlx::pool::{PoolConnectionMetadata, PoolOptions};
 use sqlx::{Connection as _, Database, Executor, Pool};
-use std::sync::Arc;
+use std::any::Any;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 /// A session is pinged before use only after it was idle for this long: a ping at each acquire halves the throughput
@@ -95,7 +96,7 @@ where
         .max_lifetime(None)
         .test_before_acquire(false)
         .after_connect(move |_, _| {
-            made.rotation_proven();
+            made.session_made();
             Box::pin(async { Ok(()) })
         })
         .before_acquire(move |session: &mut DB::Connection, meta| {
@@ -142,6 +143,17 @@ where
     options
 }
 
+/// Sets what sessions are made from, when that was rotated; gives what they were made from until now.
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+pub(crate) fn replace_options<DB: Database>(
+    pool: &Pool<DB>,
+    options: <DB::Connection as sqlx::Connection>::Options,
+) -> Weak<dyn Any + Send + Sync> {
+    let before = Arc::downgrade(&pool.connect_options());
+    pool.set_connect_options(options);
+    before
+}
+
 /// Proves that a session answers, and ends what transaction it may be in.
 fn cleared<DB: Database>(session: &mut DB::Connection) -> BoxFuture<'_, Result<(), sqlx::Error>>
 where
@@ -163,7 +175,7 @@ pub(crate) fn greeting<DB: Database>(
 ) -> PoolOptions<DB> {
     let made = Arc::clone(generations);
     options.after_connect(move |session, _| {
-        made.rotation_proven();
+        made.session_made();
         greet(session)
     })
 }
