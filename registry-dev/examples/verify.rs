@@ -7,9 +7,13 @@
     reason = "a program for people and for CI"
 )]
 
+use rustix::process::{Pid, Signal, kill_process};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
-use std::time::Instant;
+use std::process::{Child, Command, ExitCode};
+use std::time::{Duration, Instant};
+
+/// How long everything may take, in all: twice as long as on two cores with nothing compiled yet. A test that hangs fails.
+const LIMIT: Duration = Duration::from_mins(60);
 
 struct Step {
     name: &'static str,
@@ -137,7 +141,7 @@ fn main() -> ExitCode {
     for step in &steps {
         println!("== {}: {}", step.name, step.line());
         let began = Instant::now();
-        let code = run(step, &root);
+        let code = run(step, &root, start + LIMIT);
         println!("   {:.1} s", began.elapsed().as_secs_f32());
         if code != 0 {
             eprintln!("verify: `{}` failed with status {code}", step.line());
@@ -148,8 +152,8 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The exit status of the step's command; 1 where it has none.
-fn run(step: &Step, root: &Path) -> u8 {
+/// The exit status of the step's command; 1 where it has none, and where it did not end until then.
+fn run(step: &Step, root: &Path, deadline: Instant) -> u8 {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command
@@ -159,7 +163,20 @@ fn run(step: &Step, root: &Path) -> u8 {
     for name in registry_dev::cargo_variables(env!("CARGO_PKG_NAME")) {
         command.env_remove(name);
     }
-    match command.status() {
+    let status = command.spawn().and_then(|mut child| {
+        loop {
+            if let Some(status) = child.try_wait()? {
+                return Ok(status);
+            }
+            if Instant::now() >= deadline {
+                eprintln!("verify: not all done within {} minutes", LIMIT.as_secs() / 60);
+                end(&child);
+                return child.wait();
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    });
+    match status {
         Ok(status) if status.success() => 0,
         Ok(status) => status
             .code()
@@ -170,4 +187,38 @@ fn run(step: &Step, root: &Path) -> u8 {
             1
         }
     }
+}
+
+/// Ends the child and all that it started, and says what that was. They are no process group of their own, so that Ctrl-C
+/// reaches them; the servers of tests end with whoever started them.
+fn end(child: &Child) {
+    let mut found = vec![Pid::from_child(child)];
+    let mut next = 0;
+    while let Some(parent) = found.get(next) {
+        found.extend(children(*parent));
+        next += 1;
+    }
+    for pid in found {
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line).replace('\0', " ");
+        // Enough to know it by: that of a compiler has thousands.
+        let line: String = line.chars().take(160).collect();
+        eprintln!("verify: ends {pid} {line}");
+        // One that is gone meanwhile needs no end.
+        let _ = kill_process(pid, Signal::KILL);
+    }
+}
+
+/// The processes that this one started, in all of its threads; none where there is no `/proc`.
+fn children(parent: Pid) -> Vec<Pid> {
+    let threads = std::fs::read_dir(format!("/proc/{parent}/task"));
+    let lists = threads.into_iter().flatten().filter_map(|thread| {
+        let list = thread.ok()?.path().join("children");
+        std::fs::read_to_string(list).ok()
+    });
+    lists
+        .collect::<String>()
+        .split_whitespace()
+        .filter_map(|pid| Pid::from_raw(pid.parse().ok()?))
+        .collect()
 }

@@ -3,9 +3,13 @@
 use crate::Error;
 use crate::folder::detach;
 use rustix::process::{Pid, Signal, kill_process_group};
-use std::io::Write as _;
+use std::io::{ErrorKind, Read, Write as _};
 use std::process::{Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
+
+/// How long what a command wrote may take to arrive, once it has ended.
+const REST: Duration = Duration::from_millis(500);
 
 /// What the command printed. An error holds the end of its standard error; `input` and arguments are in no message.
 pub(crate) fn output(mut command: Command, input: Option<&str>, limit: Duration) -> Result<String, Error> {
@@ -22,33 +26,24 @@ pub(crate) fn output(mut command: Command, input: Option<&str>, limit: Duration)
     let (stdin, out, err) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let deadline = Instant::now() + limit;
     // Each pipe has a thread: a child that fills one while we read the other would stand still.
-    let (out, err, status) = std::thread::scope(|scope| {
-        scope.spawn(move || {
-            if let (Some(mut stdin), Some(input)) = (stdin, input) {
-                // A child that does not want its input says so by its exit status.
-                let _ = stdin.write_all(input.as_bytes());
+    if let (Some(mut stdin), Some(input)) = (stdin, input.map(str::to_owned)) {
+        // A child that does not want its input says so by its exit status.
+        std::thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
+    }
+    let (out, err) = (reader(out), reader(err));
+    let status = loop {
+        match child.try_wait() {
+            Ok(None) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(2)),
+            Ok(None) => {
+                let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
+                let _ = child.wait();
+                break Ok(None);
             }
-        });
-        let out = scope.spawn(move || read(out));
-        let err = scope.spawn(move || read(err));
-        let status = loop {
-            match child.try_wait() {
-                Ok(None) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(2)),
-                Ok(None) => {
-                    let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
-                    let _ = child.wait();
-                    break Ok(None);
-                }
-                Ok(Some(status)) => break Ok(Some(status)),
-                Err(error) => break Err(error),
-            }
-        };
-        (
-            out.join().unwrap_or_default(),
-            err.join().unwrap_or_default(),
-            status,
-        )
-    });
+            Ok(Some(status)) => break Ok(Some(status)),
+            Err(error) => break Err(error),
+        }
+    };
+    let (out, err) = (all(&out), all(&err));
     match status.map_err(Error::io(format!("wait for `{name}`")))? {
         Some(status) if status.success() => Ok(out),
         Some(status) => {
@@ -64,11 +59,36 @@ pub(crate) fn output(mut command: Command, input: Option<&str>, limit: Duration)
     }
 }
 
-fn read(pipe: Option<impl std::io::Read>) -> String {
-    let mut bytes = Vec::new();
+/// What comes through the pipe, as it comes.
+fn reader(pipe: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
+    let (sender, receiver) = mpsc::channel();
     if let Some(mut pipe) = pipe {
-        // What came before an error is all there is.
-        let _ = pipe.read_to_end(&mut bytes);
+        std::thread::spawn(move || {
+            let mut bytes = vec![0; 16 * 1024];
+            loop {
+                let read = match pipe.read(&mut bytes) {
+                    Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                    // What came before an error is all there is.
+                    Err(_) | Ok(0) => return,
+                    Ok(read) => read,
+                };
+                // Perhaps nobody waits for it any more.
+                if sender.send(bytes[..read].to_vec()).is_err() {
+                    return;
+                }
+            }
+        });
+    }
+    receiver
+}
+
+/// All that the child wrote: it has ended, and what it left behind may keep the pipe open for as long as it likes.
+fn all(receiver: &Receiver<Vec<u8>>) -> String {
+    let (mut bytes, ended) = (Vec::new(), Instant::now());
+    while let Some(rest) = REST.checked_sub(ended.elapsed())
+        && let Ok(more) = receiver.recv_timeout(rest)
+    {
+        bytes.extend(more);
     }
     String::from_utf8_lossy(&bytes).into_owned()
 }
@@ -76,4 +96,39 @@ fn read(pipe: Option<impl std::io::Read>) -> String {
 /// MySQL's servers refuse to run as root unless told to.
 pub(crate) fn owner() -> Option<&'static str> {
     rustix::process::getuid().is_root().then_some("--user=root")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    #[test]
+    fn a_command_that_leaves_somebody_behind_has_ended_all_the_same() {
+        let began = Instant::now();
+        let limit = Duration::from_secs(60);
+        let pid = output(shell("sleep 600 & echo $!"), None, limit).unwrap();
+        assert!(began.elapsed() < limit);
+        let pid = Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
+        rustix::process::kill_process(pid, Signal::KILL).unwrap();
+    }
+
+    #[test]
+    fn a_command_that_does_not_end_is_ended_with_its_children() {
+        let limit = Duration::from_millis(50);
+        let error = output(shell("sleep 600 & wait"), Some("nobody reads it"), limit).unwrap_err();
+        assert!(error.to_string().contains("no end within"), "{error}");
+    }
+
+    #[test]
+    fn both_pipes_may_be_filled_at_once() {
+        let script = "head -c 300000 /dev/zero | tr '\\0' x; head -c 300000 /dev/zero | tr '\\0' y >&2; cat";
+        let out = output(shell(script), Some("z"), Duration::from_secs(60)).unwrap();
+        assert_eq!((out.len(), out.ends_with("xz")), (300_001, true));
+    }
 }
