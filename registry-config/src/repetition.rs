@@ -34,16 +34,20 @@ pub(crate) fn find(text: &str, errors: &[toml::de::Error], lines: &Lines<'_>) ->
         let line_start = text[..span.start].rfind('\n').map_or(0, |at| at + 1);
         let is_header = is_header(line_of(text, line_start));
         let key = text.get(span.clone()).unwrap_or_default();
-        // Within the braces of a value, a piece of a secret may have become a key.
-        let certain = is_header || text[line_start..span.start].trim().is_empty();
-        let shown = name::quoted(key)
-            .filter(|_| certain)
-            .unwrap_or_else(|| "this key".to_owned());
         let (earlier, at) = if is_header {
             (earlier_table(text, &sections, line_start), line_start)
         } else {
             (earlier_key(text, section.start..span.start, key), span.start)
         };
+        // Within the braces of a value, a piece of a secret may have become a key.
+        let before = &text[section.start..span.start];
+        let certain = is_header
+            || text[line_start..span.start].trim().is_empty()
+                && earlier.is_some()
+                && before.matches('{').count() <= before.matches('}').count();
+        let shown = name::quoted(key)
+            .filter(|_| certain)
+            .unwrap_or_else(|| "this key".to_owned());
         let (code, message, help) = match (is_header, error.message().starts_with("duplicate")) {
             (true, true) => (
                 "duplicate-table",

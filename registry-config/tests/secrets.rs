@@ -145,20 +145,36 @@ proptest! {
         let (at, c) = places[at.index(places.len())];
         check(&format!("{}{by}{}", &FILE[..at], &FILE[at + c.len_utf8()..]));
     }
+}
 
-    #[test]
-    fn malformed_lines_with_one_character_changed(
-        line in prop::sample::select(MALFORMED),
-        at in any::<prop::sample::Index>(),
-        by in prop::sample::select(&['"', '\'', '=', '\n', '#', '{', '}', '[', ',', '.', ' ', '\\'][..]),
-    ) {
-        // Text of several lines that lost its quotes is headers and keys: nothing tells them from others.
-        prop_assume!(!line.contains('\n'));
-        // A bare word that gets an `=` is a key, and the names of keys are told.
-        prop_assume!(line.starts_with("password") || line.starts_with("url"));
-        let places: Vec<(usize, char)> = line.char_indices().collect();
-        let (at, c) = places[at.index(places.len())];
-        let line = format!("{}{by}{}", &line[..at], &line[at + c.len_utf8()..]);
-        check(&format!("[mysql.a]\nhost = \"db1\"\nusername = \"a\"\n{line}\ndb = \"x\"\n\n[mysql.b]\nhost = \"db1\"\n"));
+#[test]
+fn malformed_lines_with_one_character_changed() {
+    // Text of several lines that lost its quotes is headers and keys: nothing tells them from others. A bare word that
+    // gets an `=` is a key, and the names of keys are told.
+    let lines = MALFORMED
+        .iter()
+        .filter(|line| !line.contains('\n') && (line.starts_with("password") || line.starts_with("url")));
+    for line in lines {
+        for (at, c) in line.char_indices() {
+            for by in ['"', '\'', '=', '\n', '#', '{', '}', '[', ',', '.', ' ', '\\'] {
+                let line = format!("{}{by}{}", &line[..at], &line[at + c.len_utf8()..]);
+                check(&format!(
+                    "[mysql.a]\nhost = \"db1\"\nusername = \"a\"\n{line}\ndb = \"x\"\n\n[mysql.b]\nhost = \"db1\"\n"
+                ));
+            }
+        }
     }
+}
+
+#[test]
+fn a_key_that_stands_twice_within_braces_is_not_named() {
+    for value in [
+        "{\n hunter1 = 1,\n hunter1 = 2\n}",
+        "{ env = \"A\",\nhunter1 = \"b\",\nhunter1 = \"c\" }",
+        "[ { hunter1 = 1,\nhunter1 = 2 } ]",
+    ] {
+        check(&format!("[mysql.a]\nhost = \"db1\"\npassword = {value}\n"));
+    }
+    let twice = load("[mysql.a]\nhost = \"db1\"\nhost = \"db2\"\n", "databases.toml").diagnostics;
+    assert!(twice[0].message.contains("`host` stands twice"), "{twice:?}");
 }

@@ -284,7 +284,7 @@ async fn clear_and_purge_wait_for_who_migrates_or_fills() {
         .migration("mysql.main", "1_a.sql", "create table a (id int primary key)")
         .fixture("mysql.main", "1-a.toml", "[[a]]\nid = 7\n");
     scene.run(Verb::Build).await;
-    let lock = "select cast(get_lock(lower(hex(1026731422 * crc32('shop'))), 0) as char)";
+    let lock = "select cast(get_lock(lower(hex(1026731422 * crc32('shop'))), 20) as char)";
     assert_eq!(text(&mut session, lock).await, "1");
     for verb in [Verb::Clear, Verb::Purge] {
         let tasks = scene.builder().step_deadline(Duration::from_millis(300));
