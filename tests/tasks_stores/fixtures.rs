@@ -211,11 +211,11 @@ async fn what_a_document_cannot_hold_is_told_by_its_line() {
     for (text, expected) in [
         (
             "[[a]]\nb = 2024-01-31\n",
-            "line 1: expected a date and time with an offset, found `2024-01-31`",
+            "fixtures/mongodb.logs/1-a.toml:1:1: `b`: expected a date and time with an offset, found `2024-01-31`",
         ),
         (
             "[[a]]\n[[a]]\nb = { \"$oid\" = \"x\" }\n",
-            "line 2: expected Extended JSON",
+            "1-a.toml:2:1: `b`: expected Extended JSON",
         ),
         (
             "[a.x]\n[[b]]\nc = { ref = \"a.x#none\" }\n",
@@ -223,7 +223,7 @@ async fn what_a_document_cannot_hold_is_told_by_its_line() {
         ),
         (
             "[[\"_dbreg_metadata\"]]\n",
-            "line 1: `_dbreg_metadata` is a collection of dbreg itself",
+            "1-a.toml:1:1: `_dbreg_metadata` is a collection of dbreg itself",
         ),
         (
             "[[a]]\n_id = 1\n[[a]]\n_id = 1\n",
@@ -233,6 +233,35 @@ async fn what_a_document_cannot_hold_is_told_by_its_line() {
         store.project.write("fixtures/mongodb.logs/1-a.toml", text);
         let failed = store.project.failed(Verb::Fill).await;
         assert!(failed.contains(expected), "{failed}");
+    }
+    // Of all files at once, before anything is written.
+    let dates = "[[a]]\nn = 1\n[[a]]\nb = 2024-01-31\nc = { d = [10:00:00] }\n";
+    store
+        .project
+        .write("fixtures/mongodb.logs/1-a.toml", "[[a]]\nn = 1\n");
+    store.project.write("fixtures/mongodb.logs/2-b.toml", dates);
+    store.project.write(
+        "fixtures/mongodb.logs/3-c.json",
+        "{ \"a\": [{ \"b\": { \"$oid\": 7 } }] }",
+    );
+    for failed in [
+        store.project.failed(Verb::Fill).await,
+        store
+            .project
+            .tasks()
+            .build()
+            .unwrap()
+            .plan(Verb::Fill)
+            .await
+            .to_string(),
+    ] {
+        for told in [
+            "2-b.toml:3:1: `b`: ",
+            "2-b.toml:3:1: `c`: ",
+            "3-c.json:1:9: `b`: ",
+        ] {
+            assert!(failed.contains(told), "{told} in {failed}");
+        }
     }
     assert!(all(&store).await.is_empty());
     assert!(store.documents("_dbreg_fixtures").await.is_empty());

@@ -136,6 +136,10 @@ impl Steps for MongoDbTasks {
         step != Step::Create
     }
 
+    fn check_fixtures(&self, fixtures: &[Fixture]) -> Vec<String> {
+        fill::mistakes(fixtures)
+    }
+
     fn ready(&self) -> BoxFuture<'_, Result<(), Error>> {
         async {
             let session = self.session().await?;

@@ -84,6 +84,22 @@ pub(super) async fn documents(
     Ok(made)
 }
 
+/// What is wrong with the values of a row, whatever its references lead to.
+pub(super) fn mistakes(row: &Row) -> impl Iterator<Item = String> {
+    let mut references = Vec::new();
+    row.values
+        .iter()
+        .for_each(|(_, value)| value::references(value, &mut references));
+    let references = references.into_iter();
+    let known: Known = references
+        .map(|reference| (reference.clone(), Bson::Null))
+        .collect();
+    row.values.iter().filter_map(move |(key, value)| {
+        let message = value::bson(value, &known).err()?;
+        Some(format!("`{key}`: {message}"))
+    })
+}
+
 /// The value of a row of an earlier file.
 async fn elsewhere(
     database: &Database,

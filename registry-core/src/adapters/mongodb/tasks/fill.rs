@@ -65,11 +65,33 @@ fn rows_of(fixture: &Fixture) -> Result<&[Row], Error> {
     let Content::Rows(rows) = &fixture.content else {
         return Err(Error::new(ErrorKind::Config, "MongoDB runs no SQL"));
     };
-    let Some(row) = rows.iter().find(|row| row.table.starts_with(OWN)) else {
-        return Ok(rows);
-    };
-    let message = format!("`{}` is a collection of dbreg itself", row.table);
-    Err(documents::at_row(row, &message))
+    match rows.iter().find_map(|row| Some((row, foreign(row)?))) {
+        Some((row, message)) => Err(documents::at_row(row, &message)),
+        None => Ok(rows),
+    }
+}
+
+/// What is wrong with files, as far as they tell: all of it, each with its place.
+pub(super) fn mistakes(fixtures: &[Fixture]) -> Vec<String> {
+    let mut mistakes = Vec::new();
+    for fixture in fixtures {
+        let Content::Rows(rows) = &fixture.content else {
+            continue;
+        };
+        for row in rows {
+            let (path, place) = (fixture.path.display(), row.position);
+            let told = |words: String| format!("{path}:{}:{}: {words}", place.line, place.column);
+            mistakes.extend(foreign(row).map(told));
+            mistakes.extend(documents::mistakes(row).map(told));
+        }
+    }
+    mistakes
+}
+
+/// Why a row is none that a file may have.
+fn foreign(row: &Row) -> Option<String> {
+    let is_own = row.table.starts_with(OWN);
+    is_own.then(|| format!("`{}` is a collection of dbreg itself", row.table))
 }
 
 /// What is recorded of a file, if all of it was filled.
