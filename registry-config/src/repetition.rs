@@ -44,7 +44,7 @@ pub(crate) fn find(text: &str, errors: &[toml::de::Error], lines: &Lines<'_>) ->
         let certain = is_header
             || text[line_start..span.start].trim().is_empty()
                 && earlier.is_some()
-                && before.matches('{').count() <= before.matches('}').count();
+                && !is_within_braces(before);
         let shown = name::quoted(key)
             .filter(|_| certain)
             .unwrap_or_else(|| "this key".to_owned());
@@ -78,6 +78,28 @@ pub(crate) fn find(text: &str, errors: &[toml::de::Error], lines: &Lines<'_>) ->
         });
     }
     found
+}
+
+/// Whether what follows may stand in the braces of a value: those of texts and comments are none.
+fn is_within_braces(before: &str) -> bool {
+    let mut depth = 0_usize;
+    for line in before.lines() {
+        let mut quote = None;
+        let mut characters = line.chars();
+        while let Some(c) = characters.next() {
+            match (c, quote) {
+                ('\\', Some('"')) => drop(characters.next()),
+                (c, Some(open)) if c == open => quote = None,
+                (_, Some(_)) => {}
+                ('"' | '\'', None) => quote = Some(c),
+                ('#', None) => break,
+                ('{', None) => depth += 1,
+                ('}', None) => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+        }
+    }
+    depth > 0
 }
 
 fn line_of(text: &str, start: usize) -> &str {

@@ -51,6 +51,7 @@ mod tests {
     use futures_util::FutureExt as _;
     use futures_util::future::BoxFuture;
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
     use tokio::time::{Instant, advance};
 
     /// A connection whose server answers at once, or never.
@@ -58,6 +59,8 @@ mod tests {
     struct Server {
         base: Arc<Base>,
         answers: bool,
+        /// How often it was asked to go back to its first host.
+        moves: AtomicU32,
     }
 
     impl Server {
@@ -67,7 +70,11 @@ mod tests {
             let settings = registry_config::resolve(&shape.connections[0], None, &[]).unwrap();
             let base = Base::new(&shape.connections[0], &settings);
             base.take_turns(turns);
-            Self { base, answers }
+            Self {
+                base,
+                answers,
+                moves: AtomicU32::new(0),
+            }
         }
     }
 
@@ -82,6 +89,14 @@ mod tests {
             }
             let detail = "here".to_owned();
             std::future::ready(Ok(Opened { detail })).boxed()
+        }
+
+        fn refresh(&self) -> Result<bool, Error> {
+            Err(Error::new(ErrorKind::Config, "the file is gone"))
+        }
+
+        fn prefer_first_host(&self) -> bool {
+            self.moves.fetch_add(1, Ordering::SeqCst) > 0
         }
 
         fn probe(&self) -> BoxFuture<'_, Result<(), Error>> {
@@ -103,6 +118,16 @@ mod tests {
         fn instance(&self) -> Result<Instance, Error> {
             Err(Error::new(ErrorKind::Config, "none"))
         }
+    }
+
+    /// It would move by the next attempt, whoever makes that.
+    #[tokio::test]
+    async fn a_reload_that_fails_moves_nobody_to_another_host() {
+        let server = Server::new(true, &Turns::new(1));
+        open(&server).await.unwrap();
+        let error = crate::connection::reload(&server).await.unwrap_err();
+        assert_eq!(error.message(), "the file is gone");
+        assert_eq!(server.moves.load(Ordering::SeqCst), 0);
     }
 
     #[tokio::test(start_paused = true)]

@@ -180,12 +180,15 @@ pub(crate) fn reload(connection: &dyn Connection) -> BoxFuture<'_, Result<(), Er
     Box::pin(async move {
         let base = connection.base();
         let work = async {
-            let moved = connection.prefer_first_host();
-            // One that is away is asked as well: whoever calls this wants to know.
-            let away = base.health().is(State::Degraded);
             // Somebody else may have seen the files first, and left the proof to the next session.
             let rotated = connection.refresh()? || base.generations.awaits_proof();
-            if (rotated || moved || away) && !base.health().is(State::Waiting) {
+            if base.health().is(State::Waiting) {
+                return Ok(());
+            }
+            // One that is away is asked as well: whoever calls this wants to know.
+            let away = base.health().is(State::Degraded);
+            // Last: it moves by the attempt that follows, and by no other.
+            if connection.prefer_first_host() || rotated || away {
                 crate::attempt::open(connection).await?;
             }
             Ok(())

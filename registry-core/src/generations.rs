@@ -4,7 +4,7 @@
 use std::any::Any;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 /// Moments in the life of a connection, each in milliseconds since `born`, plus one; 0 for never.
@@ -15,9 +15,9 @@ pub(crate) struct Generations {
     /// When credentials were last rotated, until a session with the new ones is made; then it moves on to `retired`.
     rotated: AtomicU64,
     retired: AtomicU64,
-    /// What sessions were made from before the rotation, as long as one that was begun then may still be made from it.
-    before: Mutex<Weak<dyn Any + Send + Sync>>,
-    /// Whether that may be.
+    /// What sessions were made from before, as long as one that was begun then is still being made from it.
+    superseded: Mutex<Superseded>,
+    /// Whether some of that is from before the rotation.
     draining: AtomicBool,
     /// When a deadline last ended a call, or its caller gave up what may not be left as it is.
     deadline: AtomicU64,
@@ -26,6 +26,8 @@ pub(crate) struct Generations {
     /// Looks for other credentials; where they come from files.
     refresh: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
+
+type Superseded = Vec<Weak<dyn Any + Send + Sync>>;
 
 impl fmt::Debug for Generations {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -40,7 +42,7 @@ impl Generations {
             lost: AtomicU64::new(0),
             rotated: AtomicU64::new(0),
             retired: AtomicU64::new(0),
-            before: Mutex::new(Weak::<()>::new()),
+            superseded: Mutex::default(),
             draining: AtomicBool::new(false),
             deadline: AtomicU64::new(0),
             released: AtomicU64::new(0),
@@ -78,13 +80,24 @@ impl Generations {
         self.is_older(age, &self.lost)
     }
 
-    /// The credentials of sessions from now on are others. Old sessions stay until one of the new ones worked. `before` is
-    /// what sessions were made from until now: as long as anybody holds it, one is still being made from it.
+    /// Sessions are made from something else from now on. As long as anybody holds `options`, one is still being made
+    /// from it.
     #[cfg(any(feature = "mysql", feature = "postgres"))]
-    pub(crate) fn rotated(&self, before: Weak<dyn Any + Send + Sync>) {
-        let mut known = self.before.lock().unwrap_or_else(PoisonError::into_inner);
-        self.draining.store(before.strong_count() > 0, Ordering::Release);
-        *known = before;
+    pub(crate) fn superseded(&self, options: Weak<dyn Any + Send + Sync>) {
+        let mut superseded = self.lock();
+        superseded.retain(is_in_use);
+        if is_in_use(&options) {
+            superseded.push(options);
+        }
+    }
+
+    /// The credentials of sessions from now on are others, and what sessions were made from is superseded. Old sessions stay
+    /// until one of the new ones worked.
+    #[cfg(any(feature = "mysql", feature = "postgres"))]
+    pub(crate) fn rotated(&self) {
+        let mut superseded = self.lock();
+        superseded.retain(is_in_use);
+        self.draining.store(!superseded.is_empty(), Ordering::Release);
         self.rotated.store(self.now(), Ordering::Release);
     }
 
@@ -93,34 +106,38 @@ impl Generations {
         self.rotated.load(Ordering::Acquire) != 0
     }
 
-    /// A session was made: with what is current now, unless one may still be made from what was before.
+    /// A session was made: with what is current now, unless one is still being made from what was before.
     pub(crate) fn session_made(&self) {
-        if self.is_drained() {
-            self.rotation_proven();
+        if self.awaits_proof() {
+            // Held to the end: with another rotation in between, this session would prove that one.
+            let mut superseded = self.lock();
+            if self.is_drained(&mut superseded) {
+                self.prove();
+            }
         }
     }
 
     /// A session with what is current now was made: those from before the rotation are of no more use.
     pub(crate) fn rotation_proven(&self) {
-        let rotated = self.rotated.swap(0, Ordering::AcqRel);
-        if rotated != 0 {
-            // Sessions to a host that is not the one any more may have been retired since.
-            self.retired.fetch_max(rotated, Ordering::AcqRel);
+        if self.awaits_proof() {
+            let _superseded = self.lock();
+            self.prove();
         }
     }
 
-    /// Whether no session is being made any more from what was before the rotation. Those that were made until the last
-    /// of them may be of that kind: nobody can tell, and they are treated as the older ones are.
-    fn is_drained(&self) -> bool {
-        if !self.draining.load(Ordering::Acquire) {
-            return true;
-        }
-        let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
-        if before.strong_count() > 0 {
-            return false;
-        }
-        if self.draining.swap(false, Ordering::AcqRel) {
-            *before = Weak::<()>::new();
+    fn prove(&self) {
+        let rotated = self.rotated.swap(0, Ordering::AcqRel);
+        // Sessions to a host that is not the one any more may have been retired since.
+        self.retired.fetch_max(rotated, Ordering::AcqRel);
+    }
+
+    /// Whether no session is being made any more from what was before the rotation. Those that were made until now may be
+    /// of that kind: nobody can tell, and they are treated as the older ones are. The one that comes upon it may be among
+    /// them, because a moment is a millisecond: that is one login more.
+    fn is_drained(&self, superseded: &mut Superseded) -> bool {
+        superseded.retain(is_in_use);
+        let drained = superseded.is_empty();
+        if drained && self.draining.swap(false, Ordering::AcqRel) {
             let moment = if self.awaits_proof() {
                 &self.rotated
             } else {
@@ -128,7 +145,11 @@ impl Generations {
             };
             moment.fetch_max(self.now(), Ordering::AcqRel);
         }
-        true
+        drained
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Superseded> {
+        self.superseded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sessions from before now lead to a host that is not the one any more.
@@ -152,7 +173,9 @@ impl Generations {
 
     /// Whether a session of this age was made with credentials that have been rotated away.
     pub(crate) fn is_retired(&self, age: Duration) -> bool {
-        self.is_drained();
+        if self.draining.load(Ordering::Acquire) {
+            self.is_drained(&mut self.lock());
+        }
         self.is_older(age, &self.retired)
     }
 
@@ -184,6 +207,10 @@ impl Generations {
     }
 }
 
+fn is_in_use(options: &Weak<dyn Any + Send + Sync>) -> bool {
+    options.strong_count() > 0
+}
+
 #[cfg(all(test, any(feature = "mysql", feature = "postgres")))]
 mod tests {
     use super::*;
@@ -203,15 +230,17 @@ mod tests {
         moment
     }
 
-    fn rotate(generations: &Generations, before: &Arc<u8>) {
-        generations.rotated(Arc::downgrade(before) as Weak<dyn Any + Send + Sync>);
+    /// Something else takes the place of `before`, from which a session is being made.
+    fn supersede(generations: &Generations, before: &Arc<u8>) {
+        generations.superseded(Arc::downgrade(before) as Weak<dyn Any + Send + Sync>);
     }
 
     #[test]
     fn a_session_that_is_being_made_proves_no_rotation_and_is_retired_with_the_older_ones() {
         let generations = Generations::new();
         let being_made = Arc::new(0);
-        rotate(&generations, &being_made);
+        supersede(&generations, &being_made);
+        generations.rotated();
         let made = moment(&generations);
         generations.session_made();
         assert!(generations.awaits_proof(), "it may be that one");
@@ -227,7 +256,8 @@ mod tests {
     fn sessions_that_were_made_before_the_proof_are_retired_by_it() {
         let generations = Generations::new();
         let being_made = Arc::new(0);
-        rotate(&generations, &being_made);
+        supersede(&generations, &being_made);
+        generations.rotated();
         let made = moment(&generations);
         drop(being_made);
         assert!(!generations.is_retired(made.elapsed()), "nothing is proven");
@@ -242,11 +272,33 @@ mod tests {
     fn where_no_session_is_being_made_the_next_one_is_the_proof() {
         let generations = Generations::new();
         let old = moment(&generations);
-        generations.rotated(Weak::<()>::new());
+        supersede(&generations, &Arc::new(0));
+        generations.rotated();
         let made = moment(&generations);
         assert!(!generations.is_retired(old.elapsed()));
         generations.session_made();
         assert!(generations.is_retired(old.elapsed()));
         assert!(!generations.is_retired(made.elapsed()));
+    }
+
+    #[test]
+    fn a_session_that_was_begun_several_changes_ago_is_waited_for() {
+        let generations = Generations::new();
+        let begun = [Arc::new(0), Arc::new(1)];
+        // A host that was away in between, and then two rotations.
+        supersede(&generations, &begun[0]);
+        supersede(&generations, &Arc::new(2));
+        generations.rotated();
+        supersede(&generations, &begun[1]);
+        generations.rotated();
+        for being_made in begun {
+            generations.session_made();
+            assert!(generations.awaits_proof());
+            drop(being_made);
+        }
+        let made = moment(&generations);
+        generations.session_made();
+        assert!(!generations.awaits_proof());
+        assert!(generations.is_retired(made.elapsed()));
     }
 }

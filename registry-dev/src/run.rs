@@ -85,10 +85,12 @@ fn reader(pipe: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
 /// All that the child wrote: it has ended, and what it left behind may keep the pipe open for as long as it likes.
 fn all(receiver: &Receiver<Vec<u8>>) -> String {
     let (mut bytes, ended) = (Vec::new(), Instant::now());
-    while let Some(rest) = REST.checked_sub(ended.elapsed())
-        && let Ok(more) = receiver.recv_timeout(rest)
-    {
+    while let Ok(more) = receiver.recv_timeout(REST.saturating_sub(ended.elapsed())) {
         bytes.extend(more);
+        // Somebody who was left behind may write for ever.
+        if ended.elapsed() > REST * 10 {
+            break;
+        }
     }
     String::from_utf8_lossy(&bytes).into_owned()
 }
@@ -121,8 +123,30 @@ mod tests {
     #[test]
     fn a_command_that_does_not_end_is_ended_with_its_children() {
         let limit = Duration::from_millis(50);
-        let error = output(shell("sleep 600 & wait"), Some("nobody reads it"), limit).unwrap_err();
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("pid");
+        let script = format!("sleep 600 & echo $! > {}; wait", file.display());
+        let error = loop {
+            // A shell that had no time to start it is no test.
+            let error = output(shell(&script), Some("nobody reads it"), limit).unwrap_err();
+            if std::fs::read_to_string(&file).is_ok_and(|pid| pid.ends_with('\n')) {
+                break error;
+            }
+        };
         assert!(error.to_string().contains("no end within"), "{error}");
+        let pid = std::fs::read_to_string(&file).unwrap();
+        let began = Instant::now();
+        loop {
+            let state = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
+            if state.is_err() || state.is_ok_and(|stat| stat.contains(") Z ")) {
+                break;
+            }
+            assert!(
+                began.elapsed() < Duration::from_secs(20),
+                "the child of the shell is still there"
+            );
+            std::thread::yield_now();
+        }
     }
 
     #[test]

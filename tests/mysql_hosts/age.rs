@@ -114,6 +114,25 @@ async fn a_process_that_starts_in_an_outage_reads_from_a_replica_that_has_applie
 }
 
 #[tokio::test]
+async fn a_process_that_starts_in_an_outage_does_not_read_from_a_replica_that_was_stopped_before() {
+    let servers = servers(2).await;
+    servers.server(1).sql("stop slave io_thread").await.unwrap();
+    servers
+        .primary()
+        .sql("insert into shop.t values (1)")
+        .await
+        .unwrap();
+    servers.server(0).kill().await.unwrap();
+    let db = with_roles(&servers, "start = \"lazy\"").await;
+    primary_is(&db, State::Degraded).await;
+    behind(&db).await;
+    looked_at(servers.server(1)).await;
+    assert_eq!(replica(&db), MySqlHostState::Behind);
+    number(&db.mysql.main.read()).await.unwrap_err();
+    db.close().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_replica_that_is_cut_off_does_not_log_in_to_the_primary_for_ever() {
     let (servers, db) = read_from().await;
     servers.server(1).sql("stop slave io_thread").await.unwrap();

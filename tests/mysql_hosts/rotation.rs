@@ -114,6 +114,44 @@ async fn sessions_of_readers_and_of_looks_with_the_old_password_are_ended() {
 }
 
 #[tokio::test]
+async fn a_replica_that_hears_of_the_new_password_later_has_new_sessions_then() {
+    let servers = servers(2).await;
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("secret");
+    put(&secret, "a password");
+    let login = format!(
+        "username = \"shop\"\ndb = \"shop\"\nfallback = false\npool = {{ max = 1 }}\npassword = {{ file = \"{}\" }}",
+        secret.display()
+    );
+    let db = builder(&servers, folder.path(), &login).connect().await.unwrap();
+    let reader = db.mysql.main.read();
+    assert_eq!(number(&reader).await.unwrap(), 1);
+    let replica = servers.server(1);
+    let ask = async |question: &str| {
+        let answer = replica.sql(question).await.unwrap();
+        answer.split_whitespace().last().unwrap().parse::<u64>().unwrap()
+    };
+    let sessions = "from information_schema.processlist where user = 'shop'";
+    let newest = ask(&format!("select max(id) {sessions}")).await;
+    let denied = "show global status like 'Access_denied_errors'";
+    let before = ask(denied).await;
+    replica.sql("stop slave sql_thread").await.unwrap();
+    let alter = "alter user 'shop'@'%' identified by 'another'";
+    servers.primary().sql(alter).await.unwrap();
+    put(&secret, "another");
+    db.reload().await.unwrap();
+    until("it was refused", async || ask(denied).await > before).await;
+    replica.sql("start slave sql_thread").await.unwrap();
+    until("every session at the replica is a new one", async || {
+        let _ = number(&reader).await;
+        let old = format!("select count(if(id <= {newest}, 1, null)) {sessions}");
+        ask(&old).await == 0
+    })
+    .await;
+    db.close().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_lazy_connection_reads_from_a_replica_before_it_is_opened() {
     let servers = servers(2).await;
     let folder = tempfile::tempdir().unwrap();

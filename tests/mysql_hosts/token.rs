@@ -1,6 +1,6 @@
 //! Reading one's own writes: for a while after each, or by a token.
 
-use crate::servers::{number, servers, until, with_roles};
+use crate::servers::{number, servers, until, with_roles, without_roles};
 use dbreg::{ErrorKind, WriteToken, sqlx};
 use std::time::Duration;
 
@@ -178,5 +178,62 @@ async fn forged_tokens_keep_at_most_half_of_the_sessions_of_a_replica() {
         }
     }
     assert!(most <= 2, "{most} sessions of 4 wait");
+    db.close().await.unwrap();
+}
+
+/// Nobody writes in it, and so nobody meets a primary that takes no writes any more.
+#[tokio::test]
+async fn a_process_that_only_reads_hears_of_a_promotion() {
+    let servers = servers(2).await;
+    let db = without_roles(&servers).connect().await.unwrap();
+    let main = &db.mysql.main;
+    until("the replica is read from", async || {
+        number(&main.read()).await.unwrap() == 1
+    })
+    .await;
+    servers.promote(1).await.unwrap();
+    servers.delay(0, Duration::from_secs(3600)).await.unwrap();
+    let other = without_roles(&servers).connect().await.unwrap();
+    insert(&other.mysql.main, 1).await;
+    let token = other.mysql.main.write_token().await.unwrap();
+    // The next one is asked for it, until the process has found the new primary.
+    until("the write is seen", async || {
+        let count = sqlx::query_scalar::<_, i64>("select count(*) from t");
+        match count.fetch_one(&main.read_after(&token)).await {
+            Ok(rows) => {
+                assert_eq!(rows, 1);
+                true
+            }
+            Err(error) => {
+                let error = dbreg::Error::from(error);
+                assert!(error.is_transient(), "{error}");
+                false
+            }
+        }
+    })
+    .await;
+    // Without a token it is found as well: the delayed one is not read from for ever.
+    until("the new primary is known", async || {
+        number(&main.read()).await.is_ok_and(|found| found == 1)
+    })
+    .await;
+    db.close().await.unwrap();
+    other.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_promotion_is_found_by_looks_alone() {
+    let servers = servers(2).await;
+    let db = without_roles(&servers).connect().await.unwrap();
+    let main = &db.mysql.main;
+    until("the replica is read from", async || {
+        number(&main.read()).await.unwrap() == 1
+    })
+    .await;
+    servers.promote(1).await.unwrap();
+    until("the new primary is known", async || {
+        main.hosts().unwrap()[1].role == dbreg::MySqlHostRole::Primary
+    })
+    .await;
     db.close().await.unwrap();
 }

@@ -60,9 +60,10 @@ impl Age {
             return behind;
         }
         self.pass(primary, now);
+        let explains = primary == State::Degraded && !replication.is_stopped();
         self.start = match (self.start, primary) {
-            (Start::Unseen | Start::Doubted, State::Degraded) => Start::Known,
-            (Start::Doubted, State::Ready) => Start::Lost,
+            (Start::Unseen | Start::Doubted, State::Degraded) if explains => Start::Known,
+            (Start::Unseen | Start::Doubted, State::Degraded) | (Start::Doubted, State::Ready) => Start::Lost,
             (Start::Unseen, _) => Start::Doubted,
             (start, _) => start,
         };
@@ -93,7 +94,7 @@ impl Age {
 
 #[cfg(test)]
 mod tests {
-    use super::super::lag::Channel;
+    use super::super::lag::{Channel, Link};
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -102,7 +103,7 @@ mod tests {
     fn connected(behind: Duration) -> Replication {
         Replication::From(vec![Channel {
             applying: true,
-            connected: true,
+            link: Link::Connected,
             drained: behind.is_zero(),
             behind: Some(behind),
         }])
@@ -111,7 +112,7 @@ mod tests {
     fn cut_off(drained: bool) -> Replication {
         Replication::From(vec![Channel {
             applying: true,
-            connected: false,
+            link: Link::Sought,
             drained,
             behind: None,
         }])
@@ -158,7 +159,7 @@ mod tests {
         age.seen(&connected(Duration::ZERO), State::Ready, now);
         let halted = Replication::From(vec![Channel {
             applying: false,
-            connected: true,
+            link: Link::Connected,
             drained: false,
             behind: None,
         }]);
@@ -209,5 +210,31 @@ mod tests {
             None,
             "how much is left?"
         );
+    }
+
+    #[test]
+    fn an_outage_is_not_why_somebody_stopped_before() {
+        let stopped = Replication::From(vec![Channel {
+            applying: true,
+            link: Link::Stopped,
+            drained: true,
+            behind: None,
+        }]);
+        for before in [None, Some(State::Ready)] {
+            let (mut age, now) = (Age::default(), Instant::now());
+            if let Some(before) = before {
+                assert_eq!(age.seen(&stopped, before, now), None);
+            }
+            for later in [SECOND, HOUR] {
+                assert_eq!(age.seen(&stopped, State::Degraded, now + later), None);
+                assert_eq!(age.seen(&cut_off(true), State::Degraded, now + later), None);
+            }
+            let again = age.seen(&connected(SECOND), State::Ready, now + HOUR);
+            assert_eq!(again, Some(SECOND));
+        }
+        // One that was seen with its source is as old as it was when that went.
+        let (mut age, now) = (Age::default(), Instant::now());
+        age.seen(&connected(SECOND), State::Ready, now);
+        assert_eq!(age.seen(&stopped, State::Degraded, now), Some(Duration::ZERO));
     }
 }

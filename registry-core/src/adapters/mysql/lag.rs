@@ -9,12 +9,21 @@ use std::time::Duration;
 pub(super) struct Channel {
     /// Whether what was received is being applied.
     pub(super) applying: bool,
-    /// Whether it is connected to its source.
-    pub(super) connected: bool,
+    pub(super) link: Link,
     /// Whether all that was received is applied.
     pub(super) drained: bool,
     /// Nothing while it is not connected: MariaDB tells none then, whatever there is to be applied.
     pub(super) behind: Option<Duration>,
+}
+
+/// Its connection to a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Link {
+    Connected,
+    /// It tries: the source is out of its reach.
+    Sought,
+    /// It does not try: somebody has stopped it, or it cannot go on.
+    Stopped,
 }
 
 /// What the server says of its replication.
@@ -94,7 +103,11 @@ fn channel(row: &MySqlRow) -> Channel {
             && read.is_some()
             && read == applied,
         applying: word(["Replica_SQL_Running", "Slave_SQL_Running"]) == "Yes",
-        connected: word(["Replica_IO_Running", "Slave_IO_Running"]) == "Yes",
+        link: match word(["Replica_IO_Running", "Slave_IO_Running"]).as_str() {
+            "Yes" => Link::Connected,
+            "No" => Link::Stopped,
+            _ => Link::Sought,
+        },
         behind: seconds.iter().find_map(|name| whole_seconds(row, name)),
     }
 }
@@ -112,7 +125,12 @@ fn whole_seconds(row: &MySqlRow, name: &str) -> Option<Duration> {
 impl Replication {
     /// Whether any source is out of its reach.
     pub(super) fn is_cut_off(&self) -> bool {
-        matches!(self, Self::From(channels) if channels.iter().any(|channel| !channel.connected))
+        matches!(self, Self::From(channels) if channels.iter().any(|channel| channel.link != Link::Connected))
+    }
+
+    /// Whether it does not even try to reach a source: an outage of that is not why.
+    pub(super) fn is_stopped(&self) -> bool {
+        matches!(self, Self::From(channels) if channels.iter().any(|channel| channel.link == Link::Stopped))
     }
 
     /// How far it is behind what it has received, where it tells none as it last told; nothing when that is not known.
@@ -155,7 +173,7 @@ mod tests {
     fn one(applying: bool, connected: bool, drained: bool, behind: Option<u32>) -> Channel {
         Channel {
             applying,
-            connected,
+            link: if connected { Link::Connected } else { Link::Sought },
             drained,
             behind: behind.map(|seconds| SECOND * seconds),
         }

@@ -1,8 +1,8 @@
 //! How a host that is read from is looked at: on a session of its own, with pauses.
 
-use super::election::explain;
+use super::election::{explain, standing};
 use super::lag;
-use super::way::HostWay;
+use super::way::{HostWay, Way};
 use crate::backoff::Backoff;
 use crate::error::Error;
 use crate::kind::ErrorKind;
@@ -20,46 +20,94 @@ const REFUSED: (Duration, Duration) = (Duration::from_millis(250), Duration::fro
 const FAREWELL: Duration = Duration::from_millis(500);
 
 /// The session of the looks, and the pauses between them.
-#[derive(Default)]
 pub(super) struct Looking {
     pub(super) session: Option<MySqlConnection>,
     /// The version of the way that it was made in, and the latest that was tried.
-    pub(super) version: u64,
+    version: u64,
     tried: u64,
+    /// That is not tried again before.
+    not_before: Option<Instant>,
+    renewal: Backoff,
     pub(super) pauses: Pauses,
 }
 
+impl Default for Looking {
+    fn default() -> Self {
+        Self {
+            session: None,
+            version: 0,
+            tried: 0,
+            not_before: None,
+            renewal: Backoff::new(REFUSED.0, REFUSED.1),
+            pauses: Pauses::default(),
+        }
+    }
+}
+
 impl Looking {
-    /// One light query on a session that is kept for it, and how long that took. Where the way is another than that of the
-    /// session, a new one takes its place; one that is refused leaves it, and is not tried again.
+    /// One light query on a session that is kept for it, and how long that took.
     pub(super) async fn ask(
         &mut self,
-        host: &HostWay,
-        version: u64,
+        way: &Way,
+        index: usize,
         limit: Duration,
     ) -> Result<(lag::Replication, Duration), sqlx::Error> {
-        let late = |_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
-        if self.session.is_none() || self.tried != version {
-            self.tried = version;
-            let made = tokio::time::timeout(limit, host.bare().connect()).await;
-            match made.map_err(late).flatten() {
-                Ok(made) => {
-                    self.end().await;
-                    self.session = Some(made);
-                    self.version = version;
-                }
-                Err(error) if self.session.is_none() => return Err(error),
-                Err(_) => {}
+        let session = match &mut self.session {
+            Some(session) => session,
+            None => {
+                let made = connect(way, index, limit).await?;
+                self.version = way.version;
+                self.session.insert(made)
             }
-        }
-        let Some(session) = &mut self.session else {
-            return Err(sqlx::Error::WorkerCrashed);
         };
         let began = Instant::now();
-        let replication = tokio::time::timeout(LOOK_LIMIT.min(limit), lag::ask(session))
-            .await
-            .map_err(late)??;
+        let replication = in_time(limit, lag::ask(session)).await?;
         Ok((replication, began.elapsed()))
+    }
+
+    /// Whether the session is one of this way; where it is of an earlier one, another takes its place. One that is refused
+    /// leaves the session that works, and is tried again after a pause: a replica may hear of a new password later.
+    pub(super) async fn renew(&mut self, way: &Way, index: usize, limit: Duration) -> bool {
+        if self.session.is_none() || self.version == way.version {
+            return self.session.is_some();
+        }
+        if self.tried != way.version {
+            self.try_again();
+            self.tried = way.version;
+        }
+        if self.not_before.is_some_and(|moment| Instant::now() < moment) {
+            return false;
+        }
+        match connect(way, index, limit).await {
+            Ok(made) => {
+                self.end().await;
+                self.session = Some(made);
+                self.version = way.version;
+                true
+            }
+            Err(_) => {
+                self.not_before = Some(Instant::now() + self.renewal.next_pause());
+                false
+            }
+        }
+    }
+
+    /// Forgets that a way was refused.
+    pub(super) fn try_again(&mut self) {
+        self.not_before = None;
+        self.renewal = Backoff::new(REFUSED.0, REFUSED.1);
+    }
+
+    /// Whether the host says that it takes no writes. One that does not say is looked at again soon.
+    pub(super) async fn is_demoted(&mut self, limit: Duration) -> bool {
+        let Some(session) = &mut self.session else {
+            return false;
+        };
+        let found = in_time(limit, standing(session)).await;
+        if found.is_err() {
+            self.session = None;
+        }
+        found.is_ok_and(|found| !found.writable)
     }
 
     pub(super) async fn end(&mut self) {
@@ -82,6 +130,26 @@ impl Default for Pauses {
             refused: Backoff::new(REFUSED.0, REFUSED.1),
         }
     }
+}
+
+async fn connect(way: &Way, index: usize, limit: Duration) -> Result<MySqlConnection, sqlx::Error> {
+    let bare = way.host(index).bare();
+    let made = tokio::time::timeout(limit, bare.connect()).await;
+    made.map_err(late)?
+}
+
+/// The answer of a session that exists.
+async fn in_time<T>(
+    limit: Duration,
+    answer: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, sqlx::Error> {
+    tokio::time::timeout(LOOK_LIMIT.min(limit), answer)
+        .await
+        .map_err(late)?
+}
+
+fn late(_: tokio::time::error::Elapsed) -> sqlx::Error {
+    sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())
 }
 
 /// The driver's error with the cause and the next step.

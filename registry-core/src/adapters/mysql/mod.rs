@@ -1,7 +1,7 @@
 //! MySQL and MariaDB, through sqlx.
 //!
 //! The pool's defaults: a statement cache of 1,024 (sqlx 0.9.0 does not set TCP_NODELAY, and a statement that leaves
-//! the cache costs a delayed acknowledgement), a ping only after 30 s idle, `pool.min` sessions opened at once.
+//! the cache costs a delayed acknowledgement), a ping only after 1 s idle, `pool.min` sessions opened at once.
 //!
 //! | `tls` | encrypted | certificate checked |
 //! |---|---|---|
@@ -195,7 +195,11 @@ impl Connection for MySql {
     }
 
     fn refresh(&self) -> Result<bool, Error> {
-        self.target()?.refresh()
+        let refreshed = self.target()?.refresh();
+        if let Some(router) = self.inner.router.get() {
+            router.renew_soon();
+        }
+        refreshed
     }
 
     fn prefer_first_host(&self) -> bool {

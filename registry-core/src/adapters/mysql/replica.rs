@@ -23,6 +23,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 
 /// The least time between two looks, whoever asks for one.
 const LOOK_GAP: Duration = Duration::from_millis(100);
+
 /// A host that is read from. Its sessions are READ ONLY on the server.
 pub(super) struct Replica {
     /// Its number in the list.
@@ -37,6 +38,8 @@ pub(super) struct Replica {
     latency: AtomicU64,
     known: Mutex<Known>,
     wake: Notify,
+    /// Somebody wants sessions to be made anew, whatever became of the latest try.
+    asked: AtomicBool,
     /// It has the data of the others, and no position of its own that a token could be compared with.
     shared: AtomicBool,
     /// The sessions that may wait for what a token names: half of the pool, because a token may be forged.
@@ -75,6 +78,7 @@ impl Replica {
             latency: AtomicU64::new(0),
             known: Mutex::default(),
             wake: Notify::new(),
+            asked: AtomicBool::new(false),
             shared: AtomicBool::new(false),
             waits: Semaphore::new(half.clamp(1, Semaphore::MAX_PERMITS)),
         }
@@ -123,6 +127,12 @@ impl Replica {
     /// Whether it shares the data of the others, and counts no writes as they do.
     pub(super) fn is_shared(&self) -> bool {
         self.shared.load(Ordering::Acquire)
+    }
+
+    /// Asks for a look soon, and for sessions with what is in the files now.
+    pub(super) fn renew_soon(&self) {
+        self.asked.store(true, Ordering::Release);
+        self.look_soon();
     }
 
     /// Asks for a look soon.
@@ -182,24 +192,26 @@ impl Replica {
             let pool = sql::greeting(pool, &self.generations, |session| Box::pin(read_only(session)));
             pool.connect_lazy_with(options())
         });
-        self.take(pool, &way);
+        // Readers of the host in use take part in the proof of its way.
+        self.take(pool, &way, target.is_proven_at(self.index));
         Ok(pool)
     }
 
-    /// Has the next session of the pool made in this way, unless a later one is known; true when it is this one.
-    fn take(&self, pool: &MySqlPool, way: &Way) -> bool {
+    /// Has the next session of the pool made in this way, unless a later one is known. Where the way is `proven`, sessions of
+    /// earlier ones are of no more use.
+    fn take(&self, pool: &MySqlPool, way: &Way, proven: bool) {
         let mut known = self.lock();
         if known.version < way.version {
             known.version = way.version;
-            // While the host is away, no session is made.
-            let before = if known.away {
-                std::sync::Weak::<()>::new()
-            } else {
-                sql::replace_options(pool, way.host(self.index).options.clone())
-            };
-            self.generations.rotated(before);
+            if !known.away {
+                let options = way.host(self.index).options.clone();
+                sql::set_options(pool, &self.generations, options);
+            }
+            self.generations.rotated();
         }
-        known.version == way.version
+        if proven && known.version == way.version {
+            self.generations.rotation_proven();
+        }
     }
 
     /// Has the files of secrets looked at whenever a session takes the place of one that is of no more use.
@@ -236,6 +248,7 @@ impl Replica {
         loop {
             let rest = async {
                 let pause = self.look(&inner, &mut looking, &changes).await?;
+                self.renew(&inner, &mut looking).await?;
                 tokio::time::sleep(LOOK_GAP.min(pause)).await;
                 let _ = tokio::time::timeout(pause.saturating_sub(LOOK_GAP), self.wake.notified()).await;
                 Some(())
@@ -269,16 +282,8 @@ impl Replica {
         };
         let host = way.host(self.index);
         let had_session = looking.session.is_some();
-        let answer = looking.ask(host, way.version, limit).await;
+        let answer = looking.ask(&way, self.index, limit).await;
         let inner = inner.upgrade()?;
-        if let Some(pool) = self.pool.get()
-            && answer.is_ok()
-            && looking.version == way.version
-            && self.take(pool, &way)
-        {
-            // Readers whose sessions are never used up would keep those with what was rotated away.
-            self.generations.rotation_proven();
-        }
         let mut refused = false;
         let found = match answer {
             Ok((replication, latency)) => {
@@ -338,6 +343,30 @@ impl Replica {
         Some(pause.mul_f64(0.75 + fastrand::f64() / 2.0))
     }
 
+    /// What follows a look. Where the way is another than that of the looks' session, a new one proves it, so that sessions of
+    /// the pool that are never used up end as well; and nobody else looks whether the host in use still takes writes while
+    /// all that is done is to read.
+    async fn renew(&self, inner: &Weak<Inner>, looking: &mut Looking) -> Option<()> {
+        let (way, limit, may_be_demoted) = {
+            let inner = inner.upgrade()?;
+            let target = inner.target.as_ref().ok()?;
+            let may_be_demoted = target.has_other_writers() && target.host() == self.index;
+            (target.way().ok()?, inner.base.connect_timeout(), may_be_demoted)
+        };
+        if self.asked.swap(false, Ordering::AcqRel) {
+            looking.try_again();
+        }
+        if looking.renew(&way, self.index, limit).await
+            && let Some(pool) = self.pool.get()
+        {
+            self.take(pool, &way, true);
+        }
+        if may_be_demoted && looking.is_demoted(limit).await {
+            inner.upgrade()?.base.health().look();
+        }
+        Some(())
+    }
+
     /// How far behind the host is; nothing when nobody can know.
     fn age(&self, inner: &Inner, replication: &lag::Replication, max_lag: Duration) -> Option<Duration> {
         let health = inner.base.health();
@@ -368,7 +397,7 @@ impl Replica {
                     .filter(|_| !away)
                     .map(|way| way.host(self.index).options.clone());
                 // What waits in the pool for a host that is away would try again until `acquire_timeout`.
-                pool.set_connect_options(now.unwrap_or_else(dead_end));
+                sql::set_options(pool, &self.generations, now.unwrap_or_else(dead_end));
             }
             known.away = away;
         }

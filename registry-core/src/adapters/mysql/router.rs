@@ -1,5 +1,6 @@
 //! Which host a read goes to.
 
+use super::election::standing;
 use super::host::{MySqlHost, MySqlHostRole, MySqlHostState};
 use super::replica::Replica;
 use super::token::WriteToken;
@@ -128,6 +129,13 @@ impl Router {
         };
         // The driver would try again until `acquire_timeout` where nothing listens any more.
         let session = self.session_at(inner, &place, deadline);
+        let session = async {
+            let mut session = session.await?;
+            if let Some(token) = after.filter(|_| target.has_other_writers()) {
+                still_has(token, &mut session, &place.replica, &inner.base).await?;
+            }
+            Ok(session)
+        };
         match inner.base.unless_away(session).await {
             Ok(session) => Ok(Held { session, place }),
             Err(error) => {
@@ -326,6 +334,11 @@ impl Router {
         }
     }
 
+    /// Asks for looks soon, and for sessions with what is in the files now.
+    pub(super) fn renew_soon(&self) {
+        self.hosts.iter().for_each(|replica| replica.renew_soon());
+    }
+
     /// Ends the looks, then the pools. The caller bounds it.
     pub(super) async fn close(&self) {
         self.ending.send_replace(true);
@@ -391,6 +404,26 @@ async fn reached(token: &WriteToken, session: &mut MySqlConnection, replica: &Re
             // The session may hang: it is tried before it goes back to its pool.
             replica.generations.deadline_fired();
             None
+        }
+    }
+}
+
+/// Refuses a primary that became a replica, which nobody may have noticed, and has not what was written at the next one.
+async fn still_has(
+    token: &WriteToken,
+    session: &mut MySqlConnection,
+    host: &Replica,
+    base: &Base,
+) -> Result<(), Error> {
+    if standing(session).await?.writable {
+        return Ok(());
+    }
+    base.health().look();
+    match reached(token, session, host).await {
+        Some(true) => Ok(()),
+        _ => {
+            let words = "the host in use takes no writes any more, and does not have the write; another is looked for";
+            Err(Error::new(ErrorKind::Unreachable, words).transient(true))
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::rotation::{self, Stamp};
 use crate::secret;
 use registry_config::Settings;
 use sqlx::MySql as Database;
-use sqlx::mysql::{MySqlConnection, MySqlPool};
+use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlPool};
 use sqlx::pool::PoolOptions;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -167,16 +167,24 @@ impl Target {
         let mut way = way(&self.settings)?;
         way.version = now.version + 1;
         now.version = way.version;
-        // While the server is away, no session is made.
-        let before = if now.away {
-            Weak::<()>::new()
-        } else {
-            sql::replace_options(&self.pool, way.host(now.host).options.clone())
-        };
+        if !now.away {
+            self.set_options(way.host(now.host).options.clone());
+        }
         now.way = Ok(way);
         now.stamp = stamp;
-        self.base.generations.rotated(before);
+        self.base.generations.rotated();
         Ok(true)
+    }
+
+    /// Whether writes may go to another host than the one in use.
+    pub(super) fn has_other_writers(&self) -> bool {
+        self.server.is_some()
+    }
+
+    /// Whether what sessions are made from was proven at this host.
+    pub(super) fn is_proven_at(&self, host: usize) -> bool {
+        let now = self.lock();
+        now.host == host && !self.base.generations.awaits_proof()
     }
 
     /// Asks for the first host; true when another is in use.
@@ -196,7 +204,7 @@ impl Target {
     pub(super) fn set_away(&self) {
         let mut now = self.lock();
         now.away = true;
-        self.pool.set_connect_options(dead_end());
+        self.set_options(dead_end());
     }
 
     /// The server is there, and this way leads to it, at the host that was elected. Meanwhile the files may have
@@ -207,13 +215,15 @@ impl Target {
         // Before the options: a session that is being made to another server is refused from now on.
         let server = self.server.as_ref();
         let replaced = server.is_some_and(|server| server.replace(elected.server.clone()));
-        now.away = false;
+        let was_away = std::mem::replace(&mut now.away, false);
         let moved = now.host != host;
         now.host = host;
         let current = now.way.as_ref().ok().filter(|way| way.version > proved.version);
         let proven = current.is_none();
-        let options = current.unwrap_or(proved).host(host).options.clone();
-        self.pool.set_connect_options(options);
+        if was_away || moved {
+            let options = current.unwrap_or(proved).host(host).options.clone();
+            self.set_options(options);
+        }
         if proven {
             self.base.generations.rotation_proven();
         }
@@ -225,6 +235,10 @@ impl Target {
             let (connection, host) = (self.base.label(), proved.host(host).address());
             tracing::warn!(connection, host, "another host is in use from now on");
         }
+    }
+
+    fn set_options(&self, options: MySqlConnectOptions) {
+        sql::set_options(&self.pool, &self.base.generations, options);
     }
 
     fn lock(&self) -> MutexGuard<'_, Now> {

@@ -185,6 +185,32 @@ async fn a_reload_ends_old_sessions_whoever_saw_the_new_password_first() {
 }
 
 #[tokio::test]
+async fn a_reload_ends_sessions_of_readers_too() {
+    let server = registry_dev::mysql().await.unwrap();
+    server.create_database("shop", "shop", "first").await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("secret");
+    put(&secret, "first");
+    let handle = open_handle(&server, &secret, "pool = { max = 1 }\n").await;
+    let reader = handle.read();
+    let id = async || {
+        let id = sqlx::query_scalar::<_, u64>("select connection_id()");
+        id.fetch_one(&reader).await.unwrap()
+    };
+    for (password, seen_before) in [("second", false), ("third", true)] {
+        let old = id().await;
+        alter(&server, password).await;
+        put(&secret, password);
+        if seen_before {
+            handle.inner.look_at_files();
+            assert_eq!(id().await, old, "nobody needed a session");
+        }
+        connection::reload(&handle).await.unwrap();
+        assert!(id().await > old, "{password}");
+    }
+}
+
+#[tokio::test]
 async fn a_session_that_was_being_made_during_the_rotation_is_ended_too() {
     let server = registry_dev::mysql().await.unwrap();
     server.create_database("shop", "shop", "first").await.unwrap();

@@ -7,8 +7,8 @@ use crate::error::Error;
 use crate::rotation::{self, Stamp};
 use crate::secret;
 use registry_config::Settings;
-use sqlx::postgres::PgPool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use sqlx::postgres::{PgConnectOptions, PgPool};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The pool, and what its sessions are made from.
 pub(super) struct Target {
@@ -89,15 +89,12 @@ impl Target {
         let mut way = way(&self.settings, self.base.label())?;
         now.version += 1;
         way.version = now.version;
-        // While the server is away, no session is made.
-        let before = if now.away {
-            Weak::<()>::new()
-        } else {
-            sql::replace_options(&self.pool, way.options.clone())
-        };
+        if !now.away {
+            self.set_options(way.options.clone());
+        }
         now.way = Ok(way);
         now.stamp = stamp;
-        self.base.generations.rotated(before);
+        self.base.generations.rotated();
         Ok(true)
     }
 
@@ -105,21 +102,26 @@ impl Target {
     pub(super) fn set_away(&self) {
         let mut now = self.lock();
         now.away = true;
-        self.pool.set_connect_options(dead_end());
+        self.set_options(dead_end());
     }
 
     /// The server is there, and this way leads to it. Meanwhile the files may have changed: then the next session takes
     /// the new way, which is still to be proved.
     pub(super) fn set_there(&self, proved: &Way) {
         let mut now = self.lock();
-        now.away = false;
+        let was_away = std::mem::replace(&mut now.away, false);
         let newer = now.way.as_ref().ok().filter(|way| way.version > proved.version);
         let proven = newer.is_none();
-        self.pool
-            .set_connect_options(newer.unwrap_or(proved).options.clone());
+        if was_away {
+            self.set_options(newer.unwrap_or(proved).options.clone());
+        }
         if proven {
             self.base.generations.rotation_proven();
         }
+    }
+
+    fn set_options(&self, options: PgConnectOptions) {
+        sql::set_options(&self.pool, &self.base.generations, options);
     }
 
     fn lock(&self) -> MutexGuard<'_, Now> {

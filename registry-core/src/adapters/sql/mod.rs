@@ -27,7 +27,7 @@ pub(crate) use executor::{record, sql_handle, stream, tagged_executor};
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 pub(crate) use login::{Login, Tls, authority, shown};
 #[cfg(any(feature = "mysql", feature = "postgres"))]
-pub(crate) use pool::replace_options;
+pub(crate) use pool::set_options;
 #[cfg(feature = "mysql")]
 pub(crate) use pool::{Fitness, RELEASE_PING, greeting};
 pub(crate) use pool::{Limits, fill, options, sessions};

@@ -8,8 +8,7 @@ use futures_util::{FutureExt as _, TryFutureExt as _};
 use registry_config::Settings;
 use sqlx::pool::{PoolConnectionMetadata, PoolOptions};
 use sqlx::{Connection as _, Database, Executor, Pool};
-use std::any::Any;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A session is pinged before use only after it was idle for this long: a ping at each acquire halves the throughput
@@ -143,15 +142,18 @@ where
     options
 }
 
-/// Sets what sessions are made from, when that was rotated; gives what they were made from until now.
+/// Sets what sessions are made from. Whatever sets it after the beginning does so here, so that sessions that are being made
+/// are known.
 #[cfg(any(feature = "mysql", feature = "postgres"))]
-pub(crate) fn replace_options<DB: Database>(
+pub(crate) fn set_options<DB: Database>(
     pool: &Pool<DB>,
+    generations: &Generations,
     options: <DB::Connection as sqlx::Connection>::Options,
-) -> Weak<dyn Any + Send + Sync> {
+) {
+    // The driver holds it as long as a session is being made from it.
     let before = Arc::downgrade(&pool.connect_options());
     pool.set_connect_options(options);
-    before
+    generations.superseded(before);
 }
 
 /// Proves that a session answers, and ends what transaction it may be in.
