@@ -18,8 +18,10 @@ mod transaction;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 mod watcher;
 
+#[cfg(any(feature = "tasks", feature = "mysql", feature = "postgres"))]
+pub(crate) use error::NO_TABLE;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
-pub(crate) use error::{NO_DATABASE, NO_TABLE, explain};
+pub(crate) use error::{NO_DATABASE, explain};
 pub(crate) use error::{as_driver_error, closed};
 #[cfg(feature = "mysql")]
 pub(crate) use executor::copy_of;
