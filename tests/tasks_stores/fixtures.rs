@@ -20,7 +20,7 @@ pub(crate) fn write(store: &Store) {
         .write("fixtures/mongodb.logs/20-kinds.csv", "_id,name\n1,order\n2,\n");
 }
 
-async fn all(store: &Store) -> Vec<Document> {
+pub(crate) async fn all(store: &Store) -> Vec<Document> {
     let mut all = Vec::new();
     for collection in store.collections().await {
         all.extend(store.documents(&collection).await);
@@ -172,37 +172,6 @@ async fn what_a_crash_has_left_is_taken_away_and_filled_again() {
         "filled 1 file; 2 files filled before"
     );
     assert_eq!(all(&store).await, before);
-}
-
-#[tokio::test]
-async fn a_document_of_somebody_else_is_not_replaced() {
-    let store = Store::start().await;
-    let theirs = doc! { "_id": 7, "name": "not ours" };
-    store
-        .db
-        .collection::<Document>("users")
-        .insert_one(theirs.clone())
-        .await
-        .unwrap();
-    write(&store);
-    for replace in [false, true] {
-        let failed = store
-            .project
-            .failed_with(Verb::Fill, |tasks| tasks.replace(replace))
-            .await;
-        assert!(
-            failed.starts_with(
-                "fixtures/mongodb.logs/00_users.toml: line 5: the `_id` 7 of `users` is there already"
-            ),
-            "{failed}"
-        );
-    }
-    // No waiting helps.
-    assert_eq!(
-        store.project.run(Verb::Fill).await.exit_code(),
-        dbreg::EXIT_CONFIG
-    );
-    assert_eq!(all(&store).await, [theirs]);
 }
 
 #[tokio::test]
@@ -405,37 +374,6 @@ async fn two_connections_to_one_database_have_fixtures_of_their_own() {
             assert_eq!(count, 1, "{collection} of {label}");
         }
     }
-}
-
-#[tokio::test]
-async fn a_file_that_got_another_name_and_other_rows_changes_nothing_of_the_old_one() {
-    let store = Store::start().await;
-    write(&store);
-    store.project.done(Verb::Fill).await;
-    let before = all(&store).await;
-    store.project.remove("fixtures/mongodb.logs/00_users.toml");
-    let users = format!(
-        "[users.carol]\nname = \"Carol\"\n{}",
-        USERS.replace("_id = 7\n", "")
-    );
-    store
-        .project
-        .write("fixtures/mongodb.logs/05_people.toml", &users);
-    for replace in [false, true] {
-        let failed = store
-            .project
-            .failed_with(Verb::Fill, |tasks| tasks.replace(replace))
-            .await;
-        assert!(
-            failed.ends_with(
-                "a label or a row of this file was filled by another file; `refill` clears everything first"
-            ),
-            "{failed}"
-        );
-        assert_eq!(all(&store).await, before);
-    }
-    store.project.done(Verb::Refill).await;
-    assert_eq!(store.documents("users").await.len(), 3);
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ mod documents;
 mod fixtures;
 mod keys;
 mod migrations;
+mod ownership;
 mod project;
 mod renamed;
 mod start;

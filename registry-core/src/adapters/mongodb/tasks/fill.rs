@@ -6,7 +6,6 @@
 
 use super::documents::{self, New};
 use super::journal::now;
-use super::lock::is_duplicate;
 use super::{FIXTURE_DOCUMENTS, OWN};
 use crate::error::Error;
 use crate::kind::ErrorKind;
@@ -32,16 +31,17 @@ pub(super) async fn fill(database: &Database, fixture: &Fixture, policy: Refill)
     // Everything that can be wrong is found before anything is changed.
     let stem = stem(database, fixture).await?;
     let new = documents::documents(database, fixture, &stem, rows).await?;
-    let old = recorded(database, &key).await?;
+    let mut old = recorded(database, &key).await?;
+    take_over(database, &key, &new, &mut old, policy).await?;
     refuse_taken(database, &new, &old).await?;
 
     let begun = doc! { "state": "filling", "checksum": &fixture.checksum, "stem": stem, "at": now() };
     let begun = doc! { "$set": begun };
     files.update_one(doc! { "_id": &key }, begun).upsert(true).await?;
     remove(database, &key, old).await?;
-    if let Err(error) = write(database, &key, &new).await {
+    if let Err((error, disowned)) = write(database, &key, &new).await {
         // As after a crash, only sooner. When it fails too, the next run does it.
-        let taken_away = undo(database, &key).await.is_ok();
+        let taken_away = disowned && undo(database, &key).await.is_ok();
         let error = if was_filled && taken_away {
             error.help("what the file had written before is taken away; correct it, and fill again")
         } else {
@@ -169,28 +169,72 @@ async fn rename_one(database: &Database, from: &str, to: &str, stem: &str) -> Re
 }
 
 /// The documents that a file has written, or was about to write: by collection, and by the type of `_id`, because
-/// `nx-27017` takes a number for something else in a list that holds an ObjectId too.
-type Recorded = BTreeMap<(String, u8), Vec<Bson>>;
+/// `nx-27017` takes a number for something else in a list that holds an ObjectId too. Each with the `_id` of its record.
+type Recorded = BTreeMap<(String, u8), Vec<(Bson, String)>>;
 
 async fn recorded(database: &Database, key: &str) -> Result<Recorded, Error> {
-    let records = database.collection::<Document>(FIXTURE_DOCUMENTS);
-    let mut found = records.find(doc! { "fixture": key }).await?;
     let mut recorded = Recorded::new();
-    while let Some(record) = found.try_next().await? {
-        if let (Ok(collection), Some(id)) = (record.get_str("collection"), record.get("document")) {
-            let place = (collection.to_owned(), id.element_type() as u8);
-            recorded.entry(place).or_default().push(id.clone());
-        }
-    }
+    add_recorded(database, doc! { "fixture": key }, &mut recorded).await?;
     Ok(recorded)
 }
 
-/// Refuses when a document that the file names is there already, and is not of the file: it would be taken for the file's
-/// own after a crash.
+async fn add_recorded(database: &Database, which: Document, recorded: &mut Recorded) -> Result<(), Error> {
+    let records = database.collection::<Document>(FIXTURE_DOCUMENTS);
+    let mut found = records.find(which).await?;
+    while let Some(record) = found.try_next().await? {
+        if let (Ok(own), Ok(collection), Some(id)) = (
+            record.get_str("_id"),
+            record.get_str("collection"),
+            record.get("document"),
+        ) {
+            let place = (collection.to_owned(), id.element_type() as u8);
+            let of_place = recorded.entry(place).or_default();
+            of_place.push((id.clone(), own.to_owned()));
+        }
+    }
+    Ok(())
+}
+
+/// Takes the documents of labels that stand in this file now, and stood in another when that was filled: no other file has
+/// them any more, because a label stands but once.
+async fn take_over(
+    database: &Database,
+    key: &str,
+    new: &[New],
+    old: &mut Recorded,
+    policy: Refill,
+) -> Result<(), Error> {
+    let records = database.collection::<Document>(FIXTURE_DOCUMENTS);
+    for batch in new.chunks(BATCH) {
+        let ids: Vec<&str> = batch.iter().map(|new| new.record.as_str()).collect();
+        let of_others = doc! { "_id": { "$in": ids }, "fixture": { "$ne": key } };
+        if policy != Refill::Never {
+            add_recorded(database, of_others, old).await?;
+            continue;
+        }
+        let Some(record) = records.find_one(of_others).await? else {
+            continue;
+        };
+        let line = record.get_str("_id").ok().and_then(|id| {
+            let one = batch.iter().find(|new| new.record == id)?;
+            Some(one.line)
+        });
+        let (line, other) = (
+            line.unwrap_or_default(),
+            record.get_str("fixture").unwrap_or("another file"),
+        );
+        let message = format!("line {line}: the row with this label was filled by `{other}`");
+        return Err(Error::new(ErrorKind::Operation, message).help("`fill --replace` moves it here"));
+    }
+    Ok(())
+}
+
+/// Refuses when a document that the file would write is there already, and is not of the file: it would be taken for the
+/// file's own after a crash. That may be one with an `_id` of dbreg's making, where its record is gone.
 async fn refuse_taken(database: &Database, new: &[New], old: &Recorded) -> Result<(), Error> {
     let own: HashSet<(&str, String)> = old
         .iter()
-        .flat_map(|((collection, _), ids)| ids.iter().map(|id| (collection.as_str(), id.to_string())))
+        .flat_map(|((collection, _), ids)| ids.iter().map(|(id, _)| (collection.as_str(), id.to_string())))
         .collect();
     let mut seen: HashSet<(&str, String)> = HashSet::new();
     let taken = |new: &New, why: &str| {
@@ -200,17 +244,18 @@ async fn refuse_taken(database: &Database, new: &[New], old: &Recorded) -> Resul
         );
         Error::new(ErrorKind::Operation, message)
     };
-    let mut asked: BTreeMap<&str, Vec<&New>> = BTreeMap::new();
+    let mut asked: BTreeMap<(&str, u8), Vec<&New>> = BTreeMap::new();
     for one in new {
         let place = (one.collection.as_str(), one.id.to_string());
-        if one.id_is_given && !own.contains(&place) {
-            asked.entry(&one.collection).or_default().push(one);
+        if !own.contains(&place) {
+            let place = (one.collection.as_str(), one.id.element_type() as u8);
+            asked.entry(place).or_default().push(one);
         }
         if !seen.insert(place) {
             return Err(taken(one, "stands twice in this file"));
         }
     }
-    for (collection, asked) in asked {
+    for ((collection, _), asked) in asked {
         for batch in asked.chunks(BATCH) {
             let ids: Vec<Bson> = batch.iter().map(|new| new.id.clone()).collect();
             let there = database.collection::<Document>(collection);
@@ -222,9 +267,12 @@ async fn refuse_taken(database: &Database, new: &[New], old: &Recorded) -> Resul
                 continue;
             };
             let one = batch.iter().find(|new| new.id == *id).unwrap_or(&batch[0]);
-            return Err(
-                taken(one, "is there already").help("remove that document, or give this one another `_id`")
-            );
+            let help = if one.id_is_given {
+                "remove that document, or give this one another `_id`"
+            } else {
+                "it was written by a fixture whose record is gone: remove that document, or `refill`, which clears all"
+            };
+            return Err(taken(one, "is there already").help(help));
         }
     }
     Ok(())
@@ -232,19 +280,24 @@ async fn refuse_taken(database: &Database, new: &[New], old: &Recorded) -> Resul
 
 /// Takes the recorded documents away, and then their records.
 async fn remove(database: &Database, key: &str, recorded: Recorded) -> Result<(), Error> {
-    for ((collection, _), ids) in recorded {
+    let records = database.collection::<Document>(FIXTURE_DOCUMENTS);
+    for ((collection, _), recorded) in recorded {
         let collection = database.collection::<Document>(&collection);
-        for batch in ids.chunks(BATCH) {
-            collection.delete_many(doc! { "_id": { "$in": batch } }).await?;
+        for batch in recorded.chunks(BATCH) {
+            let (documents, own): (Vec<_>, Vec<_>) = batch.iter().cloned().unzip();
+            collection
+                .delete_many(doc! { "_id": { "$in": documents } })
+                .await?;
+            records.delete_many(doc! { "_id": { "$in": own } }).await?;
         }
     }
-    let records = database.collection::<Document>(FIXTURE_DOCUMENTS);
     records.delete_many(doc! { "fixture": key }).await?;
     Ok(())
 }
 
-/// Writes the documents, each batch after its records.
-async fn write(database: &Database, key: &str, new: &[New]) -> Result<(), Error> {
+/// Writes the documents, each batch after its records. An error comes with whether all that is recorded is of the file: what
+/// was not written may be a document of somebody else's.
+async fn write(database: &Database, key: &str, new: &[New]) -> Result<(), (Error, bool)> {
     let records = database.collection::<Document>(FIXTURE_DOCUMENTS);
     for run in new.chunk_by(|one, next| one.collection == next.collection) {
         for batch in run.chunks(BATCH) {
@@ -254,36 +307,40 @@ async fn write(database: &Database, key: &str, new: &[New]) -> Result<(), Error>
             records
                 .insert_many(batch.iter().map(record))
                 .await
-                .map_err(|error| {
-                    if !is_duplicate(&error) {
-                        return Error::from(error);
-                    }
-                    let message = "a label or a row of this file was filled by another file";
-                    Error::new(ErrorKind::Operation, message).help("`refill` clears everything first")
-                })?;
+                .map_err(|error| (Error::from(error), true))?;
             let collection = database.collection::<Document>(&batch[0].collection);
             let documents = batch.iter().map(|new| &new.document);
-            collection
-                .insert_many(documents)
-                .await
-                .map_err(|error| in_line(error, batch))?;
+            if let Err(error) = collection.insert_many(documents).await {
+                // They are written in order, up to the first that is refused.
+                let unwritten =
+                    first_refused(&error).map_or(&[][..], |(at, _)| batch.get(at..).unwrap_or_default());
+                let ids: Vec<&str> = unwritten.iter().map(|new| new.record.as_str()).collect();
+                let disowned =
+                    ids.is_empty() || records.delete_many(doc! { "_id": { "$in": ids } }).await.is_ok();
+                return Err((in_line(error, batch), disowned));
+            }
         }
     }
     Ok(())
 }
 
+/// The place in its batch of the first document that the server refused, and why.
+fn first_refused(error: &mongodb::error::Error) -> Option<(usize, &str)> {
+    use mongodb::error::ErrorKind as Driver;
+    let Driver::InsertMany(errors) = error.kind.as_ref() else {
+        return None;
+    };
+    let first = errors.write_errors.iter().flatten().min_by_key(|one| one.index)?;
+    Some((first.index, &first.message))
+}
+
 /// The error of a batch, with the line of the row that it is about.
 fn in_line(error: mongodb::error::Error, batch: &[New]) -> Error {
-    use mongodb::error::ErrorKind as Driver;
-    let first = match error.kind.as_ref() {
-        Driver::InsertMany(errors) => errors.write_errors.iter().flatten().next(),
-        _ => None,
-    };
-    let Some(first) = first else {
+    let Some((at, words)) = first_refused(&error) else {
         return error.into();
     };
-    let line = batch.get(first.index).map_or(0, |new| new.line);
-    Error::new(ErrorKind::Operation, format!("line {line}: {}", first.message))
+    let line = batch.get(at).map_or(0, |new| new.line);
+    Error::new(ErrorKind::Operation, format!("line {line}: {words}"))
 }
 
 /// Takes away what was written of a file, and that it was begun.
