@@ -2,7 +2,7 @@
 
 use crate::scene::{Scene, bad, execute, good, number, root, run};
 use dbreg::sqlx;
-use dbreg::tasks::{Obstacle, Plan, PlannedRow, Verb};
+use dbreg::tasks::{MigrateTo, Obstacle, Plan, PlannedRow, Verb};
 
 #[tokio::test]
 async fn a_plan_says_what_would_happen_and_changes_nothing() {
@@ -221,4 +221,27 @@ async fn a_fixture_that_no_run_would_fill_stands_in_the_way() {
     assert!(plan.to_string().contains("belongs to dbreg"), "{plan}");
     assert!(!scene.path("app.db").exists());
     assert!(scene.fail(Verb::Build).await.contains("belongs to dbreg"));
+}
+
+#[tokio::test]
+async fn what_cannot_be_reverted_is_told_by_the_plan_as_by_the_verb() {
+    let server = registry_dev::mysql().await.unwrap();
+    let scene = Scene::mysql(&server, "shop");
+    scene
+        .migration("mysql.main", "1_a.up.sql", "create table a (id int primary key)")
+        .migration("mysql.main", "1_a.down.sql", "drop table a")
+        .migration("mysql.main", "2_b.sql", "create table b (id int primary key)");
+    good(run(&scene.tasks(), Verb::Build).await);
+    for to in [MigrateTo::RevertOne, MigrateTo::RevertTo(0)] {
+        let tasks = scene.builder().migrate_to(to).build().unwrap();
+        let plan = tasks.plan(Verb::Migrate).await;
+        let told = "the migration 2 b cannot be reverted: it has no `.down` file";
+        assert!(plan.to_string().contains(told), "{plan}");
+        assert_eq!(plan.exit_code(), 78);
+        let told = bad(&run(&tasks, Verb::Migrate).await);
+        assert!(
+            told.contains("cannot be reverted: it has no `.down` file"),
+            "{told}"
+        );
+    }
 }

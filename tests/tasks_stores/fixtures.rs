@@ -236,6 +236,22 @@ async fn what_a_document_cannot_hold_is_told_by_its_line() {
     assert!(store.documents("_dbreg_fixtures").await.is_empty());
 }
 
+/// `nx-27017` answers without a code, which the driver cannot read; no waiting helps.
+#[tokio::test]
+async fn a_refusal_that_the_driver_cannot_read_is_one_all_the_same() {
+    let store = Store::start().await;
+    store
+        .project
+        .write("fixtures/mongodb.logs/1-a.toml", "[[select]]\nn = 1\n");
+    let report = store.project.run(Verb::Fill).await;
+    let told = report.to_string();
+    assert!(
+        told.contains("1-a.toml: line 1: the server refused what is written to `select`"),
+        "{told}"
+    );
+    assert_eq!(report.exit_code(), dbreg::EXIT_CONFIG, "{told}");
+}
+
 #[tokio::test]
 async fn clear_keeps_structure_and_purge_does_not() {
     let store = Store::start().await;

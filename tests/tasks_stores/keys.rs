@@ -424,6 +424,10 @@ async fn what_no_server_takes_is_told_of_every_file_before_anything_is_written()
         "fixtures/memcached.cache/3-c.toml",
         &format!("[[entries]]\nkey = \"c\"\nvalue = \"{value}\"\n"),
     );
+    project.write(
+        "fixtures/memcached.cache/4-entries.csv",
+        "key,value,expiry\nd,1,0s\n",
+    );
     let report = project.run_with(Verb::Fill, |tasks| tasks).await;
     assert_eq!(report.exit_code(), 78, "{report}");
     let told = report.to_string();
@@ -432,8 +436,43 @@ async fn what_no_server_takes_is_told_of_every_file_before_anything_is_written()
         "line 4: ",
         "3-c.toml: line 1: ",
         "found 101",
+        "4-entries.csv: line 2: `expiry` expects a length of time such as `10m`, found `0s`",
     ] {
         assert!(told.contains(words), "{words}: {told}");
     }
     assert_eq!(Plain::with(&server).get("shop:a"), None);
+}
+
+#[tokio::test]
+async fn a_key_in_two_files_is_told_before_anything_is_written() {
+    let server = registry_dev::memcached().await.unwrap();
+    let project = project(&[&server], "prefix = \"shop:\"\n");
+    project.write("fixtures/memcached.cache/1-entries.csv", "key,value\na,1\nb,1\n");
+    project.write("fixtures/memcached.cache/2-entries.csv", "key,value\nc,1\nb,2\n");
+    let failed = project.failed(Verb::Fill).await;
+    let told = "2-entries.csv: line 3: the key stands in fixtures/memcached.cache/1-entries.csv: line 3 too";
+    assert!(failed.contains(told), "{failed}");
+    assert_eq!(Plain::with(&server).get("shop:a"), None);
+}
+
+#[tokio::test]
+async fn a_wait_is_for_every_host() {
+    let (first, second) = tokio::join!(registry_dev::memcached(), registry_dev::memcached());
+    let (first, second) = (first.unwrap(), std::sync::Arc::new(second.unwrap()));
+    let project = project(&[&first, &second], "");
+    let rows = (0..50).map(|number| format!("key:{number},1\n"));
+    let entries = format!("key,value\n{}", rows.collect::<String>());
+    project.write("fixtures/memcached.cache/1-entries.csv", &entries);
+    second.stop().await.unwrap();
+    let starts = std::sync::OnceLock::new();
+    let observe = |event| {
+        if let dbreg::tasks::Event::Waiting { .. } = event {
+            let second = std::sync::Arc::clone(&second);
+            starts.get_or_init(|| tokio::spawn(async move { second.start().await }));
+        }
+    };
+    let tasks = project.tasks().wait(std::time::Duration::from_secs(60));
+    let report = tasks.build().unwrap().run(Verb::Fill, observe).await;
+    assert!(report.is_success(), "{report}");
+    assert!(starts.get().is_some(), "somebody waited");
 }

@@ -23,6 +23,8 @@ use tokio::time::Instant;
 /// What an error of the look names as its operation: nothing was begun.
 pub(super) const LOOK: &str = "look";
 
+/// With less than this left, nobody is asked again.
+const LAST_PAUSE: Duration = Duration::from_millis(50);
 /// The pauses between looks at a server that does not answer yet.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
@@ -194,21 +196,29 @@ impl Tasks {
         // None: a wait without an end.
         let deadline = Instant::now().checked_add(self.options.wait);
         let mut backoff = Backoff::new(PAUSE.0, PAUSE.1);
-        let mut error = match within(subject, works.ready(), |error| error).await {
+        // Who waits, waits for all of it; who does not may do with a part.
+        let ready = || match self.options.wait {
+            Duration::ZERO => works.ready(),
+            _ => works.all_ready(),
+        };
+        let mut error = match within(subject, ready(), |error| error).await {
             Ok(()) => return Ok(()),
             Err(error) => error,
         };
         loop {
-            let pause = backoff.next_pause();
-            if !error.is_transient() || deadline.is_some_and(|deadline| Instant::now() + pause >= deadline) {
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if !error.is_transient() || left.is_some_and(|left| left < LAST_PAUSE) {
                 return Err(error);
             }
+            // The last attempts need time, too.
+            let pause = backoff.next_pause();
+            let pause = left.map_or(pause, |left| pause.min(left / 2));
             observe(Event::Waiting {
                 connection: subject.label.clone(),
                 cause: error.message().to_owned(),
             });
             tokio::time::sleep(pause).await;
-            let again = within(subject, works.ready(), |error| error);
+            let again = within(subject, ready(), |error| error);
             // None: an attempt that the wait has cut short knows less than the one before.
             let asked = match deadline {
                 None => Some(again.await),
@@ -260,9 +270,22 @@ pub(super) async fn within<T, E>(
     })
 }
 
-/// Several mistakes as one error.
+/// Several mistakes as one error: as many as its text has room for, and how many there are besides.
 fn in_one(mistakes: &[String]) -> Error {
-    Error::new(ErrorKind::Config, mistakes.join("; "))
+    const ROOM: usize = 1_900;
+    let mut text = String::new();
+    for (at, mistake) in mistakes.iter().enumerate() {
+        if at > 0 && text.chars().count() + mistake.chars().count() > ROOM {
+            let more = mistakes.len() - at;
+            text.push_str(&format!("; and {more} more, told when these are mended"));
+            break;
+        }
+        if at > 0 {
+            text.push_str("; ");
+        }
+        text.push_str(mistake);
+    }
+    Error::new(ErrorKind::Config, text)
 }
 
 /// Reads files beside the tasks of the runtime: there may be many, and large ones.
@@ -284,4 +307,23 @@ fn read_fixtures(folder: &std::path::Path, formats: Formats) -> Result<Vec<Fixtu
 pub(super) fn file_name(fixture: &Fixture) -> String {
     let name = fixture.path.file_name().unwrap_or(fixture.path.as_os_str());
     name.to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::in_one;
+
+    #[test]
+    fn of_many_mistakes_none_is_cut_and_the_rest_is_counted() {
+        let mistakes: Vec<String> = (0..100).map(|number| format!("mistake {number:090}")).collect();
+        let error = in_one(&mistakes);
+        let (told, more) = error.message().split_once("; and ").unwrap();
+        let told = told.split("; ").count();
+        assert_eq!(more, format!("{} more, told when these are mended", 100 - told));
+        assert!(told > 15, "{told}");
+        let long = "x".repeat(3_000);
+        let error = in_one(&[long, "short".to_owned()]);
+        assert!(error.message().starts_with("xxx"), "{error}");
+        assert_eq!(in_one(&mistakes[..2]).message(), mistakes[..2].join("; "));
+    }
 }

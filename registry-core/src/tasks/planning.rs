@@ -135,7 +135,11 @@ impl Tasks {
                         status => status?,
                     }
                 };
-                planned_migrations(&without_doubt(status)?, self.options.to)
+                let status = without_doubt(status)?;
+                if step == Step::Revert {
+                    can_be_reverted(&one.migrations, &reverted(&status, self.options.to))?;
+                }
+                planned_migrations(&status, self.options.to)
             }
         })
     }
@@ -264,23 +268,51 @@ pub(super) fn all_pending(migrations: &Migrations) -> Vec<MigrationStatus> {
 }
 
 fn planned_migrations(status: &[MigrationStatus], to: MigrateTo) -> Vec<String> {
-    let label = |one: &MigrationStatus| format!("{} {}", one.version, one.name);
-    let applied = status.iter().filter(|one| one.state != MigrationState::Pending);
+    let all = |verb: &str, of: Vec<&MigrationStatus>| {
+        let labels = of
+            .into_iter()
+            .map(|one| format!("{verb} {} {}", one.version, one.name));
+        labels.collect()
+    };
     let pending = status.iter().filter(|one| one.state == MigrationState::Pending);
     match to {
-        MigrateTo::Latest => pending.map(|one| format!("apply {}", label(one))).collect(),
-        MigrateTo::Version(version) => pending
-            .filter(|one| one.version <= version)
-            .map(|one| format!("apply {}", label(one)))
-            .collect(),
-        MigrateTo::RevertOne => {
-            let last = applied.max_by_key(|one| one.version);
-            last.iter().map(|one| format!("revert {}", label(one))).collect()
-        }
+        MigrateTo::Latest => all("apply", pending.collect()),
+        MigrateTo::Version(version) => all("apply", pending.filter(|one| one.version <= version).collect()),
+        MigrateTo::RevertOne | MigrateTo::RevertTo(_) => all("revert", reverted(status, to)),
+    }
+}
+
+/// What would be reverted, in this order.
+fn reverted(status: &[MigrationStatus], to: MigrateTo) -> Vec<&MigrationStatus> {
+    let applied = status.iter().filter(|one| one.state != MigrationState::Pending);
+    match to {
+        MigrateTo::RevertOne => applied.max_by_key(|one| one.version).into_iter().collect(),
         MigrateTo::RevertTo(version) => {
             let mut above: Vec<_> = applied.filter(|one| one.version > version).collect();
             above.reverse();
-            above.iter().map(|one| format!("revert {}", label(one))).collect()
+            above
+        }
+        MigrateTo::Latest | MigrateTo::Version(_) => Vec::new(),
+    }
+}
+
+/// Refuses as the verb does.
+fn can_be_reverted(migrations: &Migrations, reverted: &[&MigrationStatus]) -> Result<(), Error> {
+    let has_none = |one: &&&MigrationStatus| {
+        let migration = migrations
+            .list
+            .iter()
+            .find(|migration| migration.version == one.version);
+        migration.is_some_and(|migration| migration.down.is_none())
+    };
+    match reverted.iter().find(has_none) {
+        None => Ok(()),
+        Some(one) => {
+            let message = format!(
+                "the migration {} {} cannot be reverted: it has no `.down` file",
+                one.version, one.name
+            );
+            Err(Error::new(ErrorKind::Config, message))
         }
     }
 }

@@ -46,6 +46,11 @@ pub(crate) trait Steps: fmt::Debug + Send + Sync {
     /// One look at the server, by a login; the database may be missing.
     fn ready(&self) -> BoxFuture<'_, Result<(), Error>>;
 
+    /// The same at every host, where the connection is content with one: what is waited for.
+    fn all_ready(&self) -> BoxFuture<'_, Result<(), Error>> {
+        self.ready()
+    }
+
     /// Makes the database; it is no error when it is there.
     fn create(&self) -> BoxFuture<'_, Result<Done, Error>>;
 

@@ -9,7 +9,7 @@ mod sweep;
 use super::address::HostAddress;
 use super::key::{checked, fitting};
 use super::open::{default_port, max_value};
-use super::{Memcached, MultiGet};
+use super::{FailedHost, Memcached, MultiGet};
 use crate::attempt;
 use crate::base::Base;
 use crate::connection;
@@ -25,6 +25,8 @@ use entry::Entry;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use registry_config::{ConnectionShape, Settings};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry as Slot;
 use std::fmt;
 use std::sync::Arc;
 
@@ -166,12 +168,27 @@ impl Steps for MemcachedTasks {
 
     fn check_fixtures(&self, fixtures: &[Fixture]) -> Vec<String> {
         let mut mistakes = Vec::new();
+        // One would be written, and the other refused for ever.
+        let mut written: HashMap<String, String> = HashMap::new();
         for fixture in fixtures {
-            let checked = rows_of(fixture)
-                .and_then(entry::entries)
-                .and_then(|entries| self.check(&entries));
-            if let Err(error) = checked {
-                mistakes.push(format!("{}: {}", fixture.recorded_as(), error.message()));
+            let path = fixture.path.display().to_string();
+            let entries = rows_of(fixture).and_then(entry::entries);
+            let checked = entries.and_then(|entries| self.check(&entries).map(|()| entries));
+            match checked {
+                Err(error) => mistakes.push(format!("{path}: {}", error.message())),
+                Ok(entries) => {
+                    for Entry { key, line, .. } in entries {
+                        match written.entry(key) {
+                            Slot::Vacant(slot) => drop(slot.insert(format!("{path}: line {line}"))),
+                            Slot::Occupied(first) => {
+                                mistakes.push(format!(
+                                    "{path}: line {line}: the key stands in {} too",
+                                    first.get()
+                                ));
+                            }
+                        }
+                    }
+                }
             }
         }
         mistakes
@@ -182,6 +199,16 @@ impl Steps for MemcachedTasks {
             let cache = self.open().await?;
             let _ = connection::close(&cache).await;
             Ok(())
+        }
+        .boxed()
+    }
+
+    fn all_ready(&self) -> BoxFuture<'_, Result<(), Error>> {
+        async {
+            let cache = self.open().await?;
+            let dead = cache.dead_hosts();
+            let _ = connection::close(&cache).await;
+            dead.first().map_or(Ok(()), |failed| Err(away(failed)))
         }
         .boxed()
     }
@@ -285,11 +312,15 @@ fn rows_of(fixture: &Fixture) -> Result<&[Row], Error> {
 async fn found(cache: &Memcached, entries: &[Entry]) -> Result<MultiGet, Error> {
     let keys: Vec<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
     let found = cache.get_multi(&keys).await?;
-    if let Some(failed) = found.failed().first() {
-        let message = format!("{} is away, and keys belong to it", failed.address);
-        return Err(Error::new(ErrorKind::Unreachable, message));
+    match found.failed().first() {
+        Some(failed) => Err(away(failed)),
+        None => Ok(found),
     }
-    Ok(found)
+}
+
+fn away(failed: &FailedHost) -> Error {
+    let message = format!("{} is away, and keys belong to it", failed.address);
+    Error::new(ErrorKind::Unreachable, message)
 }
 
 fn is_there(entry: &Entry, found: &MultiGet) -> bool {

@@ -18,7 +18,7 @@ pub(super) struct Entry {
     pub(super) key: String,
     pub(super) value: Vec<u8>,
     pub(super) expiry: Option<Duration>,
-    line: u32,
+    pub(super) line: u32,
 }
 
 impl Entry {
@@ -168,6 +168,7 @@ fn expiry(value: Option<&Value>) -> Result<Option<Duration>, String> {
     match value {
         None | Some(Value::Null) => Ok(None),
         Some(Value::Text(text)) => parse_duration(text)
+            .filter(|expiry| !expiry.is_zero())
             .map(Some)
             .ok_or_else(|| format!("`expiry` expects a length of time such as `10m`, found `{text}`")),
         Some(_) => {

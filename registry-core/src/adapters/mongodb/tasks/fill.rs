@@ -337,10 +337,25 @@ fn first_refused(error: &mongodb::error::Error) -> Option<(usize, &str)> {
 /// The error of a batch, with the line of the row that it is about.
 fn in_line(error: mongodb::error::Error, batch: &[New]) -> Error {
     let Some((at, words)) = first_refused(&error) else {
-        return error.into();
+        let is_unread = matches!(
+            error.kind.as_ref(),
+            mongodb::error::ErrorKind::InvalidResponse { .. }
+        );
+        let first = batch.first().filter(|_| is_unread);
+        return first.map_or_else(|| error.into(), unread);
     };
     let line = batch.get(at).map_or(0, |new| new.line);
     Error::new(ErrorKind::Operation, format!("line {line}: {words}"))
+}
+
+/// The server's refusal, where the driver cannot read it.
+fn unread(first: &New) -> Error {
+    let New { line, collection, .. } = first;
+    let message = format!(
+        "line {line}: the server refused what is written to `{collection}`, in words that the driver cannot read"
+    );
+    Error::new(ErrorKind::Operation, message)
+        .help("a stand-in such as `nx-27017` takes no collection whose name is a word of SQL, or has a dot or a space")
 }
 
 /// Takes away what was written of a file, and that it was begun.
