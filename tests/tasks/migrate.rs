@@ -425,3 +425,26 @@ async fn the_byte_order_mark_of_an_editor_is_no_part_of_a_migration() {
         .unwrap();
     assert_eq!(found, checksum);
 }
+
+/// A deployment that forgot to bring its migrations along is told so.
+#[tokio::test]
+async fn a_folder_that_is_lost_is_no_success() {
+    let server = registry_dev::mysql().await.unwrap();
+    let scene = Scene::mysql(&server, "shop");
+    scene.write(
+        "migrations/mysql.main/1_a.sql",
+        "create table a (id int primary key)",
+    );
+    good(run(&scene.tasks(), Verb::Build).await);
+    std::fs::remove_file(scene.path("migrations/mysql.main/1_a.sql")).unwrap();
+    for verb in [Verb::Migrate, Verb::Build] {
+        let told = bad(&run(&scene.tasks(), verb).await);
+        let expected = "migration 1 was applied, and no file of the folder has this version";
+        assert!(told.contains(expected), "{verb}: {told}");
+        let plan = scene.tasks().plan(verb).await;
+        assert_eq!(plan.exit_code(), 78, "{plan}");
+    }
+    good(run(&scene.tasks(), Verb::Rebuild).await);
+    let text = words(&good(run(&scene.tasks(), Verb::Migrate).await));
+    assert!(text.contains("nothing to migrate"), "{text}");
+}

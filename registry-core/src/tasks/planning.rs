@@ -124,8 +124,13 @@ impl Tasks {
             Step::Clear => vec![format!("remove all data of {target}")],
             Step::Purge => vec![format!("remove all structure and data of {target}")],
             Step::Fill => self.planned_fixtures(one, works, steps, left).await?,
-            // As the run does; a connection to the same database may have those that are applied there.
-            Step::Migrate | Step::Revert if one.migrations.list.is_empty() => Vec::new(),
+            Step::Migrate | Step::Revert if works.migration_formats().is_empty() => Vec::new(),
+            Step::Migrate | Step::Revert
+                if one.migrations.list.is_empty()
+                    && (steps.contains(&Step::Drop) || !self.has_migrations(one, works).await?) =>
+            {
+                Vec::new()
+            }
             Step::Migrate | Step::Revert => {
                 let status = if steps.contains(&Step::Drop) {
                     all_pending(&one.migrations)

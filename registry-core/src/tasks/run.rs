@@ -197,19 +197,37 @@ impl Tasks {
         }
         let reach = self.options.reach();
         let to = self.options.to;
-        let has_none = one.migrations.list.is_empty();
         let has_structure = !steps.migration_formats().is_empty();
+        let nothing_to_revert = step == Step::Revert
+            && has_structure
+            && !self.has_migrations(one, steps).await.map_err(Objection::Failed)?;
         let done = match step {
             Step::Create => steps.create().await,
             Step::Drop => steps.drop_database().await,
             Step::Migrate => self.migrate(one, steps, tell).await,
-            Step::Revert if has_none && has_structure => Ok(self.no_migrations(one)),
+            Step::Revert if nothing_to_revert => Ok(self.no_migrations(one)),
             Step::Revert => steps.revert(&one.migrations, to, tell).await,
             Step::Fill => self.fill(one, steps, tell).await,
             Step::Clear => steps.clear(reach).await,
             Step::Purge => steps.purge(reach).await,
         };
         done.map_err(Objection::Failed)
+    }
+
+    /// Whether there are migrations, in the folder or, applied, in the record: a folder that is lost is no reason to say
+    /// that all is well. Those in the record may be another connection's to the same database.
+    pub(super) async fn has_migrations(&self, one: &Looked<'_>, steps: &dyn Steps) -> Result<bool, Error> {
+        if !one.migrations.list.is_empty() {
+            return Ok(true);
+        }
+        if !one.subject.shares_with.is_empty() {
+            return Ok(false);
+        }
+        match self.status_of(one, steps).await {
+            Ok(status) => Ok(!status.is_empty()),
+            Err(error) if error.kind() == ErrorKind::UnknownDatabase => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     fn no_migrations(&self, one: &Looked<'_>) -> Done {
@@ -224,7 +242,7 @@ impl Tasks {
         if steps.migration_formats().is_empty() {
             return steps.migrate(&one.migrations, MigrateTo::Latest, tell).await;
         }
-        if one.migrations.list.is_empty() {
+        if !self.has_migrations(one, steps).await? {
             let Done { words, .. } = self.no_migrations(one);
             return Ok(Done::nothing(words + &self.marked_all_the_same(one, steps).await));
         }
