@@ -80,8 +80,12 @@ pub(crate) fn find(text: &str, errors: &[toml::de::Error], lines: &Lines<'_>) ->
     found
 }
 
-/// Whether what follows may stand in the braces of a value: those of texts and comments are none.
+/// Whether what follows may stand in the braces of a value: those of texts and comments are none. After a text of several
+/// lines nobody knows.
 fn is_within_braces(before: &str) -> bool {
+    if before.contains("\"\"\"") || before.contains("'''") {
+        return true;
+    }
     let mut depth = 0_usize;
     for line in before.lines() {
         let mut quote = None;

@@ -172,6 +172,8 @@ fn a_key_that_stands_twice_within_braces_is_not_named() {
         "{\n hunter1 = 1,\n hunter1 = 2\n}",
         "{ env = \"A\",\nhunter1 = \"b\",\nhunter1 = \"c\" }",
         "[ { hunter1 = 1,\nhunter1 = 2 } ]",
+        "{ env = \"\"\"\n}\n\"\"\",\nhunter1 = 1,\nhunter1 = 2 }",
+        "{ env = '''\n}\n''',\nhunter1 = 1,\nhunter1 = 2 }",
         "{ env = '}', # }\nhunter1 = \"\\\"}\",\nhunter1 = 2 }",
         "'}' # }\nusername = { env = \"A\",\nhunter1 = 1,\nhunter1 = 2 }",
     ] {

@@ -196,6 +196,12 @@ async fn a_process_that_only_reads_hears_of_a_promotion() {
     let other = without_roles(&servers).connect().await.unwrap();
     insert(&other.mysql.main, 1).await;
     let token = other.mysql.main.write_token().await.unwrap();
+    // What was known of the other host before it was the primary.
+    until("a look at it", async || {
+        let other = &main.hosts().unwrap()[1];
+        other.role == dbreg::MySqlHostRole::Primary || other.state != dbreg::MySqlHostState::Fit
+    })
+    .await;
     // The next one is asked for it, until the process has found the new primary.
     until("the write is seen", async || {
         let count = sqlx::query_scalar::<_, i64>("select count(*) from t");
@@ -223,17 +229,26 @@ async fn a_process_that_only_reads_hears_of_a_promotion() {
 
 #[tokio::test]
 async fn a_promotion_is_found_by_looks_alone() {
-    let servers = servers(2).await;
-    let db = without_roles(&servers).connect().await.unwrap();
-    let main = &db.mysql.main;
-    until("the replica is read from", async || {
-        number(&main.read()).await.unwrap() == 1
-    })
-    .await;
-    servers.promote(1).await.unwrap();
-    until("the new primary is known", async || {
-        main.hosts().unwrap()[1].role == dbreg::MySqlHostRole::Primary
-    })
-    .await;
-    db.close().await.unwrap();
+    for may_ask in [true, false] {
+        let servers = servers(2).await;
+        if !may_ask {
+            let revoke = "revoke replica monitor on *.* from 'shop'@'%'";
+            servers.primary().sql(revoke).await.unwrap();
+            servers.caught_up(1).await.unwrap();
+        }
+        let builder = without_roles(&servers).variable("DBREG_MYSQL__MAIN__MAX_LAG", "1s");
+        let db = builder.connect().await.unwrap();
+        let main = &db.mysql.main;
+        let found = usize::from(may_ask);
+        until("the reads have their host", async || {
+            number(&main.read()).await.unwrap() == found
+        })
+        .await;
+        servers.promote(1).await.unwrap();
+        until("the new primary is known", async || {
+            main.hosts().unwrap()[1].role == dbreg::MySqlHostRole::Primary
+        })
+        .await;
+        db.close().await.unwrap();
+    }
 }

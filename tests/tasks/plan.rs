@@ -244,4 +244,16 @@ async fn what_cannot_be_reverted_is_told_by_the_plan_as_by_the_verb() {
             "{told}"
         );
     }
+    for (to, told) in [
+        (MigrateTo::RevertTo(7), "has the version 7"),
+        (MigrateTo::Version(7), "has the version 7"),
+        (MigrateTo::Version(1), "at version 2, which is above 1"),
+    ] {
+        let tasks = scene.builder().migrate_to(to).build().unwrap();
+        let plan = tasks.plan(Verb::Migrate).await;
+        assert!(plan.to_string().contains(told), "{plan}");
+        let report = run(&tasks, Verb::Migrate).await;
+        assert!(bad(&report).contains(told), "{report}");
+        assert_eq!(plan.exit_code(), report.exit_code());
+    }
 }

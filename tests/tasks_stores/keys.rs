@@ -447,10 +447,17 @@ async fn what_no_server_takes_is_told_of_every_file_before_anything_is_written()
 async fn a_key_in_two_files_is_told_before_anything_is_written() {
     let server = registry_dev::memcached().await.unwrap();
     let project = project(&[&server], "prefix = \"shop:\"\n");
-    project.write("fixtures/memcached.cache/1-entries.csv", "key,value\na,1\nb,1\n");
-    project.write("fixtures/memcached.cache/2-entries.csv", "key,value\nc,1\nb,2\n");
+    project.write(
+        "fixtures/memcached.cache/1-entries.csv",
+        "key,value\na,1\nb,1\nsame,1\n",
+    );
+    project.write(
+        "fixtures/memcached.cache/2-entries.csv",
+        "key,value\nsame,1\nb,2\n",
+    );
     let failed = project.failed(Verb::Fill).await;
-    let told = "2-entries.csv: line 3: the key stands in fixtures/memcached.cache/1-entries.csv: line 3 too";
+    let told =
+        "2-entries.csv: line 3: the key has another value in fixtures/memcached.cache/1-entries.csv: line 3";
     assert!(failed.contains(told), "{failed}");
     assert_eq!(Plain::with(&server).get("shop:a"), None);
 }

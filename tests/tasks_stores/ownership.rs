@@ -114,6 +114,48 @@ async fn a_label_that_moves_to_another_file_takes_its_document_along() {
         assert_eq!(found.len(), 4, "{found:?}");
         assert!(found.contains(&carl));
     }
+    // The files as they were: neither is what it was filled from any more.
+    file("10-a", &["alice", "bob"]);
+    file("20-b", &["carl"]);
+    let failed = store.project.failed(Verb::Fill).await;
+    assert!(failed.contains("was changed since"), "{failed}");
+    for _ in 0..2 {
+        store
+            .project
+            .done_with(Verb::Fill, |tasks| tasks.replace(true))
+            .await;
+        let found = store.documents("users").await;
+        assert!(found.len() == 3 && found.contains(&carl), "{found:?}");
+    }
+    file("10-a", &["alice", "bob", "carl"]);
+    file("20-b", &["dora"]);
+    store
+        .project
+        .done_with(Verb::Fill, |tasks| tasks.replace(true))
+        .await;
+    // The one that it was taken from is known to have lost it, also where that one is gone and comes back.
+    store.project.remove("fixtures/mongodb.logs/20-b.toml");
+    file("10-a", &["alice", "bob", "carl", "dora"]);
+    store
+        .project
+        .done_with(Verb::Fill, |tasks| tasks.replace(true))
+        .await;
+    file("10-a", &["alice", "bob", "carl"]);
+    store
+        .project
+        .done_with(Verb::Fill, |tasks| tasks.replace(true))
+        .await;
+    file("20-b", &["dora"]);
+    let failed = store.project.failed(Verb::Fill).await;
+    assert!(
+        failed.contains("`20-b.toml` was filled") && failed.contains("was changed since"),
+        "{failed}"
+    );
+    store
+        .project
+        .done_with(Verb::Fill, |tasks| tasks.replace(true))
+        .await;
+    assert_eq!(store.documents("users").await.len(), 4);
     // Into a file that is new: without `--replace` it is told before anything is written.
     file("05-c", &["bob"]);
     file("10-a", &["alice", "carl"]);

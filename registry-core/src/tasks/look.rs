@@ -81,7 +81,7 @@ impl Tasks {
     }
 
     /// Whether what is applied in its database may be another connection's, which has migrations.
-    fn shares_with_migrated(&self, subject: &Subject) -> bool {
+    pub(super) fn shares_with_migrated(&self, subject: &Subject) -> bool {
         let others = subject.shares_with.iter().map(|other| &self.subjects[*other]);
         others
             .into_iter()

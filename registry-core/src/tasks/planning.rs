@@ -141,6 +141,7 @@ impl Tasks {
                     }
                 };
                 let status = without_doubt(status)?;
+                can_be_gone_to(&one.migrations, &status, self.options.to)?;
                 if step == Step::Revert {
                     can_be_reverted(&one.migrations, &reverted(&status, self.options.to))?;
                 }
@@ -298,6 +299,28 @@ fn reverted(status: &[MigrationStatus], to: MigrateTo) -> Vec<&MigrationStatus> 
             above
         }
         MigrateTo::Latest | MigrateTo::Version(_) => Vec::new(),
+    }
+}
+
+/// Refuses, as the verb does, a version that is none, or to which it cannot go.
+fn can_be_gone_to(migrations: &Migrations, status: &[MigrationStatus], to: MigrateTo) -> Result<(), Error> {
+    let (MigrateTo::Version(version) | MigrateTo::RevertTo(version)) = to else {
+        return Ok(());
+    };
+    let reverts = matches!(to, MigrateTo::RevertTo(_));
+    if migrations.get(version).is_none() && !(reverts && version == 0) {
+        let folder = migrations.folder.display();
+        let message = format!("no migration of `{folder}` has the version {version}");
+        return Err(Error::new(ErrorKind::Config, message)
+            .help(format!("the last one is {}", migrations.last_version())));
+    }
+    let applied = status.iter().filter(|one| one.state != MigrationState::Pending);
+    match applied.map(|one| one.version).max() {
+        Some(last) if last > version && !reverts => {
+            let message = format!("the database is at version {last}, which is above {version}");
+            Err(Error::new(ErrorKind::Config, message).help(format!("write `--revert --to {version}`")))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -220,7 +220,7 @@ impl Tasks {
         if !one.migrations.list.is_empty() {
             return Ok(true);
         }
-        if !one.subject.shares_with.is_empty() {
+        if self.shares_with_migrated(one.subject) {
             return Ok(false);
         }
         match self.status_of(one, steps).await {

@@ -168,8 +168,8 @@ impl Steps for MemcachedTasks {
 
     fn check_fixtures(&self, fixtures: &[Fixture]) -> Vec<String> {
         let mut mistakes = Vec::new();
-        // One would be written, and the other refused for ever.
-        let mut written: HashMap<String, String> = HashMap::new();
+        // Of two values, one would be written, and the other refused for ever.
+        let mut written: HashMap<String, (Entry, String)> = HashMap::new();
         for fixture in fixtures {
             let path = fixture.path.display().to_string();
             let entries = rows_of(fixture).and_then(entry::entries);
@@ -177,14 +177,16 @@ impl Steps for MemcachedTasks {
             match checked {
                 Err(error) => mistakes.push(format!("{path}: {}", error.message())),
                 Ok(entries) => {
-                    for Entry { key, line, .. } in entries {
-                        match written.entry(key) {
-                            Slot::Vacant(slot) => drop(slot.insert(format!("{path}: line {line}"))),
-                            Slot::Occupied(first) => {
-                                mistakes.push(format!(
-                                    "{path}: line {line}: the key stands in {} too",
-                                    first.get()
-                                ));
+                    for entry in entries {
+                        let place = format!("{path}: line {}", entry.line);
+                        match written.entry(entry.key.clone()) {
+                            Slot::Vacant(slot) => drop(slot.insert((entry, place))),
+                            Slot::Occupied(known) => {
+                                let (first, first_place) = known.get();
+                                if !entry.is(&first.value) {
+                                    mistakes
+                                        .push(format!("{place}: the key has another value in {first_place}"));
+                                }
                             }
                         }
                     }

@@ -22,23 +22,39 @@ const FAREWELL: Duration = Duration::from_millis(500);
 /// The session of the looks, and the pauses between them.
 pub(super) struct Looking {
     pub(super) session: Option<MySqlConnection>,
+    /// The next look is to have another.
+    pub(super) spent: bool,
     /// The version of the way that it was made in, and the latest that was tried.
     version: u64,
     tried: u64,
     /// That is not tried again before.
     not_before: Option<Instant>,
     renewal: Backoff,
+    /// Whether the host replicates from another.
+    follows: bool,
+    demoted: Option<Demotion>,
     pub(super) pauses: Pauses,
+}
+
+/// A host in use that takes no writes any more.
+struct Demotion {
+    since: Instant,
+    /// Nobody looks for another before.
+    not_before: Instant,
+    pauses: Backoff,
 }
 
 impl Default for Looking {
     fn default() -> Self {
         Self {
             session: None,
+            spent: false,
             version: 0,
             tried: 0,
             not_before: None,
             renewal: Backoff::new(REFUSED.0, REFUSED.1),
+            follows: false,
+            demoted: None,
             pauses: Pauses::default(),
         }
     }
@@ -62,7 +78,9 @@ impl Looking {
         };
         let began = Instant::now();
         let replication = in_time(limit, lag::ask(session)).await?;
-        Ok((replication, began.elapsed()))
+        let took = began.elapsed();
+        self.follows = matches!(&replication, lag::Replication::From(channels) if !channels.is_empty());
+        Ok((replication, took))
     }
 
     /// Whether the session is one of this way; where it is of an earlier one, another takes its place. One that is refused
@@ -78,7 +96,8 @@ impl Looking {
         if self.not_before.is_some_and(|moment| Instant::now() < moment) {
             return false;
         }
-        match connect(way, index, limit).await {
+        // Looks go on meanwhile only on the session that works, and lag is no matter that waits.
+        match connect(way, index, LOOK_LIMIT.min(limit)).await {
             Ok(made) => {
                 self.end().await;
                 self.session = Some(made);
@@ -98,16 +117,34 @@ impl Looking {
         self.renewal = Backoff::new(REFUSED.0, REFUSED.1);
     }
 
-    /// Whether the host says that it takes no writes. One that does not say is looked at again soon.
-    pub(super) async fn is_demoted(&mut self, limit: Duration) -> bool {
+    /// Whether it is time to look for another primary, because the host says that it takes no writes: at once where it
+    /// follows another, and after `patience` where it does not, because until then there may be none. Again only after
+    /// a pause: where another is not found, each look is a login.
+    pub(super) async fn is_demoted(&mut self, limit: Duration, patience: Duration) -> bool {
         let Some(session) = &mut self.session else {
             return false;
         };
-        let found = in_time(limit, standing(session)).await;
-        if found.is_err() {
+        let Ok(found) = in_time(limit, standing(session)).await else {
+            // The next look has another.
             self.session = None;
+            return false;
+        };
+        let now = Instant::now();
+        if found.writable {
+            self.demoted = None;
+            return false;
         }
-        found.is_ok_and(|found| !found.writable)
+        let demoted = self.demoted.get_or_insert_with(|| Demotion {
+            since: now,
+            not_before: now,
+            pauses: Backoff::new(REFUSED.0, REFUSED.1),
+        });
+        let waits = !self.follows && now.saturating_duration_since(demoted.since) < patience;
+        if waits || now < demoted.not_before {
+            return false;
+        }
+        demoted.not_before = now + demoted.pauses.next_pause();
+        true
     }
 
     pub(super) async fn end(&mut self) {
@@ -154,13 +191,16 @@ fn late(_: tokio::time::error::Elapsed) -> sqlx::Error {
 
 /// The driver's error with the cause and the next step.
 pub(super) fn explain_look(error: sqlx::Error, host: &HostWay, from_file: bool) -> Error {
-    const NOT_ALLOWED: u16 = 1227;
-    if let sqlx::Error::Database(cause) = &error
-        && lag::number(&**cause) == Some(NOT_ALLOWED)
-    {
+    if is_not_allowed(&error) {
         let words = format!("{} does not tell this account its lag", host.address());
         return Error::new(ErrorKind::Auth, words)
             .help("grant the account `REPLICA MONITOR` (MariaDB) or `REPLICATION CLIENT` (MySQL) on *.*");
     }
     explain(error, host, from_file)
+}
+
+/// Whether the account may not ask for the lag: its session works all the same.
+pub(super) fn is_not_allowed(error: &sqlx::Error) -> bool {
+    const NOT_ALLOWED: u16 = 1227;
+    matches!(error, sqlx::Error::Database(cause) if lag::number(&**cause) == Some(NOT_ALLOWED))
 }

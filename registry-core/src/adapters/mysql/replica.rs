@@ -5,7 +5,7 @@ use super::age::Age;
 use super::election::explain;
 use super::host::MySqlHostState;
 use super::lag::{self, Verdict};
-use super::looking::{Looking, Pauses, explain_look};
+use super::looking::{Looking, Pauses, explain_look, is_not_allowed};
 use super::way::{HostWay, Way, dead_end};
 use crate::adapters::sql;
 use crate::error::Error;
@@ -314,9 +314,14 @@ impl Replica {
             Err(error) => {
                 let primary = inner.base.health().condition().state;
                 self.lock().age.missed(primary, Instant::now());
+                // Good for one more question; the next look asks on one that has the rights of then.
+                looking.spent = is_not_allowed(&error);
                 let error = explain_look(error, host, from_file);
-                refused = !had_session && looking.session.is_none() && !error.is_transient();
-                looking.session = None;
+                let is_new = !had_session && (looking.session.is_none() || looking.spent);
+                refused = is_new && !error.is_transient();
+                if !looking.spent {
+                    looking.session = None;
+                }
                 let state = match error.kind() {
                     ErrorKind::Auth | ErrorKind::Operation => MySqlHostState::Halted,
                     _ => MySqlHostState::Away,
@@ -347,11 +352,12 @@ impl Replica {
     /// the pool that are never used up end as well; and nobody else looks whether the host in use still takes writes while
     /// all that is done is to read.
     async fn renew(&self, inner: &Weak<Inner>, looking: &mut Looking) -> Option<()> {
-        let (way, limit, may_be_demoted) = {
+        let (way, limit, patience, may_be_demoted) = {
             let inner = inner.upgrade()?;
             let target = inner.target.as_ref().ok()?;
             let may_be_demoted = target.has_other_writers() && target.host() == self.index;
-            (target.way().ok()?, inner.base.connect_timeout(), may_be_demoted)
+            let limit = inner.base.connect_timeout();
+            (target.way().ok()?, limit, inner.max_lag(), may_be_demoted)
         };
         if self.asked.swap(false, Ordering::AcqRel) {
             looking.try_again();
@@ -361,8 +367,11 @@ impl Replica {
         {
             self.take(pool, &way, true);
         }
-        if may_be_demoted && looking.is_demoted(limit).await {
+        if may_be_demoted && looking.is_demoted(limit, patience).await {
             inner.upgrade()?.base.health().look();
+        }
+        if std::mem::take(&mut looking.spent) {
+            looking.end().await;
         }
         Some(())
     }

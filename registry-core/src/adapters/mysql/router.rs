@@ -7,6 +7,7 @@ use super::token::WriteToken;
 use super::{Inner, Target};
 use crate::base::Base;
 use crate::error::Error;
+use crate::generations::Generations;
 use crate::kind::ErrorKind;
 use crate::status::{Sessions, State};
 use registry_config::{Role, Settings};
@@ -415,16 +416,41 @@ async fn still_has(
     host: &Replica,
     base: &Base,
 ) -> Result<(), Error> {
-    if standing(session).await?.writable {
+    let question = Unanswered(&host.generations);
+    let Ok(found) = tokio::time::timeout(TOKEN_WAIT * 2, standing(session)).await else {
+        base.suspect();
+        return Err(Error::new(
+            ErrorKind::Timeout,
+            "the host in use does not say whether it takes writes",
+        ));
+    };
+    if found?.writable {
+        question.answered();
         return Ok(());
     }
     base.health().look();
-    match reached(token, session, host).await {
-        Some(true) => Ok(()),
-        _ => {
-            let words = "the host in use takes no writes any more, and does not have the write; another is looked for";
-            Err(Error::new(ErrorKind::Unreachable, words).transient(true))
-        }
+    let has_it = reached(token, session, host).await;
+    question.answered();
+    if has_it == Some(true) {
+        return Ok(());
+    }
+    let words =
+        "the host in use takes no writes any more, and does not have the write; another is looked for";
+    Err(Error::new(ErrorKind::Unreachable, words).transient(true))
+}
+
+/// A question that is given up with this: its session may hang, and is tried before it goes back to its pool.
+struct Unanswered<'a>(&'a Generations);
+
+impl Unanswered<'_> {
+    fn answered(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        self.0.deadline_fired();
     }
 }
 

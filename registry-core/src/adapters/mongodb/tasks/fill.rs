@@ -32,12 +32,19 @@ pub(super) async fn fill(database: &Database, fixture: &Fixture, policy: Refill)
     let stem = stem(database, fixture).await?;
     let new = documents::documents(database, fixture, &stem, rows).await?;
     let mut old = recorded(database, &key).await?;
-    take_over(database, &key, &new, &mut old, policy).await?;
+    let others = take_over(database, &key, &new, &mut old, policy).await?;
     refuse_taken(database, &new, &old).await?;
 
     let begun = doc! { "state": "filling", "checksum": &fixture.checksum, "stem": stem, "at": now() };
     let begun = doc! { "$set": begun };
     files.update_one(doc! { "_id": &key }, begun).upsert(true).await?;
+    if !others.is_empty() {
+        // What stands there is not what they were filled from any more.
+        let changed = doc! { "$set": { "checksum": "" } };
+        files
+            .update_many(doc! { "_id": { "$in": others } }, changed)
+            .await?;
+    }
     remove(database, &key, old).await?;
     if let Err((error, disowned)) = write(database, &key, &new).await {
         // As after a crash, only sooner. When it fails too, the next run does it.
@@ -196,19 +203,21 @@ async fn add_recorded(database: &Database, which: Document, recorded: &mut Recor
 }
 
 /// Takes the documents of labels that stand in this file now, and stood in another when that was filled: no other file has
-/// them any more, because a label stands but once.
+/// them any more, because a label stands but once. Gives those others, as they are recorded.
 async fn take_over(
     database: &Database,
     key: &str,
     new: &[New],
     old: &mut Recorded,
     policy: Refill,
-) -> Result<(), Error> {
+) -> Result<Vec<Bson>, Error> {
     let records = database.collection::<Document>(FIXTURE_DOCUMENTS);
+    let mut others = Vec::new();
     for batch in new.chunks(BATCH) {
         let ids: Vec<&str> = batch.iter().map(|new| new.record.as_str()).collect();
         let of_others = doc! { "_id": { "$in": ids }, "fixture": { "$ne": key } };
         if policy != Refill::Never {
+            others.extend(records.distinct("fixture", of_others.clone()).await?);
             add_recorded(database, of_others, old).await?;
             continue;
         }
@@ -226,7 +235,7 @@ async fn take_over(
         let message = format!("line {line}: the row with this label was filled by `{other}`");
         return Err(Error::new(ErrorKind::Operation, message).help("`fill --replace` moves it here"));
     }
-    Ok(())
+    Ok(others)
 }
 
 /// Refuses when a document that the file would write is there already, and is not of the file: it would be taken for the
