@@ -8,10 +8,20 @@ use crate::startup::Prepared;
 use registry_dev::{Mode, MySqlServer};
 use sqlx::Connection as _;
 use sqlx::mysql::MySqlPool;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
+
+/// A server whose user has the password `first`, and a file that holds it.
+async fn server() -> (MySqlServer, tempfile::TempDir, PathBuf) {
+    let server = registry_dev::mysql().await.unwrap();
+    server.create_database("shop", "shop", "first").await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("secret");
+    put(&secret, "first");
+    (server, folder, secret)
+}
 
 /// An open handle whose password is in this file.
 async fn open_handle(server: &MySqlServer, secret: &Path, more: &str) -> MySql {
@@ -53,11 +63,7 @@ async fn alter(server: &MySqlServer, password: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_call_fails_once_the_new_password_is_in_place() {
-    let server = registry_dev::mysql().await.unwrap();
-    server.create_database("shop", "shop", "first").await.unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let secret = folder.path().join("secret");
-    put(&secret, "first");
+    let (server, _folder, secret) = server().await;
     // Sessions that live shorter than any rotation: nearly every call opens one.
     let handle = open_handle(&server, &secret, "pool = { max = 3, max_lifetime = \"20ms\" }\n").await;
 
@@ -106,11 +112,7 @@ async fn no_call_fails_once_the_new_password_is_in_place() {
 
 #[tokio::test]
 async fn a_session_in_the_place_of_one_that_grew_too_old_has_the_new_password() {
-    let server = registry_dev::mysql().await.unwrap();
-    server.create_database("shop", "shop", "first").await.unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let secret = folder.path().join("secret");
-    put(&secret, "first");
+    let (server, _folder, secret) = server().await;
     let handle = open_handle(&server, &secret, "pool = { max = 1, max_lifetime = \"200ms\" }\n").await;
     sqlx::query("select 1").execute(&handle).await.unwrap();
     let idle_since = Instant::now();
@@ -126,11 +128,7 @@ async fn a_session_in_the_place_of_one_that_grew_too_old_has_the_new_password() 
 
 #[tokio::test]
 async fn sessions_with_the_old_password_drain_after_the_first_with_the_new_one() {
-    let server = registry_dev::mysql().await.unwrap();
-    server.create_database("shop", "shop", "first").await.unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let secret = folder.path().join("secret");
-    put(&secret, "first");
+    let (server, _folder, secret) = server().await;
     let handle = open_handle(&server, &secret, "pool = { min = 3, max = 3 }\n").await;
     let id = async || {
         sqlx::query_scalar::<_, u64>("select connection_id()")
@@ -168,11 +166,7 @@ async fn id(pool: &MySqlPool) -> u64 {
 
 #[tokio::test]
 async fn a_reload_ends_old_sessions_whoever_saw_the_new_password_first() {
-    let server = registry_dev::mysql().await.unwrap();
-    server.create_database("shop", "shop", "first").await.unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let secret = folder.path().join("secret");
-    put(&secret, "first");
+    let (server, _folder, secret) = server().await;
     let handle = open_handle(&server, &secret, "pool = { min = 1, max = 1 }\n").await;
     let old = id(&handle.instance()).await;
     alter(&server, "second").await;
@@ -186,11 +180,7 @@ async fn a_reload_ends_old_sessions_whoever_saw_the_new_password_first() {
 
 #[tokio::test]
 async fn a_reload_ends_sessions_of_readers_too() {
-    let server = registry_dev::mysql().await.unwrap();
-    server.create_database("shop", "shop", "first").await.unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let secret = folder.path().join("secret");
-    put(&secret, "first");
+    let (server, _folder, secret) = server().await;
     let handle = open_handle(&server, &secret, "pool = { max = 1 }\n").await;
     let reader = handle.read();
     let id = async || {
@@ -212,12 +202,8 @@ async fn a_reload_ends_sessions_of_readers_too() {
 
 #[tokio::test]
 async fn a_session_that_was_being_made_during_the_rotation_is_ended_too() {
-    let server = registry_dev::mysql().await.unwrap();
-    server.create_database("shop", "shop", "first").await.unwrap();
+    let (server, _folder, secret) = server().await;
     let proxy = registry_dev::Proxy::to(server.address()).await.unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let secret = folder.path().join("secret");
-    put(&secret, "first");
     let handle = open_handle_at(proxy.port(), &secret, "pool = { min = 1, max = 2 }\n").await;
     let pool = handle.instance();
     while pool.num_idle() == 0 {
@@ -263,11 +249,7 @@ async fn a_session_that_was_being_made_during_the_rotation_is_ended_too() {
 
 #[tokio::test]
 async fn a_bare_pool_gets_the_new_password_too() {
-    let server = registry_dev::mysql().await.unwrap();
-    server.create_database("shop", "shop", "first").await.unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let secret = folder.path().join("secret");
-    put(&secret, "first");
+    let (server, _folder, secret) = server().await;
     let handle = open_handle(&server, &secret, "pool = { max = 1 }\n").await;
     // Whoever holds it never asks the handle again.
     let pool = handle.instance();
@@ -289,11 +271,7 @@ async fn a_bare_pool_gets_the_new_password_too() {
 
 #[tokio::test]
 async fn a_file_that_is_gone_or_wrong_harms_no_session_that_works() {
-    let server = registry_dev::mysql().await.unwrap();
-    server.create_database("shop", "shop", "first").await.unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let secret = folder.path().join("secret");
-    put(&secret, "first");
+    let (server, _folder, secret) = server().await;
     let handle = open_handle(&server, &secret, "pool = { min = 1 }\n").await;
     std::fs::remove_file(&secret).unwrap();
     let error = connection::reload(&handle).await.unwrap_err();
