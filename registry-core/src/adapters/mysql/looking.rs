@@ -38,6 +38,7 @@ pub(super) struct Looking {
 
 /// A host in use that takes no writes any more.
 struct Demotion {
+    /// The first look that found it so.
     since: Instant,
     /// Nobody looks for another before.
     not_before: Instant,
@@ -96,7 +97,7 @@ impl Looking {
         if self.not_before.is_some_and(|moment| Instant::now() < moment) {
             return false;
         }
-        // Looks go on meanwhile only on the session that works, and lag is no matter that waits.
+        // For no longer than a look may take: until then nobody asks for the lag.
         match connect(way, index, LOOK_LIMIT.min(limit)).await {
             Ok(made) => {
                 self.end().await;
@@ -115,6 +116,11 @@ impl Looking {
     pub(super) fn try_again(&mut self) {
         self.not_before = None;
         self.renewal = Backoff::new(REFUSED.0, REFUSED.1);
+    }
+
+    /// It is not the host in use, or there is no other.
+    pub(super) fn forget_demotion(&mut self) {
+        self.demoted = None;
     }
 
     /// Whether it is time to look for another primary, because the host says that it takes no writes: at once where it

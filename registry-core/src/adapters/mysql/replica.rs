@@ -367,7 +367,9 @@ impl Replica {
         {
             self.take(pool, &way, true);
         }
-        if may_be_demoted && looking.is_demoted(limit, patience).await {
+        if !may_be_demoted {
+            looking.forget_demotion();
+        } else if looking.is_demoted(limit, patience).await {
             inner.upgrade()?.base.health().look();
         }
         if std::mem::take(&mut looking.spent) {
