@@ -1,6 +1,8 @@
 //! The folder of migrations: `migrations/<backend>.<connection>/<version>_<name>[.up|.down].<extension>`.
 
+use crate::error::Error;
 use crate::file;
+use crate::kind::ErrorKind;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -228,12 +230,38 @@ impl Migrations {
     pub(crate) fn last_version(&self) -> i64 {
         self.list.last().map_or(0, |migration| migration.version)
     }
+
+    /// That no migration has this version.
+    pub(crate) fn no_such_version(&self, version: i64) -> Error {
+        let folder = self.folder.display();
+        let message = format!("no migration of `{folder}` has the version {version}");
+        Error::new(ErrorKind::Config, message).help(format!("the last one is {}", self.last_version()))
+    }
+
+    /// That what is applied is above the version to go to.
+    pub(crate) fn is_above(last: i64, version: i64) -> Error {
+        let message = format!("the database is at version {last}, which is above {version}");
+        Error::new(ErrorKind::Config, message).help(format!("write `--revert --to {version}`"))
+    }
 }
 
 impl Migration {
     /// `3 orders`, as progress and reports name it.
     pub(crate) fn label(&self) -> String {
         format!("{} {}", self.version, self.name)
+    }
+
+    /// That it has nothing that takes it back.
+    pub(crate) fn cannot_be_reverted(&self) -> Error {
+        let message = format!(
+            "the migration {} cannot be reverted: it has no `.down` file",
+            self.label()
+        );
+        let up = self.up.path.display();
+        let extension = self.up.path.extension().unwrap_or_default().display();
+        Error::new(ErrorKind::Config, message).help(format!(
+            "write one beside `{up}`, and give that the ending `.up.{extension}`"
+        ))
     }
 }
 

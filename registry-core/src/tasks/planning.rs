@@ -309,38 +309,20 @@ fn can_be_gone_to(migrations: &Migrations, status: &[MigrationStatus], to: Migra
     };
     let reverts = matches!(to, MigrateTo::RevertTo(_));
     if migrations.get(version).is_none() && !(reverts && version == 0) {
-        let folder = migrations.folder.display();
-        let message = format!("no migration of `{folder}` has the version {version}");
-        return Err(Error::new(ErrorKind::Config, message)
-            .help(format!("the last one is {}", migrations.last_version())));
+        return Err(migrations.no_such_version(version));
     }
     let applied = status.iter().filter(|one| one.state != MigrationState::Pending);
     match applied.map(|one| one.version).max() {
-        Some(last) if last > version && !reverts => {
-            let message = format!("the database is at version {last}, which is above {version}");
-            Err(Error::new(ErrorKind::Config, message).help(format!("write `--revert --to {version}`")))
-        }
+        Some(last) if last > version && !reverts => Err(Migrations::is_above(last, version)),
         _ => Ok(()),
     }
 }
 
 /// Refuses as the verb does.
 fn can_be_reverted(migrations: &Migrations, reverted: &[&MigrationStatus]) -> Result<(), Error> {
-    let has_none = |one: &&&MigrationStatus| {
-        let migration = migrations
-            .list
-            .iter()
-            .find(|migration| migration.version == one.version);
-        migration.is_some_and(|migration| migration.down.is_none())
-    };
-    match reverted.iter().find(has_none) {
+    let mut found = reverted.iter().filter_map(|one| migrations.get(one.version));
+    match found.find(|migration| migration.down.is_none()) {
         None => Ok(()),
-        Some(one) => {
-            let message = format!(
-                "the migration {} {} cannot be reverted: it has no `.down` file",
-                one.version, one.name
-            );
-            Err(Error::new(ErrorKind::Config, message))
-        }
+        Some(stuck) => Err(stuck.cannot_be_reverted()),
     }
 }

@@ -136,11 +136,10 @@ async fn apply_pending(
         _ => i64::MAX,
     };
     if target < i64::MAX && migrations.get(target).is_none() {
-        return Err(no_such_version(target, migrations));
+        return Err(migrations.no_such_version(target));
     }
     if target < last {
-        let message = format!("the database is at version {last}, which is above {target}");
-        return Err(Error::new(ErrorKind::Config, message).help(format!("write `--revert --to {target}`")));
+        return Err(Migrations::is_above(last, target));
     }
     let mut count = 0_usize;
     for migration in &migrations.list {
@@ -180,7 +179,7 @@ async fn revert_applied(
         MigrateTo::RevertTo(0) => 0,
         MigrateTo::RevertTo(version) | MigrateTo::Version(version) => {
             if migrations.get(version).is_none() {
-                return Err(no_such_version(version, migrations));
+                return Err(migrations.no_such_version(version));
             }
             version
         }
@@ -194,15 +193,7 @@ async fn revert_applied(
         .collect();
     // Before the first is reverted: a gap in the middle would leave the database between two versions.
     if let Some(stuck) = doomed.iter().find(|migration| migration.down.is_none()) {
-        let message = format!(
-            "the migration {} cannot be reverted: it has no `.down` file",
-            stuck.label()
-        );
-        let help = format!(
-            "write one beside `{}`, and give that the ending `.up.sql`",
-            stuck.up.path.display()
-        );
-        return Err(Error::new(ErrorKind::Config, message).help(help));
+        return Err(stuck.cannot_be_reverted());
     }
     let mut count = 0_usize;
     for migration in doomed {
@@ -302,12 +293,6 @@ fn without_mark(script: &Script) -> &str {
 
 fn is_without_transaction(script: &Script) -> bool {
     without_mark(script).starts_with("-- no-transaction")
-}
-
-fn no_such_version(version: i64, migrations: &Migrations) -> Error {
-    let folder = migrations.folder.display();
-    let message = format!("no migration of `{folder}` has the version {version}");
-    Error::new(ErrorKind::Config, message).help(format!("the last one is {}", migrations.last_version()))
 }
 
 /// What sqlx says of a migration, with the file, and with what to do.
