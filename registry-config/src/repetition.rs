@@ -3,7 +3,7 @@
 use crate::diagnostic::Diagnostic;
 use crate::name;
 use crate::position::Lines;
-use crate::syntax::{is_header, is_repetition, sections};
+use crate::syntax::{is_header, is_repetition, may_have_text_of_several_lines, sections};
 use std::ops::Range;
 
 /// A key or a table that stands twice.
@@ -83,7 +83,7 @@ pub(crate) fn find(text: &str, errors: &[toml::de::Error], lines: &Lines<'_>) ->
 /// Whether what follows may stand in the braces of a value: those of texts and comments are none. After a text of several
 /// lines nobody knows.
 fn is_within_braces(before: &str) -> bool {
-    if before.contains("\"\"\"") || before.contains("'''") {
+    if may_have_text_of_several_lines(before) {
         return true;
     }
     let mut depth = 0_usize;

@@ -68,7 +68,7 @@ pub(crate) fn check<'s>(source: &'s str, lines: &Lines<'_>) -> Checked<'s> {
 }
 
 /// Whether three quotes stand together, or two that were three before a slip of the pen.
-fn may_have_text_of_several_lines(source: &str) -> bool {
+pub(crate) fn may_have_text_of_several_lines(source: &str) -> bool {
     ["\"\"", "''"].iter().any(|quotes| {
         source.match_indices(quotes).any(|(at, _)| {
             let next = source[at + quotes.len()..].chars().next();

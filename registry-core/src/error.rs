@@ -184,12 +184,14 @@ impl Error {
     }
 }
 
-/// Server text as one printable line: control characters escaped, cut at 2,000 characters.
+/// How many characters of a text an error has.
+pub(crate) const TEXT_LIMIT: usize = 2_000;
+
+/// Server text as one printable line: control characters escaped, cut at the limit.
 pub(crate) fn printable(text: &str) -> String {
-    const LIMIT: usize = 2_000;
-    let mut out = String::with_capacity(text.len().min(LIMIT));
+    let mut out = String::with_capacity(text.len().min(TEXT_LIMIT));
     for (count, c) in text.trim_end().chars().enumerate() {
-        if count == LIMIT {
+        if count == TEXT_LIMIT {
             out.push('…');
             break;
         }

@@ -10,7 +10,7 @@ use super::steps::{MigrationStatus, Steps, refused};
 use super::subject::Subject;
 use super::verb::{Step, Verb};
 use crate::backoff::Backoff;
-use crate::error::Error;
+use crate::error::{Error, TEXT_LIMIT};
 use crate::kind::ErrorKind;
 use crate::together::join_all;
 use crate::turns::Turns;
@@ -272,7 +272,8 @@ pub(super) async fn within<T, E>(
 
 /// Several mistakes as one error: as many as its text has room for, and how many there are besides.
 fn in_one(mistakes: &[String]) -> Error {
-    const ROOM: usize = 1_900;
+    // Those that are left are counted in the rest.
+    const ROOM: usize = TEXT_LIMIT - 100;
     let mut text = String::new();
     for (at, mistake) in mistakes.iter().enumerate() {
         if at > 0 && text.chars().count() + mistake.chars().count() > ROOM {
