@@ -36,6 +36,14 @@ async fn a_document_of_somebody_else_is_not_replaced() {
     assert_eq!(all(&store).await, [theirs]);
 }
 
+/// Fills all files again.
+async fn replace(store: &Store) {
+    store
+        .project
+        .done_with(Verb::Fill, |tasks| tasks.replace(true))
+        .await;
+}
+
 /// As after one collection came back from a dump, and the records of fixtures did not.
 #[tokio::test]
 async fn documents_whose_record_is_gone_are_not_taken_for_the_files_own() {
@@ -106,10 +114,7 @@ async fn a_label_that_moves_to_another_file_takes_its_document_along() {
     assert!(failed.contains("was changed since"), "{failed}");
     assert_eq!(all(&store).await, before);
     for _ in 0..2 {
-        store
-            .project
-            .done_with(Verb::Fill, |tasks| tasks.replace(true))
-            .await;
+        replace(&store).await;
         let found = store.documents("users").await;
         assert_eq!(found.len(), 4, "{found:?}");
         assert!(found.contains(&carl));
@@ -120,41 +125,26 @@ async fn a_label_that_moves_to_another_file_takes_its_document_along() {
     let failed = store.project.failed(Verb::Fill).await;
     assert!(failed.contains("was changed since"), "{failed}");
     for _ in 0..2 {
-        store
-            .project
-            .done_with(Verb::Fill, |tasks| tasks.replace(true))
-            .await;
+        replace(&store).await;
         let found = store.documents("users").await;
         assert!(found.len() == 3 && found.contains(&carl), "{found:?}");
     }
     file("10-a", &["alice", "bob", "carl"]);
     file("20-b", &["dora"]);
-    store
-        .project
-        .done_with(Verb::Fill, |tasks| tasks.replace(true))
-        .await;
+    replace(&store).await;
     // The one that it was taken from is known to have lost it, also where that one is gone and comes back.
     store.project.remove("fixtures/mongodb.logs/20-b.toml");
     file("10-a", &["alice", "bob", "carl", "dora"]);
-    store
-        .project
-        .done_with(Verb::Fill, |tasks| tasks.replace(true))
-        .await;
+    replace(&store).await;
     file("10-a", &["alice", "bob", "carl"]);
-    store
-        .project
-        .done_with(Verb::Fill, |tasks| tasks.replace(true))
-        .await;
+    replace(&store).await;
     file("20-b", &["dora"]);
     let failed = store.project.failed(Verb::Fill).await;
     assert!(
         failed.contains("`20-b.toml` was filled") && failed.contains("was changed since"),
         "{failed}"
     );
-    store
-        .project
-        .done_with(Verb::Fill, |tasks| tasks.replace(true))
-        .await;
+    replace(&store).await;
     assert_eq!(store.documents("users").await.len(), 4);
     // Into a file that is new: without `--replace` it is told before anything is written.
     file("05-c", &["bob"]);
@@ -166,10 +156,7 @@ async fn a_label_that_moves_to_another_file_takes_its_document_along() {
         "{failed}"
     );
     assert_eq!(all(&store).await, before);
-    store
-        .project
-        .done_with(Verb::Fill, |tasks| tasks.replace(true))
-        .await;
+    replace(&store).await;
     assert_eq!(store.documents("users").await.len(), 4);
 }
 
@@ -197,10 +184,7 @@ async fn a_file_that_got_another_name_and_other_rows_takes_its_labels_along() {
     );
     assert_eq!(all(&store).await, before);
     for _ in 0..2 {
-        store
-            .project
-            .done_with(Verb::Fill, |tasks| tasks.replace(true))
-            .await;
+        replace(&store).await;
         assert_eq!(store.documents("users").await.len(), 3);
         // What refers to one that has another `_id` now follows.
         let bob = store.document("users", doc! { "name": "Bob" }).await;

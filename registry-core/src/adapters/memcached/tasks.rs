@@ -168,29 +168,14 @@ impl Steps for MemcachedTasks {
 
     fn check_fixtures(&self, fixtures: &[Fixture]) -> Vec<String> {
         let mut mistakes = Vec::new();
-        // Of two values, one would be written, and the other refused for ever.
-        let mut written: HashMap<String, (Entry, String)> = HashMap::new();
+        let mut written = HashMap::new();
         for fixture in fixtures {
             let path = fixture.path.display().to_string();
             let entries = rows_of(fixture).and_then(entry::entries);
             let checked = entries.and_then(|entries| self.check(&entries).map(|()| entries));
             match checked {
                 Err(error) => mistakes.push(format!("{path}: {}", error.message())),
-                Ok(entries) => {
-                    for entry in entries {
-                        let place = format!("{path}: line {}", entry.line);
-                        match written.entry(entry.key.clone()) {
-                            Slot::Vacant(slot) => drop(slot.insert((entry, place))),
-                            Slot::Occupied(known) => {
-                                let (first, first_place) = known.get();
-                                if !entry.is(&first.value) {
-                                    mistakes
-                                        .push(format!("{place}: the key has another value in {first_place}"));
-                                }
-                            }
-                        }
-                    }
-                }
+                Ok(entries) => mistakes.extend(clashes(entries, &path, &mut written)),
             }
         }
         mistakes
@@ -308,6 +293,25 @@ fn rows_of(fixture: &Fixture) -> Result<&[Row], Error> {
         Content::Rows(rows) => Ok(rows),
         Content::Sql(_) => Err(Error::new(ErrorKind::Config, "memcached runs no SQL")),
     }
+}
+
+/// The entries of a file whose keys have another value in an earlier one: that would be written, and these refused for ever.
+/// Those that were seen are `written`, each with its place.
+fn clashes(entries: Vec<Entry>, path: &str, written: &mut HashMap<String, (Entry, String)>) -> Vec<String> {
+    let mut clashes = Vec::new();
+    for entry in entries {
+        let place = format!("{path}: line {}", entry.line);
+        match written.entry(entry.key.clone()) {
+            Slot::Vacant(slot) => drop(slot.insert((entry, place))),
+            Slot::Occupied(known) => {
+                let (first, first_place) = known.get();
+                if !entry.is(&first.value) {
+                    clashes.push(format!("{place}: the key has another value in {first_place}"));
+                }
+            }
+        }
+    }
+    clashes
 }
 
 /// The values of the entries' keys. A host that is away is an error.
