@@ -101,13 +101,13 @@ impl Diagnostic {
     pub fn render(&self, file: &str) -> String {
         let file = self.file.as_deref().unwrap_or(file);
         let mut out = match self.position {
-            Some(Position { line, column }) => format!("{file}:{line}:{column}: "),
+            Some(position) => format!("{file}:{position}: "),
             None => format!("{file}: "),
         };
         // Writing to a `String` cannot fail.
         let _ = write!(out, "{} [{}]", self.message, self.code);
-        if let Some((Position { line, column }, label)) = &self.related {
-            let _ = write!(out, "\n  {file}:{line}:{column}: {label}");
+        if let Some((position, label)) = &self.related {
+            let _ = write!(out, "\n  {file}:{position}: {label}");
         }
         if let Some(help) = &self.help {
             let _ = write!(out, "\n  help: {help}");

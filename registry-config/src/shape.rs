@@ -6,6 +6,7 @@ use crate::suggest::suggest;
 use crate::typed::all_of;
 use crate::value::{Text, Value};
 use std::borrow::Cow;
+use std::fmt;
 
 /// Everything that the file says, validated.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,13 +73,19 @@ pub struct Entry {
     pub position: Position,
 }
 
-/// A place in the file, both from 1; columns count characters.
+/// A place in the file, both from 1; columns count characters. Shown as `LINE:COLUMN`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
     /// Line, from 1.
     pub line: u32,
     /// Column in characters, from 1.
     pub column: u32,
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.line, self.column)
+    }
 }
 
 impl Shape {

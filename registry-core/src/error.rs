@@ -1,9 +1,13 @@
 //! The error of every backend: kind, connection, operation, message, source.
 
 use crate::kind::{EXIT_CONFIG, EXIT_UNAVAILABLE, ErrorKind};
+#[cfg(feature = "tasks")]
+use registry_config::Position;
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
+#[cfg(feature = "tasks")]
+use std::path::Path;
 use std::sync::Arc;
 
 /// What a call of any connection fails with. Cheap to clone; it holds no secret, and its text no control character.
@@ -23,6 +27,9 @@ struct Inner {
     recorded: bool,
     /// The server takes no writes, and another may.
     read_only: bool,
+    /// What it is about, in a file that is named later.
+    #[cfg(feature = "tasks")]
+    place: Option<Position>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
@@ -41,6 +48,8 @@ impl Error {
             exit_code: kind.exit_code(),
             recorded: false,
             read_only: false,
+            #[cfg(feature = "tasks")]
+            place: None,
             source: None,
         }))
     }
@@ -54,6 +63,37 @@ impl Error {
     #[cfg(any(feature = "memcached", feature = "mysql"))]
     pub(crate) fn said_otherwise(self, message: impl AsRef<str>) -> Self {
         self.with(|inner| inner.message = printable(message.as_ref()))
+    }
+
+    /// It is about what stands there in a file, which is [named](Self::in_file) where it is known.
+    #[cfg(feature = "tasks")]
+    pub(crate) fn at(self, position: Position) -> Self {
+        self.with(|inner| inner.place = Some(position))
+    }
+
+    /// The error of a file: with its path in front, and the place in it where there is one.
+    #[cfg(feature = "tasks")]
+    pub(crate) fn in_file(self, path: &Path) -> Self {
+        self.with(|inner| {
+            let (path, said) = (path.display(), &inner.message);
+            let message = match inner.place.take() {
+                Some(position) => format!("{path}:{position}: {said}"),
+                None => format!("{path}: {said}"),
+            };
+            inner.message = printable(&message);
+        })
+    }
+
+    /// The same error as one of another kind; what it was is its source.
+    #[cfg(feature = "tasks")]
+    pub(crate) fn taken_for(self, kind: ErrorKind) -> Self {
+        let cause = self.clone();
+        let other = self.with(|inner| {
+            inner.kind = kind;
+            inner.transient = kind.is_transient();
+            inner.exit_code = kind.exit_code();
+        });
+        other.caused_by(cause)
     }
 
     /// Names the connection, `mysql.main`; the first name stays.

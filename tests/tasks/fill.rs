@@ -160,7 +160,7 @@ async fn replace_gives_the_same_result_however_often_and_whatever_happened_to_th
     scene.fixture("mysql.main", "20-orders.toml", ORDERS);
     let told = bad(&run(&replacing(), Verb::Fill).await);
     // The unique address of `alice` is still there when `alicia` comes: nothing is written, and it is said.
-    assert!(told.contains("10-users.toml: line 2"), "{told}");
+    assert!(told.contains("10-users.toml:2:1: "), "{told}");
     assert_eq!(number(&mut session, "select count(*) from shop.users").await, 3);
 }
 
@@ -189,7 +189,7 @@ async fn a_file_is_filled_as_a_whole_or_not_at_all() {
     for (content, words) in [
         (
             "[[orders]]\ncode = \"C\"\nuser_id = 1\n[[orders]]\ncode = \"D\"\nuser_id = 999\n",
-            "line 4, column 1: ",
+            ":4:1: ",
         ),
         (
             "[[orders]]\ncode = \"C\"\nuser_id = 1\n[[order]]\ncode = \"D\"\n",
@@ -205,13 +205,13 @@ async fn a_file_is_filled_as_a_whole_or_not_at_all() {
         ),
         (
             "[[orders]]\ncode = \"C\"\nuser_id = 1\n[[heap]]\nn = \"x\"\n",
-            "line 4",
+            ":4:1: ",
         ),
     ] {
         scene.fixture("mysql.main", "20-orders.toml", content);
         let told = scene.fail(Verb::Refill).await;
         assert!(
-            told.contains("20-orders.toml: ") && told.contains(words),
+            told.contains("20-orders.toml:4:1: ") && told.contains(words),
             "{told}"
         );
         assert!(

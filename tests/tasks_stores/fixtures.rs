@@ -135,7 +135,7 @@ async fn a_fill_that_fails_leaves_nothing_and_can_be_run_again() {
     );
     let failed = store.project.failed(Verb::Fill).await;
     assert!(
-        failed.starts_with("fixtures/mongodb.logs/1-users.toml: line 4: "),
+        failed.starts_with("fixtures/mongodb.logs/1-users.toml:4:1: "),
         "{failed}"
     );
     assert!(all(&store).await.is_empty(), "{:?}", all(&store).await);
@@ -188,7 +188,7 @@ async fn what_a_document_cannot_hold_is_told_by_its_line() {
         ),
         (
             "[a.x]\n[[b]]\nc = { ref = \"a.x#none\" }\n",
-            "line 2: the document of `a.x` has no `none`",
+            ":2:1: the document of `a.x` has no `none`",
         ),
         (
             "[[\"_dbreg_metadata\"]]\n",
@@ -196,7 +196,7 @@ async fn what_a_document_cannot_hold_is_told_by_its_line() {
         ),
         (
             "[[a]]\n_id = 1\n[[a]]\n_id = 1\n",
-            "line 3: the `_id` 1 of `a` stands twice in this file",
+            ":3:1: the `_id` 1 of `a` stands twice in this file",
         ),
     ] {
         store.project.write("fixtures/mongodb.logs/1-a.toml", text);
@@ -246,7 +246,7 @@ async fn a_refusal_that_the_driver_cannot_read_is_one_all_the_same() {
     let report = store.project.run(Verb::Fill).await;
     let told = report.to_string();
     assert!(
-        told.contains("1-a.toml: line 1: the server refused what is written to `select`"),
+        told.contains("1-a.toml:1:1: the server refused what is written to `select`"),
         "{told}"
     );
     assert_eq!(report.exit_code(), dbreg::EXIT_CONFIG, "{told}");

@@ -128,7 +128,7 @@ async fn entries_are_written_and_never_over_others() {
     let failed = project.failed(Verb::Fill).await;
     assert_eq!(
         failed,
-        "fixtures/memcached.cache/1-users.toml: line 1: the key has another value already; write `--replace` to write it again, \
+        "fixtures/memcached.cache/1-users.toml:1:1: the key has another value already; write `--replace` to write it again, \
          or `clear` first"
     );
     assert_eq!(
@@ -165,16 +165,13 @@ async fn what_cannot_be_written_is_told_and_nothing_is_written() {
     for (second, expected) in [
         (
             "key = \"a b\"\nvalue = 1\n".to_owned(),
-            "line 4: expected a key without spaces",
+            ":4:1: expected a key without spaces",
         ),
         (
             format!("key = \"b\"\nvalue = \"{large}\"\n"),
-            "line 4: expected a value of at most 100 bytes, found 101",
+            ":4:1: expected a value of at most 100 bytes, found 101",
         ),
-        (
-            "key = \"b\"\n".to_owned(),
-            "line 4: expected a `value`, found none",
-        ),
+        ("key = \"b\"\n".to_owned(), ":4:1: expected a `value`, found none"),
     ] {
         let text = format!("[[entries]]\nkey = \"a\"\nvalue = 1\n[[entries]]\n{second}");
         project.write("fixtures/memcached.cache/1-a.toml", &text);
@@ -417,7 +414,9 @@ async fn what_no_server_takes_is_told_of_every_file_before_anything_is_written()
     );
     project.write(
         "fixtures/memcached.cache/2-b.toml",
-        &format!("[[entries]]\nkey = \"b c\"\nvalue = \"1\"\n[[entries]]\nkey = \"{long}\"\nvalue = \"1\"\n"),
+        &format!(
+            "[[entries]]\nkey = \"b c\"\nvalue = \"1\"\n[[entries]]\nkey = \"{long}\"\nvalue = \"1\"\n[[entries]]\nkey = \"a\"\nvalue = \"2\"\n[[entries]]\nkye = \"d\"\n"
+        ),
     );
     let value = "v".repeat(101);
     project.write(
@@ -432,11 +431,15 @@ async fn what_no_server_takes_is_told_of_every_file_before_anything_is_written()
     assert_eq!(report.exit_code(), 78, "{report}");
     let told = report.to_string();
     for words in [
-        "2-b.toml: line 1: ",
-        "line 4: ",
-        "3-c.toml: line 1: ",
+        "2-b.toml:1:1: ",
+        "2-b.toml:4:1: expected a key of",
+        // Beside them what is wrong with the form of a row, and a key that another file has.
+        "2-b.toml:7:1: the key has another value at ",
+        "fixtures/memcached.cache/1-a.toml:1:1; ",
+        "2-b.toml:10:1: unknown column `kye`; did you mean `key`",
+        "3-c.toml:1:1: ",
         "found 101",
-        "4-entries.csv: line 2: `expiry` expects a length of time such as `10m`, found `0s`",
+        "4-entries.csv:2:1: `expiry` expects a length of time such as `10m`, found `0s`",
     ] {
         assert!(told.contains(words), "{words}: {told}");
     }
@@ -456,8 +459,7 @@ async fn a_key_in_two_files_is_told_before_anything_is_written() {
         "key,value\nsame,1\nb,2\n",
     );
     let failed = project.failed(Verb::Fill).await;
-    let told =
-        "2-entries.csv: line 3: the key has another value in fixtures/memcached.cache/1-entries.csv: line 3";
+    let told = "2-entries.csv:3:1: the key has another value at fixtures/memcached.cache/1-entries.csv:3:1";
     assert!(failed.contains(told), "{failed}");
     assert_eq!(Plain::with(&server).get("shop:a"), None);
 }

@@ -23,7 +23,7 @@ async fn a_document_of_somebody_else_is_not_replaced() {
             .await;
         assert!(
             failed.starts_with(
-                "fixtures/mongodb.logs/00_users.toml: line 5: the `_id` 7 of `users` is there already"
+                "fixtures/mongodb.logs/00_users.toml:5:1: the `_id` 7 of `users` is there already"
             ),
             "{failed}"
         );
@@ -62,7 +62,7 @@ async fn documents_whose_record_is_gone_are_not_taken_for_the_files_own() {
             .project
             .failed_with(Verb::Fill, |tasks| tasks.replace(replace))
             .await;
-        assert!(failed.contains("00_users.toml: line 1: the `_id` "), "{failed}");
+        assert!(failed.contains("00_users.toml:1:1: the `_id` "), "{failed}");
         assert!(failed.contains("is there already"), "{failed}");
         assert_eq!(all(&store).await, before);
     }
@@ -80,7 +80,7 @@ async fn what_a_file_did_not_write_is_not_taken_away_with_it() {
     let text = "[[users]]\n_id = 1\nname = \"Alice\"\n[[users]]\n_id = 2\nname = \"Bob\"\n[[users]]\n_id = 3\nname = \"Carl\"\n";
     store.project.write("fixtures/mongodb.logs/1-a.toml", text);
     let failed = store.project.failed(Verb::Fill).await;
-    assert!(failed.contains("1-a.toml: line 4: "), "{failed}");
+    assert!(failed.contains("1-a.toml:4:1: "), "{failed}");
     assert_eq!(store.documents("users").await, [theirs]);
     assert!(store.documents("_dbreg_fixture_documents").await.is_empty());
 }
@@ -152,7 +152,7 @@ async fn a_label_that_moves_to_another_file_takes_its_document_along() {
     let before = all(&store).await;
     let failed = store.project.failed(Verb::Fill).await;
     assert!(
-        failed.contains("05-c.toml: line 1: the row with this label was filled by `mongodb.logs/10-a.toml`"),
+        failed.contains("05-c.toml:1:1: the row with this label was filled by `mongodb.logs/10-a.toml`"),
         "{failed}"
     );
     assert_eq!(all(&store).await, before);
@@ -177,7 +177,7 @@ async fn a_file_that_got_another_name_and_other_rows_takes_its_labels_along() {
     let failed = store.project.failed(Verb::Fill).await;
     assert!(
         failed.ends_with(
-            "05_people.toml: line 3: the row with this label was filled by `mongodb.logs/00_users.toml`; \
+            "05_people.toml:3:1: the row with this label was filled by `mongodb.logs/00_users.toml`; \
              `fill --replace` moves it here"
         ),
         "{failed}"

@@ -58,6 +58,12 @@ pub struct Fixture {
 }
 
 impl Fixture {
+    /// A mistake in it, with its place.
+    #[cfg(any(feature = "mongodb", feature = "memcached"))]
+    pub(crate) fn mistake(&self, position: Position, words: &str) -> String {
+        format!("{}:{position}: {words}", self.path.display())
+    }
+
     /// What it is recorded under, `mongodb.logs/10-events.json`: two connections may lead to one database.
     pub(crate) fn recorded_as(&self) -> String {
         let mut parts = self.path.iter().rev().take(2);

@@ -180,7 +180,7 @@ impl Tasks {
                 let asked = works.filled_before(&recorded, policy);
                 match within(one.subject, asked, |error| error).await {
                     Err(error) if is_made_before(steps, &error) => None,
-                    asked => asked.map_err(|error| run::in_file(&error, fixture))?,
+                    asked => asked.map_err(|error| error.in_file(&fixture.path))?,
                 }
             };
             planned.push(self.planned_fixture(fixture, before, left)?);
@@ -200,7 +200,7 @@ impl Tasks {
             Some(Before { at, changed }) => match (changed, self.options.replace, &fixture.content) {
                 (true, false, _) => return Err(run::changed_since(&name, &at)),
                 (true, true, Content::Sql(_)) => {
-                    return Err(run::in_file(&run::cannot_replace_script(), fixture));
+                    return Err(run::cannot_replace_script().in_file(&fixture.path));
                 }
                 // To replace it, and to find that there is nothing to replace, is not in vain.
                 (false, true, Content::Sql(_)) => return Ok(format!("leave {name}: filled {at}")),

@@ -8,7 +8,7 @@ use super::steps::refused;
 use super::steps::{Before, Done, Filled, Mark, Marked, Steps, Tell};
 use super::subject::Subject;
 use super::verb::{MigrateTo, Step, Verb};
-use super::{Tasks, fixture::Fixture, fixture::Renamed};
+use super::{Tasks, fixture::Renamed};
 use crate::error::Error;
 use crate::kind::ErrorKind;
 use crate::turns::Turns;
@@ -296,7 +296,7 @@ impl Tasks {
         for fixture in &one.fixtures {
             let name = file_name(fixture);
             let filled = steps.fill(fixture, policy).await;
-            let filled = filled.map_err(|error| in_file(&error, fixture))?;
+            let filled = filled.map_err(|error| error.in_file(&fixture.path))?;
             match filled {
                 Filled::Written { rows } => tell(format!("filled {name}{}", counted(rows))),
                 Filled::Replaced { rows } => tell(format!("replaced {name}{}", counted(rows))),
@@ -396,16 +396,6 @@ fn ended(connection: String, row: &StepRow) -> Event {
         outcome: row.outcome.clone(),
         elapsed: row.elapsed,
     }
-}
-
-/// The error of a file, with its path in front.
-pub(super) fn in_file(error: &Error, fixture: &Fixture) -> Error {
-    let message = format!("{}: {}", fixture.path.display(), error.message());
-    let mut named = Error::new(error.kind(), message).transient(error.is_transient());
-    if let Some(help) = error.next_step() {
-        named = named.help(help);
-    }
-    named
 }
 
 fn counted(rows: Option<u64>) -> String {

@@ -163,12 +163,7 @@ pub(crate) fn refused(error: Error) -> Error {
     if error.kind() != ErrorKind::Operation || error.is_transient() {
         return error;
     }
-    let help = error.next_step().map(str::to_owned);
-    let refused = Error::new(ErrorKind::Config, error.message()).caused_by(error.clone());
-    match help {
-        Some(help) => refused.help(help),
-        None => refused,
-    }
+    error.taken_for(ErrorKind::Config)
 }
 
 /// What to do with a file of fixtures that was filled before.

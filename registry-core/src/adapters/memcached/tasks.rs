@@ -21,13 +21,14 @@ use crate::tasks::{
     Before, Content, Done, Filled, Fixture, Mark, Marked, MigrateTo, MigrationStatus, Migrations, Reach,
     Refill, Row, Step, Steps, Tell, spelled,
 };
-use entry::Entry;
+use entry::{Entry, Mistake};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use registry_config::{ConnectionShape, Settings};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 /// The steps on the keys of one connection.
@@ -89,22 +90,16 @@ impl MemcachedTasks {
         })
     }
 
-    /// Refuses keys and values that no server takes.
-    fn check(&self, entries: &[Entry]) -> Result<(), Error> {
+    /// The keys and values that no server takes.
+    fn refused(&self, entries: &[Entry]) -> Vec<Mistake> {
         let max_value = max_value(&self.settings);
-        let mistakes = entries.iter().flat_map(|entry| {
+        let refused = entries.iter().flat_map(|entry| {
             let key = checked(&entry.key, &self.prefix).err();
             let value = fitting(&entry.value, max_value).err();
-            [key, value]
-                .into_iter()
-                .flatten()
-                .map(|error| entry.named(error).message().to_owned())
+            let errors = [key, value].into_iter().flatten();
+            errors.map(|error| (entry.position, error.message().to_owned()))
         });
-        let mistakes: Vec<String> = mistakes.collect();
-        if mistakes.is_empty() {
-            return Ok(());
-        }
-        Err(Error::new(ErrorKind::Config, mistakes.join("; ")))
+        refused.collect()
     }
 
     fn without_prefix(&self) -> Error {
@@ -170,13 +165,21 @@ impl Steps for MemcachedTasks {
         let mut mistakes = Vec::new();
         let mut written = HashMap::new();
         for fixture in fixtures {
-            let path = fixture.path.display().to_string();
-            let entries = rows_of(fixture).and_then(entry::entries);
-            let checked = entries.and_then(|entries| self.check(&entries).map(|()| entries));
-            match checked {
-                Err(error) => mistakes.push(format!("{path}: {}", error.message())),
-                Ok(entries) => mistakes.extend(clashes(entries, &path, &mut written)),
-            }
+            let rows = match rows_of(fixture) {
+                Ok(rows) => rows,
+                Err(error) => {
+                    mistakes.push(error.in_file(&fixture.path).message().to_owned());
+                    continue;
+                }
+            };
+            let (entries, mut of_file) = entry::read(rows);
+            of_file.extend(self.refused(&entries));
+            of_file.extend(clashes(entries, &fixture.path, &mut written));
+            of_file.sort_by_key(|(position, _)| *position);
+            let told = of_file
+                .iter()
+                .map(|(position, words)| fixture.mistake(*position, words));
+            mistakes.extend(told);
         }
         mistakes
     }
@@ -296,17 +299,22 @@ fn rows_of(fixture: &Fixture) -> Result<&[Row], Error> {
 }
 
 /// The entries of a file whose keys have another value in an earlier one: that would be written, and these refused for ever.
-/// Those that were seen are `written`, each with its place.
-fn clashes(entries: Vec<Entry>, path: &str, written: &mut HashMap<String, (Entry, String)>) -> Vec<String> {
+/// Those that were seen are `written`, each with its file.
+fn clashes<'f>(
+    entries: Vec<Entry>,
+    path: &'f Path,
+    written: &mut HashMap<String, (Entry, &'f Path)>,
+) -> Vec<Mistake> {
     let mut clashes = Vec::new();
     for entry in entries {
-        let place = format!("{path}: line {}", entry.line);
         match written.entry(entry.key.clone()) {
-            Slot::Vacant(slot) => drop(slot.insert((entry, place))),
+            Slot::Vacant(slot) => drop(slot.insert((entry, path))),
             Slot::Occupied(known) => {
-                let (first, first_place) = known.get();
+                let (first, path) = known.get();
                 if !entry.is(&first.value) {
-                    clashes.push(format!("{place}: the key has another value in {first_place}"));
+                    let place = format!("{}:{}", path.display(), first.position);
+                    let words = format!("the key has another value at {place}");
+                    clashes.push((entry.position, words));
                 }
             }
         }
@@ -373,7 +381,7 @@ async fn fill(cache: &Memcached, entries: &[Entry], policy: Refill) -> Result<Fi
                         Ok(Some(value)) if entry.is(&value) => continue,
                         _ => entry.has_a_value(),
                     },
-                    Err(error) => entry.named(error),
+                    Err(error) => error.at(entry.position),
                 };
                 for written in &missing[..count] {
                     // What cannot be taken away is found by the next fill.
@@ -387,7 +395,7 @@ async fn fill(cache: &Memcached, entries: &[Entry], policy: Refill) -> Result<Fi
         (Refill::Replace, before) => {
             for entry in entries {
                 let set = cache.set(&entry.key, &entry.value, entry.expiry).await;
-                set.map_err(|error| entry.named(error))?;
+                set.map_err(|error| error.at(entry.position))?;
             }
             let rows = Some(entries.len() as u64);
             Ok(match before {

@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::kind::ErrorKind;
 use crate::tasks::{Reference, Row, Value};
-use registry_config::{parse_duration, suggest};
+use registry_config::{Position, parse_duration, suggest};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
 use std::time::Duration;
@@ -18,20 +18,10 @@ pub(super) struct Entry {
     pub(super) key: String,
     pub(super) value: Vec<u8>,
     pub(super) expiry: Option<Duration>,
-    pub(super) line: u32,
+    pub(super) position: Position,
 }
 
 impl Entry {
-    /// The error with the line that it is about. The key itself is in no message: it may name a person.
-    pub(super) fn named(&self, error: Error) -> Error {
-        let message = format!("line {}: {}", self.line, error.message());
-        let named = Error::new(error.kind(), message).transient(error.is_transient());
-        match error.next_step() {
-            Some(help) => named.help(help),
-            None => named,
-        }
-    }
-
     /// Whether a value that the key has is that of the entry. A table may have come back from the application, which orders
     /// its fields otherwise.
     pub(super) fn is(&self, found: &[u8]) -> bool {
@@ -42,46 +32,56 @@ impl Entry {
     }
 
     pub(super) fn has_a_value(&self) -> Error {
-        let message = format!("line {}: the key has another value already", self.line);
-        Error::new(ErrorKind::Config, message).help("write `--replace` to write it again, or `clear` first")
+        Error::new(ErrorKind::Config, "the key has another value already")
+            .at(self.position)
+            .help("write `--replace` to write it again, or `clear` first")
     }
 }
 
 /// The rows that were read so far, by label.
 type Known<'r> = HashMap<&'r str, HashMap<&'r str, Value>>;
 
+/// A mistake of a file. The key itself is in none: it may name a person.
+pub(super) type Mistake = (Position, String);
+
 /// The entries of a file.
 ///
 /// # Errors
-/// Every mistake in them.
+/// The first mistake in them; [`read`] has all.
 pub(super) fn entries(rows: &[Row]) -> Result<Vec<Entry>, Error> {
+    let (entries, mistakes) = read(rows);
+    match mistakes.into_iter().next() {
+        None => Ok(entries),
+        Some((position, words)) => Err(Error::new(ErrorKind::Config, words).at(position)),
+    }
+}
+
+/// The entries of a file that are good, and the mistakes in the others.
+pub(super) fn read(rows: &[Row]) -> (Vec<Entry>, Vec<Mistake>) {
     let mut known = Known::new();
-    let mut lines: HashMap<String, u32> = HashMap::new();
+    let mut places: HashMap<String, Position> = HashMap::new();
     let mut entries: Vec<Entry> = Vec::with_capacity(rows.len());
     let mut mistakes = Vec::new();
     for row in rows {
-        let line = row.position.line;
         let entry = match entry(row, &mut known) {
             Ok(entry) => entry,
             Err(mistake) => {
-                mistakes.push(format!("line {line}: {mistake}"));
+                mistakes.push((row.position, mistake));
                 continue;
             }
         };
-        match lines.entry(entry.key.clone()) {
+        match places.entry(entry.key.clone()) {
             Slot::Vacant(slot) => {
-                slot.insert(line);
+                slot.insert(row.position);
                 entries.push(entry);
             }
             Slot::Occupied(first) => {
-                mistakes.push(format!("line {line}: the key stands in line {} too", first.get()));
+                let words = format!("the key stands in line {} too", first.get().line);
+                mistakes.push((row.position, words));
             }
         }
     }
-    if mistakes.is_empty() {
-        return Ok(entries);
-    }
-    Err(Error::new(ErrorKind::Config, mistakes.join("; ")))
+    (entries, mistakes)
 }
 
 fn entry<'r>(row: &'r Row, known: &mut Known<'r>) -> Result<Entry, String> {
@@ -112,7 +112,7 @@ fn entry<'r>(row: &'r Row, known: &mut Known<'r>) -> Result<Entry, String> {
         key: String::from_utf8(key).map_err(|_| "`key` expects text, found bytes".to_owned())?,
         value: bytes(value)?,
         expiry: expiry(columns.get("expiry"))?,
-        line: row.position.line,
+        position: row.position,
     };
     if let Some(label) = &row.label {
         known.insert(label, columns);
@@ -183,19 +183,19 @@ mod tests {
     use crate::tasks::Content;
     use crate::tasks::fixture::{Formats, read_folder};
 
-    fn read(text: &str) -> Result<Vec<Entry>, Error> {
+    fn of(text: &str) -> (Vec<Entry>, Vec<Mistake>) {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("1-a.toml"), text).unwrap();
         let fixtures = read_folder(folder.path(), Formats::Rows).unwrap();
         let Content::Rows(rows) = &fixtures[0].content else {
             panic!("it has rows")
         };
-        entries(rows)
+        read(rows)
     }
 
     #[test]
     fn values_are_bytes_text_or_json() {
-        let entries = read(
+        let (entries, _) = of(
             "[[entries]]\n\"#label\" = \"a\"\nkey = \"user:7\"\nvalue = { name = \"Alice\", tags = [1, true] }\nexpiry = \"1h30m\"\n\
              [[entries]]\nkey = \"copy\"\nvalue = { ref = \"entries.a#value\" }\n\
              [[entries]]\nkey = 8\nvalue = { bytes = \"hex:00ff\" }\n\
@@ -203,7 +203,6 @@ mod tests {
              [[entries]]\nkey = \"of\"\nvalue = { of = { ref = \"entries.a\" } }\n",
         );
         let found: Vec<_> = entries
-            .unwrap()
             .into_iter()
             .map(|entry| {
                 (
@@ -228,21 +227,29 @@ mod tests {
 
     #[test]
     fn every_mistake_is_told_at_once() {
-        let error = read(
+        let (_, mistakes) = of(
             "[[users]]\nkey = \"a\"\n[[entries]]\nkey = \"a\"\nvalue = 1\n[[entries]]\nkey = \"a\"\nvalue = 1\n\
              [[entries]]\nkye = \"b\"\n[[entries]]\nkey = \"c\"\n[[entries]]\nkey = \"d\"\nvalue = 1\nexpiry = 60\n\
              [[entries]]\nkey = \"e\"\nvalue = 1\nexpiry = \"60\"\n",
         );
-        let error = error.unwrap_err();
-        for expected in [
-            "line 1: expected rows of `entries`, found one of `users`; write `[[entries]]`",
-            "line 6: the key stands in line 3 too",
-            "line 9: unknown column `kye`; did you mean `key`",
-            "line 11: expected a `value`, found none",
-            "line 13: `expiry` expects a length of time such as `\"10m\"`, found something else",
-            "line 17: `expiry` expects a length of time such as `10m`, found `60`",
-        ] {
-            assert!(error.message().contains(expected), "{expected}: {error}");
-        }
+        let found: Vec<_> = mistakes
+            .iter()
+            .map(|(at, words)| (at.line, words.as_str()))
+            .collect();
+        let expected = [
+            (
+                1,
+                "expected rows of `entries`, found one of `users`; write `[[entries]]`",
+            ),
+            (6, "the key stands in line 3 too"),
+            (9, "unknown column `kye`; did you mean `key`"),
+            (11, "expected a `value`, found none"),
+            (
+                13,
+                "`expiry` expects a length of time such as `\"10m\"`, found something else",
+            ),
+            (17, "`expiry` expects a length of time such as `10m`, found `60`"),
+        ];
+        assert_eq!(found, expected);
     }
 }

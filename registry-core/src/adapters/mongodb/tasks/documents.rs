@@ -5,11 +5,16 @@ use super::value::{self, Known};
 use crate::error::Error;
 use crate::kind::ErrorKind;
 use crate::tasks::{Fixture, Reference, Row};
+use futures_util::TryStreamExt as _;
 use mongodb::Database;
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Bson, Document, doc};
+use registry_config::Position;
 use sha2::{Digest as _, Sha256};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// So many documents travel at once.
+pub(super) const BATCH: usize = 1_000;
 
 /// A document that is to be written.
 #[derive(Debug)]
@@ -21,7 +26,7 @@ pub(super) struct New {
     pub(super) document: Document,
     /// The `_id` of its record.
     pub(super) record: String,
-    pub(super) line: u32,
+    pub(super) position: Position,
 }
 
 /// The documents of a file, in its order.
@@ -36,6 +41,7 @@ pub(super) async fn documents(
 ) -> Result<Vec<New>, Error> {
     // A label is one of the connection's: another connection to the same database may have the same.
     let folder = key.split_once('/').map_or(key, |(folder, _)| folder);
+    let mut elsewhere = elsewhere(database, folder, rows).await?;
     let mut known = Known::new();
     let mut labels: HashMap<(&str, &str), usize> = HashMap::new();
     let mut counts: HashMap<&str, usize> = HashMap::new();
@@ -51,12 +57,14 @@ pub(super) async fn documents(
             }
             let found = match labels.get(&(reference.table.as_str(), reference.label.as_str())) {
                 Some(at) => part(&made[*at].document, reference),
-                None => elsewhere(database, folder, reference).await?,
+                None => elsewhere
+                    .remove(reference)
+                    .unwrap_or_else(|| Err(not_filled(reference))),
             };
             known.insert(reference.clone(), found.map_err(|message| at_row(row, &message))?);
         }
         let record = match &row.label {
-            Some(label) => format!("label:{folder}/{}.{label}", row.table),
+            Some(label) => label_record(folder, &row.table, label),
             None => {
                 let count = counts.entry(&row.table).or_default();
                 *count += 1;
@@ -77,7 +85,7 @@ pub(super) async fn documents(
             id_is_given: given.is_some(),
             document,
             record,
-            line: row.position.line,
+            position: row.position,
         });
     }
     debug_assert_eq!(made.len(), rows.len(), "{}", fixture.path.display());
@@ -100,33 +108,102 @@ pub(super) fn mistakes(row: &Row) -> impl Iterator<Item = String> {
     })
 }
 
-/// The value of a row of an earlier file.
-async fn elsewhere(
+/// What references to rows of other files lead to, or why they lead nowhere.
+type Elsewhere<'r> = HashMap<&'r Reference, Result<Bson, String>>;
+
+/// What these rows refer to in earlier files: all of it at once, and not one question to the server for each row.
+async fn elsewhere<'r>(database: &Database, folder: &str, rows: &'r [Row]) -> Result<Elsewhere<'r>, Error> {
+    let own = rows
+        .iter()
+        .filter_map(|row| Some((row.table.as_str(), row.label.as_deref()?)));
+    let own: HashSet<(&str, &str)> = own.collect();
+    let mut asked = Vec::new();
+    for (_, value) in rows.iter().flat_map(|row| &row.values) {
+        value::references(value, &mut asked);
+    }
+    let of_others = asked
+        .into_iter()
+        .filter(|one| !own.contains(&(&one.table, &one.label)));
+    let asked: HashSet<&Reference> = of_others.collect();
+
+    let ids = ids_of(database, folder, &asked).await?;
+    let id_of = |one: &Reference| ids.get(&label_record(folder, &one.table, &one.label));
+    let is_id = |one: &Reference| one.column.as_deref().is_none_or(|column| column == "_id");
+    let in_parts = asked.iter().filter(|one| !is_id(one));
+    let documents = in_parts.filter_map(|one| Some((one.table.as_str(), id_of(one)?)));
+    let documents = documents_of(database, documents).await?;
+    let led = asked.into_iter().map(|one| {
+        let found = match id_of(one) {
+            None => Err(not_filled(one)),
+            Some(id) if is_id(one) => Ok(id.clone()),
+            Some(id) => match documents.get(&(one.table.as_str(), id.to_string())) {
+                Some(document) => part(document, one),
+                None => Err(format!("the document of `{}.{}` is gone", one.table, one.label)),
+            },
+        };
+        (one, found)
+    });
+    Ok(led.collect())
+}
+
+/// The `_id`s of the documents that have these labels, by their records.
+async fn ids_of(
     database: &Database,
     folder: &str,
-    reference: &Reference,
-) -> Result<Result<Bson, String>, Error> {
-    let Reference { table, label, column } = reference;
+    asked: &HashSet<&Reference>,
+) -> Result<HashMap<String, Bson>, Error> {
+    let asked = asked
+        .iter()
+        .map(|one| label_record(folder, &one.table, &one.label));
+    let asked: HashSet<String> = asked.collect();
+    let asked: Vec<String> = asked.into_iter().collect();
     let records = database.collection::<Document>(FIXTURE_DOCUMENTS);
-    let record = records
-        .find_one(doc! { "_id": format!("label:{folder}/{table}.{label}") })
-        .await?;
-    let Some(id) = record.and_then(|record| record.get("document").cloned()) else {
-        return Ok(Err(format!(
-            "`{table}.{label}` was not filled: fill its file first"
-        )));
-    };
-    if column.as_deref().is_none_or(|column| column == "_id") {
-        return Ok(Ok(id));
+    let mut ids = HashMap::with_capacity(asked.len());
+    for batch in asked.chunks(BATCH) {
+        let mut found = records.find(doc! { "_id": { "$in": batch } }).await?;
+        while let Some(record) = found.try_next().await? {
+            if let (Ok(own), Some(id)) = (record.get_str("_id"), record.get("document")) {
+                ids.insert(own.to_owned(), id.clone());
+            }
+        }
     }
-    let document = database
-        .collection::<Document>(table)
-        .find_one(doc! { "_id": id })
-        .await?;
-    Ok(match document {
-        Some(document) => part(&document, reference),
-        None => Err(format!("the document of `{table}.{label}` is gone")),
-    })
+    Ok(ids)
+}
+
+/// The documents with these `_id`s, by collection and the text of the `_id`.
+async fn documents_of<'r>(
+    database: &Database,
+    asked: impl Iterator<Item = (&'r str, &Bson)>,
+) -> Result<HashMap<(&'r str, String), Document>, Error> {
+    // Each once, and by the type of `_id`, see `fill::Recorded`.
+    let mut wanted: BTreeMap<(&str, u8), BTreeMap<String, Bson>> = BTreeMap::new();
+    for (collection, id) in asked {
+        let of_place = wanted.entry((collection, id.element_type() as u8)).or_default();
+        of_place.entry(id.to_string()).or_insert_with(|| id.clone());
+    }
+    let mut documents = HashMap::new();
+    for ((collection, _), ids) in wanted {
+        let there = database.collection::<Document>(collection);
+        let ids: Vec<Bson> = ids.into_values().collect();
+        for batch in ids.chunks(BATCH) {
+            let mut found = there.find(doc! { "_id": { "$in": batch } }).await?;
+            while let Some(document) = found.try_next().await? {
+                if let Some(id) = document.get("_id") {
+                    documents.insert((collection, id.to_string()), document);
+                }
+            }
+        }
+    }
+    Ok(documents)
+}
+
+/// What the document of a label is recorded under.
+fn label_record(folder: &str, table: &str, label: &str) -> String {
+    format!("label:{folder}/{table}.{label}")
+}
+
+fn not_filled(Reference { table, label, .. }: &Reference) -> String {
+    format!("`{table}.{label}` was not filled: fill its file first")
 }
 
 /// What a reference means of its document: a path of keys, with dots.
@@ -151,8 +228,7 @@ fn id_of(record: &str) -> ObjectId {
     ObjectId::from_bytes(bytes)
 }
 
-/// The error of a row, with its place in front.
+/// The error of a row.
 pub(super) fn at_row(row: &Row, message: &str) -> Error {
-    let message = format!("line {}: {message}", row.position.line);
-    Error::new(ErrorKind::Config, message)
+    Error::new(ErrorKind::Config, message).at(row.position)
 }

@@ -4,7 +4,7 @@
 //! written. The record of a document is written before the document itself, and the state `filling` of the file before all
 //! of them: what broke off is seen, and taken away before the file is filled again.
 
-use super::documents::{self, New};
+use super::documents::{self, BATCH, New};
 use super::journal::now;
 use super::{FIXTURE_DOCUMENTS, OWN};
 use crate::error::Error;
@@ -14,9 +14,6 @@ use futures_util::TryStreamExt as _;
 use mongodb::Database;
 use mongodb::bson::{Bson, Document, doc};
 use std::collections::{BTreeMap, HashSet};
-
-/// So many documents travel at once.
-const BATCH: usize = 1_000;
 
 /// Writes one file.
 pub(super) async fn fill(database: &Database, fixture: &Fixture, policy: Refill) -> Result<Filled, Error> {
@@ -86,8 +83,7 @@ pub(super) fn mistakes(fixtures: &[Fixture]) -> Vec<String> {
             continue;
         };
         for row in rows {
-            let (path, place) = (fixture.path.display(), row.position);
-            let told = |words: String| format!("{path}:{}:{}: {words}", place.line, place.column);
+            let told = |words: String| fixture.mistake(row.position, &words);
             mistakes.extend(foreign(row).map(told));
             mistakes.extend(documents::mistakes(row).map(told));
         }
@@ -224,16 +220,12 @@ async fn take_over(
         let Some(record) = records.find_one(of_others).await? else {
             continue;
         };
-        let line = record.get_str("_id").ok().and_then(|id| {
-            let one = batch.iter().find(|new| new.record == id)?;
-            Some(one.line)
-        });
-        let (line, other) = (
-            line.unwrap_or_default(),
-            record.get_str("fixture").unwrap_or("another file"),
-        );
-        let message = format!("line {line}: the row with this label was filled by `{other}`");
-        return Err(Error::new(ErrorKind::Operation, message).help("`fill --replace` moves it here"));
+        let own = |new: &&New| record.get_str("_id").is_ok_and(|id| id == new.record);
+        let one = batch.iter().find(own).unwrap_or(&batch[0]);
+        let other = record.get_str("fixture").unwrap_or("another file");
+        let message = format!("the row with this label was filled by `{other}`");
+        let error = Error::new(ErrorKind::Operation, message).at(one.position);
+        return Err(error.help("`fill --replace` moves it here"));
     }
     Ok(others)
 }
@@ -247,11 +239,8 @@ async fn refuse_taken(database: &Database, new: &[New], old: &Recorded) -> Resul
         .collect();
     let mut seen: HashSet<(&str, String)> = HashSet::new();
     let taken = |new: &New, why: &str| {
-        let message = format!(
-            "line {}: the `_id` {} of `{}` {why}",
-            new.line, new.id, new.collection
-        );
-        Error::new(ErrorKind::Operation, message)
+        let message = format!("the `_id` {} of `{}` {why}", new.id, new.collection);
+        Error::new(ErrorKind::Operation, message).at(new.position)
     };
     let mut asked: BTreeMap<(&str, u8), Vec<&New>> = BTreeMap::new();
     for one in new {
@@ -326,7 +315,7 @@ async fn write(database: &Database, key: &str, new: &[New]) -> Result<(), (Error
                 let ids: Vec<&str> = unwritten.iter().map(|new| new.record.as_str()).collect();
                 let disowned =
                     ids.is_empty() || records.delete_many(doc! { "_id": { "$in": ids } }).await.is_ok();
-                return Err((in_line(error, batch), disowned));
+                return Err((placed(error, batch), disowned));
             }
         }
     }
@@ -343,8 +332,8 @@ fn first_refused(error: &mongodb::error::Error) -> Option<(usize, &str)> {
     Some((first.index, &first.message))
 }
 
-/// The error of a batch, with the line of the row that it is about.
-fn in_line(error: mongodb::error::Error, batch: &[New]) -> Error {
+/// The error of a batch, with the place of the row that it is about.
+fn placed(error: mongodb::error::Error, batch: &[New]) -> Error {
     let Some((at, words)) = first_refused(&error) else {
         let is_unread = matches!(
             error.kind.as_ref(),
@@ -353,17 +342,20 @@ fn in_line(error: mongodb::error::Error, batch: &[New]) -> Error {
         let first = batch.first().filter(|_| is_unread);
         return first.map_or_else(|| error.into(), unread);
     };
-    let line = batch.get(at).map_or(0, |new| new.line);
-    Error::new(ErrorKind::Operation, format!("line {line}: {words}"))
+    let refused = Error::new(ErrorKind::Operation, words);
+    match batch.get(at) {
+        Some(new) => refused.at(new.position),
+        None => refused,
+    }
 }
 
 /// The server's refusal, where the driver cannot read it.
 fn unread(first: &New) -> Error {
-    let New { line, collection, .. } = first;
-    let message = format!(
-        "line {line}: the server refused what is written to `{collection}`, in words that the driver cannot read"
-    );
+    let collection = &first.collection;
+    let message =
+        format!("the server refused what is written to `{collection}`, in words that the driver cannot read");
     Error::new(ErrorKind::Operation, message)
+        .at(first.position)
         .help("a stand-in such as `nx-27017` takes no collection whose name is a word of SQL, or has a dot or a space")
 }
 

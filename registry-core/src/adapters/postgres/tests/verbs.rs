@@ -67,7 +67,7 @@ async fn a_row_that_is_refused_leaves_nothing_and_says_where() {
         let report = place.run(Verb::Fill).await;
         let told = report.to_string();
         assert!(!report.is_success() && told.contains(words), "{told}");
-        assert!(told.contains("line "), "{told}");
+        assert!(told.contains("10-users.toml:"), "{told}");
         assert_eq!(place.sql("select count(*) from users").await, "0\n", "{text}");
     }
 }

@@ -58,7 +58,7 @@ impl<'a> Filler<'a> {
                 let key = self.write(row, &columns, &values, twin.as_ref()).await?;
                 Ok::<_, Error>((key, values))
             };
-            let (key, values) = placed.await.map_err(|error| at_row(&error, row))?;
+            let (key, values) = placed.await.map_err(|error| error.at(row.position))?;
             let done = FilledRow {
                 table: row.table.clone(),
                 label: row.label.clone(),
@@ -452,16 +452,5 @@ pub(super) fn refuse_own(rows: &[Row]) -> Result<(), Error> {
         return Ok(());
     };
     let message = format!("`{}` belongs to dbreg: no fixture writes to it", row.table);
-    Err(at_row(&Error::new(ErrorKind::Config, message), row))
-}
-
-/// The error of a row, with its place in front.
-fn at_row(error: &Error, row: &Row) -> Error {
-    let (line, column) = (row.position.line, row.position.column);
-    let message = format!("line {line}, column {column}: {}", error.message());
-    let mut placed = Error::new(error.kind(), message).transient(error.is_transient());
-    if let Some(help) = error.next_step() {
-        placed = placed.help(help);
-    }
-    placed
+    Err(Error::new(ErrorKind::Config, message).at(row.position))
 }
