@@ -127,7 +127,7 @@ impl AnyConnection {
         F: FnOnce(Instance) -> Fut,
         Fut: Future<Output = Result<T, Error>>,
     {
-        process(&*self.0, || self.0.instance(), op).await
+        operate("process", &*self.0, || self.0.instance(), op).await
     }
 
     /// Waits for work in hand, up to 5 s, then ends the sessions; every later call answers `Closed`.
@@ -139,7 +139,9 @@ impl AnyConnection {
     }
 }
 
-pub(crate) async fn process<C, T, F, Fut>(
+/// Runs an operation on the native client, recorded under this name.
+pub(crate) async fn operate<C, T, F, Fut>(
+    operation: &'static str,
     connection: &dyn Connection,
     client: impl FnOnce() -> Result<C, Error>,
     op: F,
@@ -157,7 +159,7 @@ where
         }
         op.await
     };
-    connection.base().run("process", work).await
+    connection.base().run(operation, work).await
 }
 
 // In boxes, here and wherever what is called seldom waits for something: the code of a future that is none is compiled
@@ -302,7 +304,7 @@ macro_rules! method_set {
                 F: FnOnce($client) -> Fut,
                 Fut: ::core::future::Future<Output = ::core::result::Result<T, $crate::Error>>,
             {
-                $crate::connection::process(self, || self.client(), op).await
+                $crate::connection::operate("process", self, || self.client(), op).await
             }
 
             /// Waits for work in hand, up to 5 s, then ends the sessions; every later call answers `Closed`. A second

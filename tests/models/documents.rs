@@ -101,13 +101,13 @@ async fn documents_come_and_go() {
     let before = logs.errors().total;
     let error = logs.find::<Event>(doc! {}).all().await.unwrap_err();
     assert_eq!(
-        (error.kind(), error.connection()),
-        (ErrorKind::Operation, "mongodb.logs")
+        (error.kind(), error.connection(), error.operation()),
+        (ErrorKind::Operation, "mongodb.logs", "find")
     );
     assert_eq!(logs.errors().total, before + 1);
     db.close().await.unwrap();
     let error = logs.insert(&event("d", 1, 1)).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Closed);
+    assert_eq!((error.kind(), error.operation()), (ErrorKind::Closed, "insert"));
 }
 
 #[tokio::test]

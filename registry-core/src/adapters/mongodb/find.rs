@@ -67,7 +67,7 @@ impl<'c, M: CollectionModel> MongoFind<'c, M> {
             ..
         } = self;
         connection
-            .process(async |database| {
+            .operate("find", async |database| {
                 let collection = database.collection::<M>(M::COLLECTION);
                 let mut cursor = collection.find(filter).with_options(options).await?;
                 let mut found = Vec::new();
@@ -102,7 +102,7 @@ impl<'c, M: CollectionModel> MongoFind<'c, M> {
             connection, filter, ..
         } = self;
         connection
-            .process(async |database| {
+            .operate("count", async |database| {
                 let collection = database.collection::<M>(M::COLLECTION);
                 Ok(collection.count_documents(filter).await?)
             })

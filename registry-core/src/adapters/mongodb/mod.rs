@@ -21,7 +21,7 @@ mod topology;
 pub(crate) use tasks::tasks;
 
 use crate::base::Base;
-use crate::connection::{Connection, Instance, Opened, method_set};
+use crate::connection::{self, Connection, Instance, Opened, method_set};
 use crate::error::Error;
 use crate::secret;
 use crate::startup::Prepared;
@@ -101,8 +101,10 @@ impl MongoDb {
     /// # Errors
     /// As [`process`](Self::process).
     pub async fn run_command(&self, command: Document) -> Result<Document, Error> {
-        self.process(async |database| Ok(database.run_command(command).await?))
-            .await
+        self.operate("run_command", async |database| {
+            Ok(database.run_command(command).await?)
+        })
+        .await
     }
 
     /// The names of the collections, with the deadline and the record of [`process`](Self::process).
@@ -110,8 +112,17 @@ impl MongoDb {
     /// # Errors
     /// As [`process`](Self::process).
     pub async fn list_collection_names(&self) -> Result<Vec<String>, Error> {
-        self.process(async |database| Ok(database.list_collection_names().await?))
-            .await
+        let operation = async |database: Database| Ok(database.list_collection_names().await?);
+        self.operate("list_collection_names", operation).await
+    }
+
+    /// [`process`](Self::process), recorded under another name.
+    async fn operate<T, F, Fut>(&self, operation: &'static str, op: F) -> Result<T, Error>
+    where
+        F: FnOnce(Database) -> Fut,
+        Fut: Future<Output = Result<T, Error>>,
+    {
+        connection::operate(operation, self, || self.client(), op).await
     }
 }
 

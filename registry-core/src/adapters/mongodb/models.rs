@@ -25,7 +25,7 @@ pub trait CollectionModel {
     const INDEXES: &'static [CollectionIndex];
 }
 
-/// Each has the deadline and the record of [`process`](MongoDb::process). What is not here, the driver has:
+/// Each has the deadline and the record of [`process`](MongoDb::process), under its own name. What is not here, the driver has:
 /// [`collection_of`](At::collection_of) gives its collection.
 // The futures are in boxes, as the driver's own are: of an `async fn`, the compiler would tell of a model on the wrong
 // connection three times, at the call, at the future and at the `.await`.
@@ -59,7 +59,7 @@ impl<P> At<MongoDb, P> {
     where
         M: ModelOf<P> + CollectionModel + Serialize + Send + Sync,
     {
-        Box::pin(self.process(async move |database| {
+        Box::pin(self.operate("insert", async move |database| {
             let collection = database.collection::<M>(M::COLLECTION);
             Ok(collection.insert_one(document).await?.inserted_id)
         }))
@@ -73,7 +73,7 @@ impl<P> At<MongoDb, P> {
     where
         M: ModelOf<P> + CollectionModel + Serialize + Send + Sync,
     {
-        Box::pin(self.process(async move |database| {
+        Box::pin(self.operate("insert_many", async move |database| {
             if documents.is_empty() {
                 return Ok(0);
             }
@@ -96,7 +96,7 @@ impl<P> At<MongoDb, P> {
         M: ModelOf<P> + CollectionModel + Send + Sync,
     {
         let update = update.into();
-        Box::pin(self.process(async move |database| {
+        Box::pin(self.operate("update_many", async move |database| {
             let collection = database.collection::<M>(M::COLLECTION);
             Ok(collection.update_many(filter, update).await?.modified_count)
         }))
@@ -110,7 +110,7 @@ impl<P> At<MongoDb, P> {
     where
         M: ModelOf<P> + CollectionModel + Send + Sync,
     {
-        Box::pin(self.process(async move |database| {
+        Box::pin(self.operate("delete_many", async move |database| {
             let collection = database.collection::<M>(M::COLLECTION);
             Ok(collection.delete_many(filter).await?.deleted_count)
         }))
@@ -127,7 +127,9 @@ impl<P> At<MongoDb, P> {
     where
         M: ModelOf<P> + CollectionModel,
     {
-        Box::pin(self.process(async |database| sync(&database.collection(M::COLLECTION), M::INDEXES).await))
+        Box::pin(self.operate("sync_indexes", async |database| {
+            sync(&database.collection(M::COLLECTION), M::INDEXES).await
+        }))
     }
 
     /// mongodm's repository of this model, on the same client.
