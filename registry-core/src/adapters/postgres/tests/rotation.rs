@@ -5,10 +5,11 @@ use crate::base::Base;
 use crate::connection::{self, Connection as _};
 use crate::kind::ErrorKind;
 use crate::startup::Prepared;
-use registry_dev::PostgresServer;
+use registry_dev::{Mode, PostgresServer};
+use sqlx::Connection as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A server whose user has this password, and a file that holds it.
 async fn server(password: &str) -> (PostgresServer, tempfile::TempDir, std::path::PathBuf) {
@@ -22,7 +23,12 @@ async fn server(password: &str) -> (PostgresServer, tempfile::TempDir, std::path
 
 /// An open handle whose password is in this file.
 async fn open_handle(server: &PostgresServer, secret: &Path, more: &str) -> Postgres {
-    let (port, secret) = (server.port(), secret.display());
+    open_handle_at(server.port(), secret, more).await
+}
+
+/// The same, at this port.
+async fn open_handle_at(port: u16, secret: &Path, more: &str) -> Postgres {
+    let secret = secret.display();
     let text = format!(
         "[postgres.main]\nhost = \"127.0.0.1\"\nport = {port}\nusername = \"shop\"\ndb = \"shop\"\n\
          password = {{ file = \"{secret}\" }}\n{more}"
@@ -78,6 +84,63 @@ async fn sessions_with_the_old_password_drain_after_the_first_with_the_new_one()
     // Nothing changed: nothing is opened.
     connection::reload(&handle).await.unwrap();
     assert!(pids(&handle, 1).await.iter().all(|pid| new.contains(pid)));
+}
+
+#[tokio::test]
+async fn a_reload_ends_old_sessions_whoever_saw_the_new_password_first() {
+    let (server, _folder, secret) = server("first").await;
+    let handle = open_handle(&server, &secret, "pool = { min = 1, max = 1 }\n").await;
+    let old = pids(&handle, 1).await;
+    alter(&server, "second").await;
+    put(&secret, "second");
+    // As the watcher does, once a second.
+    handle.inner.look_at_files();
+    assert_eq!(pids(&handle, 1).await, old, "nobody needed a session");
+    connection::reload(&handle).await.unwrap();
+    assert_ne!(pids(&handle, 1).await, old);
+}
+
+#[tokio::test]
+async fn a_session_that_was_being_made_during_the_rotation_is_ended_too() {
+    let (server, _folder, secret) = server("first").await;
+    let proxy = registry_dev::Proxy::to(server.address()).await.unwrap();
+    let handle = open_handle_at(proxy.port(), &secret, "pool = { min = 1, max = 2 }\n").await;
+    let pool = handle.instance();
+    while pool.num_idle() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let mut held = pool.acquire().await.unwrap();
+    let sessions = async |wanted: u64| {
+        let sessions = "select count(*) from pg_stat_activity where usename = 'shop'";
+        let began = Instant::now();
+        while server.sql(sessions).await.unwrap().trim() != wanted.to_string() {
+            assert!(began.elapsed() < Duration::from_secs(20), "not {wanted} sessions");
+            tokio::task::yield_now().await;
+        }
+    };
+    sessions(1).await;
+    proxy
+        .set(Mode::Latency(Duration::from_millis(100)))
+        .await
+        .unwrap();
+    let late = tokio::spawn({
+        let handle = handle.clone();
+        async move { pids(&handle, 1).await }
+    });
+    // The server has taken the old password, and its answer is on the way.
+    sessions(2).await;
+    proxy.set(Mode::Blackhole).await.unwrap();
+    alter(&server, "second").await;
+    put(&secret, "second");
+    handle.inner.look_at_files();
+    proxy.set(Mode::Pass).await.unwrap();
+    let (late, reloaded) = tokio::join!(late, connection::reload(&handle));
+    reloaded.unwrap();
+    let late = late.unwrap();
+    held.ping().await.unwrap();
+    drop(held);
+    let new = pids(&handle, 2).await;
+    assert!(!new.contains(&late[0]), "{new:?} after {late:?}");
 }
 
 #[tokio::test]
