@@ -24,6 +24,7 @@ mod engine;
 mod error;
 mod family;
 mod find;
+mod flavor;
 mod folder;
 mod install;
 mod kind;

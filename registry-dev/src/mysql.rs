@@ -1,9 +1,10 @@
 //! MariaDB or MySQL.
 
+use crate::flavor::Flavor;
 use crate::folder::Folder;
 use crate::launch::{Launch, Place};
 use crate::server::{Server, blocking};
-use crate::template::{LOG_FILE_SIZE, Programs, template};
+use crate::template::{LOG_FILE_SIZE, NO_TLS, Programs, joined, template};
 use crate::{Error, Kind, Missing, Provider, cache, docker, find, run};
 use std::ffi::OsString;
 use std::io::{self, Read};
@@ -14,13 +15,15 @@ use std::process::Command;
 use std::time::Duration;
 
 const IMAGE: &str = "mariadb:10.11";
+/// The variable that names the server's program, where it is not the first of `PATH`: of MariaDB and MySQL beside each other.
+const CHOSEN: &str = "DBREG_DEV_MYSQLD";
 const ANSWER: Duration = Duration::from_secs(2);
 const STATEMENT: Duration = Duration::from_secs(60);
 /// The file of statements in the server's folder that are run at each start.
 const AT_START: &str = "start.sql";
 
 /// Small and quick rather than safe: the data are thrown away.
-const ARGUMENTS: [&str; 8] = [
+const ARGUMENTS: [&str; 10] = [
     "--no-defaults",
     "--skip-name-resolve",
     LOG_FILE_SIZE,
@@ -28,6 +31,9 @@ const ARGUMENTS: [&str; 8] = [
     "--innodb-flush-log-at-trx-commit=0",
     "--performance-schema=OFF",
     "--loose-disable-log-bin",
+    // That log under the later name of MySQL's own server, and no TLS unless it is asked for.
+    "--loose-innodb-redo-log-capacity=32M",
+    NO_TLS,
     "--loose-mysqlx=OFF",
 ];
 
@@ -82,6 +88,7 @@ impl MySqlOptions {
 pub struct MySqlServer {
     server: Server,
     client: PathBuf,
+    flavor: Flavor,
 }
 
 impl std::ops::Deref for MySqlServer {
@@ -92,7 +99,8 @@ impl std::ops::Deref for MySqlServer {
     }
 }
 
-/// Starts a MySQL server.
+/// Starts a MySQL server: MariaDB's or, where that is not installed, MySQL's own. The variable `DBREG_DEV_MYSQLD` names another
+/// program than the first of `PATH`.
 pub async fn mysql() -> Result<MySqlServer, Error> {
     mysql_with(MySqlOptions::default()).await
 }
@@ -105,16 +113,26 @@ pub async fn mysql_with(options: MySqlOptions) -> Result<MySqlServer, Error> {
         return Ok(MySqlServer {
             server,
             client: PathBuf::from("docker"),
+            flavor: Flavor::MariaDb,
         });
     };
     let client = programs.client.clone();
-    let server = Server::launch(move || native(&programs, &options)).await?;
-    Ok(MySqlServer { server, client })
+    let (programs, version) = blocking(move || programs.version().map(|version| (programs, version))).await?;
+    let flavor = Flavor::of(&version);
+    let server = Server::launch(move || native(&programs, &version, &options)).await?;
+    Ok(MySqlServer {
+        server,
+        client,
+        flavor,
+    })
 }
 
 /// The programs, or `Some(None)` for Docker, or `None` when there is neither.
 pub(crate) fn installed() -> Option<Option<Programs>> {
-    let server = find::program(&["mariadbd", "mysqld"]);
+    let chosen = std::env::var_os(CHOSEN).filter(|path| !path.is_empty());
+    let server = chosen
+        .map(PathBuf::from)
+        .or_else(|| find::program(&["mariadbd", "mysqld"]));
     let client = find::program(&["mariadb", "mysql"]);
     let install = find::program(&["mariadb-install-db", "mysql_install_db"]);
     match (server, client) {
@@ -130,9 +148,18 @@ pub(crate) fn installed() -> Option<Option<Programs>> {
     }
 }
 
-fn native(programs: &Programs, options: &MySqlOptions) -> Result<(Launch, Folder), Error> {
+/// Whose server would be started.
+pub(crate) async fn flavor() -> Result<Flavor, Error> {
+    blocking(|| match installed() {
+        Some(Some(programs)) => Ok(Flavor::of(&programs.version()?)),
+        _ => Ok(Flavor::MariaDb),
+    })
+    .await
+}
+
+fn native(programs: &Programs, version: &str, options: &MySqlOptions) -> Result<(Launch, Folder), Error> {
     let folder = Folder::new("mysql")?;
-    prepare_data(programs, folder.path())?;
+    prepare_data(programs, version, folder.path())?;
     if let Some(statements) = &options.at_start {
         write_at_start(folder.path(), statements)?;
     }
@@ -171,8 +198,8 @@ fn native(programs: &Programs, options: &MySqlOptions) -> Result<(Launch, Folder
 }
 
 /// Copies the template into the server's folder, as its data.
-fn prepare_data(programs: &Programs, folder: &Path) -> Result<(), Error> {
-    let template = template(programs)?;
+fn prepare_data(programs: &Programs, version: &str, folder: &Path) -> Result<(), Error> {
+    let template = template(programs, version)?;
     let data = folder.join("data");
     let copied = std::fs::create_dir(&data).and_then(|()| cache::copy(&template, &data));
     copied.map_err(Error::io(format!(
@@ -217,17 +244,15 @@ fn socket(folder: &Path) -> PathBuf {
     folder.join("mysql.sock")
 }
 
-fn joined(option: &str, path: &Path) -> OsString {
-    let mut option = OsString::from(option);
-    option.push(path);
-    option
-}
-
 impl MySqlServer {
     /// The server's Unix socket; a server in Docker has none.
     #[must_use]
     pub fn socket(&self) -> Option<PathBuf> {
         (self.provider() == Provider::Program).then(|| socket(self.folder()))
+    }
+
+    pub(crate) fn flavor(&self) -> Flavor {
+        self.flavor
     }
 
     /// Runs statements as root, and returns what they print: a line for each row, columns separated by tabs.
@@ -259,7 +284,7 @@ impl MySqlServer {
             let programs = programs.ok_or_else(|| Error::Missing(Missing::of(Kind::MySql)))?;
             let data = folder.join("data");
             std::fs::remove_dir_all(&data).map_err(Error::io(format!("remove {}", data.display())))?;
-            prepare_data(&programs, &folder)
+            prepare_data(&programs, &programs.version()?, &folder)
         })
         .await?;
         self.start().await
@@ -283,7 +308,8 @@ impl MySqlServer {
         command.args(["--user=root", "--batch", "--default-character-set=utf8mb4"]);
         command.args(options);
         // As input, so that no password shows in the list of processes.
-        blocking(move || run::output(command, Some(&statements), STATEMENT)).await
+        let answer = blocking(move || run::output(command, Some(&statements), STATEMENT)).await;
+        answer.map_err(without_statement)
     }
 
     /// Creates a database and a user who may do everything in it, from everywhere.
@@ -298,6 +324,22 @@ impl MySqlServer {
              grant all on {pattern}.* to {user}@'%';"
         );
         self.sql(statements).await.map(drop)
+    }
+}
+
+/// The client repeats the statement that failed, which may hold a password.
+fn without_statement(error: Error) -> Error {
+    match error {
+        Error::Command { command, cause } => {
+            let errors: Vec<&str> = cause.lines().filter(|line| line.starts_with("ERROR ")).collect();
+            let cause = if errors.is_empty() {
+                cause
+            } else {
+                errors.join("\n")
+            };
+            Error::Command { command, cause }
+        }
+        other => other,
     }
 }
 

@@ -1,5 +1,6 @@
-//! Several MariaDB servers, of which one is the primary and the others replicate it.
+//! Several servers of MariaDB or MySQL, of which one is the primary and the others replicate it.
 
+use crate::flavor::Flavor;
 use crate::mysql::{MySqlOptions, MySqlServer, mysql_with};
 use crate::{Error, Provider};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,27 +16,7 @@ const POLL: Duration = Duration::from_millis(10);
 const WRITABLE: &str = "SET GLOBAL read_only = OFF;\n";
 const READ_ONLY: &str = "SET GLOBAL read_only = ON;\n";
 
-/// What makes a server fit to be a primary and a replica.
-///
-/// A commit is in the system's hands before it is acknowledged, so that it outlives the kill of its server, and has
-/// reached a replica as long as one listens (semi-synchronous, after the sync), so that it outlives the loss of it.
-const ARGUMENTS: [&str; 12] = [
-    "--log-bin=binlog",
-    "--log-slave-updates=ON",
-    "--relay-log=relay",
-    "--gtid-strict-mode=ON",
-    "--read-only=ON",
-    "--innodb-flush-log-at-trx-commit=2",
-    "--rpl-semi-sync-master-enabled=ON",
-    "--rpl-semi-sync-slave-enabled=ON",
-    "--rpl-semi-sync-master-wait-point=AFTER_SYNC",
-    // A primary without replicas goes on.
-    "--rpl-semi-sync-master-wait-no-slave=OFF",
-    "--rpl-semi-sync-master-timeout=10000",
-    "--slave-net-timeout=10",
-];
-
-/// MariaDB servers with replication by GTID between them: server 0 is the primary at first, the others are its
+/// Servers of MariaDB or MySQL with replication by GTID between them: server 0 is the primary at first, the others are its
 /// replicas and refuse the writes of accounts without `READ ONLY ADMIN` (`read_only = ON`).
 ///
 /// Each server stops, starts, hangs and dies by its own methods. It comes back in the role that it had: a primary
@@ -50,17 +31,18 @@ pub struct MySqlReplicated {
     primary: AtomicUsize,
 }
 
-/// Starts this many MariaDB servers, one primary and its replicas, and returns when they replicate.
+/// Starts this many servers, one primary and its replicas, and returns when they replicate.
 ///
 /// # Errors
-/// As [`mysql`](crate::mysql), and `Command` when only Docker or MySQL's own server is there: this needs MariaDB's.
+/// As [`mysql`](crate::mysql), and `Command` when only Docker is there.
 ///
 /// # Panics
 /// With no server at all.
 pub async fn mysql_replicated(servers: usize) -> Result<MySqlReplicated, Error> {
     assert!(servers > 0, "a primary is the least there is");
+    let flavor = crate::mysql::flavor().await?;
     let starting: Vec<_> = (0..servers)
-        .map(|index| tokio::spawn(mysql_with(options(index))))
+        .map(|index| tokio::spawn(mysql_with(options(flavor, index))))
         .collect();
     let mut started = Vec::new();
     for server in starting {
@@ -93,13 +75,11 @@ pub async fn mysql_replicated(servers: usize) -> Result<MySqlReplicated, Error> 
     Ok(all)
 }
 
-fn options(index: usize) -> MySqlOptions {
+fn options(flavor: Flavor, index: usize) -> MySqlOptions {
     let options = MySqlOptions::default()
         .arg(format!("--server-id={}", index + 1))
         .at_start(if index == 0 { WRITABLE } else { READ_ONLY });
-    ARGUMENTS
-        .iter()
-        .fold(options, |options, argument| options.arg(*argument))
+    flavor.replicates(options)
 }
 
 impl MySqlReplicated {
@@ -147,12 +127,17 @@ impl MySqlReplicated {
         others.map(|(_, server)| server)
     }
 
+    fn flavor(&self) -> Flavor {
+        self.servers[0].flavor()
+    }
+
     /// Creates a database and a user who may do everything in it, and may ask how far replication is
-    /// (`REPLICA MONITOR`). Returns when every server that replicates has both.
+    /// (`REPLICA MONITOR`, or `REPLICATION CLIENT` of MySQL). Returns when every server that replicates has both.
     pub async fn create_database(&self, name: &str, user: &str, password: &str) -> Result<(), Error> {
         self.primary().create_database(name, user, password).await?;
         let user = user.replace('\\', "\\\\").replace('\'', "''");
-        let grant = format!("grant replica monitor on *.* to '{user}'@'%'");
+        let may_look = self.flavor().may_look();
+        let grant = format!("grant {may_look} on *.* to '{user}'@'%'");
         self.primary().sql(grant).await?;
         for index in self.others() {
             self.caught_up(index).await?;
@@ -165,31 +150,59 @@ impl MySqlReplicated {
     /// # Errors
     /// `Command` when it has not after 30 s: its replication stands still, or the primary is away.
     pub async fn caught_up(&self, index: usize) -> Result<(), Error> {
-        let position = self.primary().sql("select @@global.gtid_binlog_pos").await?;
+        let position = self.primary().sql(self.flavor().position()).await?;
         self.reaches(index, position.trim()).await
     }
 
     /// Stops receiving and applying on this replica. What it has received and not applied it forgets, and receives
     /// again.
     pub async fn stop_replication(&self, index: usize) -> Result<(), Error> {
-        self.servers[index].sql("stop slave").await.map(drop)
+        self.servers[index].sql(self.flavor().stop("")).await.map(drop)
     }
 
     /// Receives and applies again on this replica, from where it stopped.
     pub async fn start_replication(&self, index: usize) -> Result<(), Error> {
-        self.servers[index].sql("start slave").await.map(drop)
+        self.servers[index].sql(self.flavor().start("")).await.map(drop)
     }
 
     /// Stops applying on this replica, which goes on to receive: it falls behind until
     /// [`start_replication`](Self::start_replication), and tells no lag meanwhile (`Seconds_Behind_Master` is `NULL`).
     pub async fn stop_applying(&self, index: usize) -> Result<(), Error> {
-        self.servers[index].sql("stop slave sql_thread").await.map(drop)
+        self.servers[index]
+            .sql(self.flavor().stop("sql_thread"))
+            .await
+            .map(drop)
+    }
+
+    /// Applies again on this replica.
+    pub async fn start_applying(&self, index: usize) -> Result<(), Error> {
+        self.servers[index]
+            .sql(self.flavor().start("sql_thread"))
+            .await
+            .map(drop)
+    }
+
+    /// Stops receiving on this replica, which applies what it has received.
+    pub async fn stop_receiving(&self, index: usize) -> Result<(), Error> {
+        self.servers[index]
+            .sql(self.flavor().stop("io_thread"))
+            .await
+            .map(drop)
+    }
+
+    /// Receives again on this replica.
+    pub async fn start_receiving(&self, index: usize) -> Result<(), Error> {
+        self.servers[index]
+            .sql(self.flavor().start("io_thread"))
+            .await
+            .map(drop)
     }
 
     /// Applies everything this much later, in whole seconds, on this replica, which tells its growing lag. Zero ends it.
     pub async fn delay(&self, index: usize, by: Duration) -> Result<(), Error> {
-        let seconds = by.as_secs();
-        let statements = format!("stop slave; change master to master_delay = {seconds}; start slave;");
+        let flavor = self.flavor();
+        let (stop, delay, start) = (flavor.stop(""), flavor.delay(by), flavor.start(""));
+        let statements = format!("{stop}; {delay}; {start};");
         self.servers[index].sql(statements).await.map(drop)
     }
 
@@ -233,11 +246,13 @@ impl MySqlReplicated {
             .copied()
             .filter(|other| *other != index && !old_lives)
         {
-            let position = self.servers[other].sql("select @@global.gtid_binlog_pos").await?;
+            let position = self.servers[other].sql(self.flavor().position()).await?;
             self.follow(index, other).await?;
             self.reaches(index, position.trim()).await?;
         }
-        new.sql("stop slave; reset slave all").await?;
+        let flavor = self.flavor();
+        new.sql(format!("{}; {}", flavor.stop(""), flavor.forget_leader()))
+            .await?;
         new.set_at_start(WRITABLE)?;
         new.sql(WRITABLE).await?;
         self.primary.store(index, Ordering::SeqCst);
@@ -281,45 +296,48 @@ impl MySqlReplicated {
 
     /// Points a server at another.
     async fn follow(&self, index: usize, leader: usize) -> Result<(), Error> {
-        let port = self.servers[leader].port();
-        // What it wrote as a primary counts as well as what it applied as a replica.
-        let statements = format!(
-            "stop slave; set global gtid_slave_pos = @@global.gtid_binlog_pos;
-             change master to master_host = '127.0.0.1', master_port = {port}, master_user = 'replication',
-                 master_password = 'replication', master_connect_retry = 1, master_use_gtid = slave_pos;
-             start slave;"
-        );
+        let statements = self.flavor().follow(self.servers[leader].port());
         self.servers[index].sql(statements).await.map(drop)
     }
 
     /// Lets a replica apply what it has received, and receive no more.
     async fn apply_received(&self, index: usize) -> Result<(), Error> {
-        let server = &self.servers[index];
+        let (server, flavor) = (&self.servers[index], self.flavor());
         // In this order: a server where both stand still forgets what it has received when the first of them starts.
-        server.sql("start slave sql_thread; stop slave io_thread").await?;
-        let received = column(&server.row("show slave status").await?, "Gtid_IO_Pos");
+        server
+            .sql(format!(
+                "{}; {}",
+                flavor.start("sql_thread"),
+                flavor.stop("io_thread")
+            ))
+            .await?;
+        let received = self.status(index, "Gtid_IO_Pos").await?;
         self.reaches(index, &received).await
     }
 
     async fn reaches(&self, index: usize, position: &str) -> Result<(), Error> {
-        let seconds = CATCH_UP.as_secs();
-        let statement = format!("select master_gtid_wait('{position}', {seconds})");
-        let answer = self.servers[index].sql(statement).await?;
+        let statement = self.flavor().wait(position, CATCH_UP);
+        let answer = self.servers[index].sql(&statement).await?;
         if answer.trim() == "0" {
             return Ok(());
         }
-        let cause = format!("server {index} has not reached `{position}` after {seconds} s");
-        Err(Error::command("master_gtid_wait", cause))
+        let cause = format!("server {index} has not reached `{position}` after {CATCH_UP:?}");
+        Err(Error::command(statement, cause))
+    }
+
+    /// What a server says of its replication.
+    async fn status(&self, index: usize, column: &str) -> Result<String, Error> {
+        let flavor = self.flavor();
+        let status = self.servers[index].row(&flavor.status()).await?;
+        // A client that prints in lines writes a line break of MySQL's lists as `\n`.
+        Ok(self::column(&status, &flavor.column(column)).replace("\\n", ""))
     }
 
     /// Waits until this many replicas listen to the primary, so that writes wait for one of them.
     async fn listeners(&self, number: usize) -> Result<(), Error> {
         let deadline = Instant::now() + CATCH_UP;
         loop {
-            let found = self
-                .primary()
-                .row("show status like 'Rpl_semi_sync_master_clients'")
-                .await?;
+            let found = self.primary().row(self.flavor().listeners()).await?;
             let found = column(&found, "Value");
             if found.parse::<usize>().is_ok_and(|found| found >= number) {
                 return Ok(());
@@ -334,26 +352,37 @@ impl MySqlReplicated {
 
     /// Whether a server that just began to follow cannot, because it has what its leader has not.
     async fn has_diverged(&self, index: usize) -> Result<bool, Error> {
+        if self.flavor() == Flavor::MySql {
+            return self.has_more_than_the_primary(index).await;
+        }
         let deadline = Instant::now() + CATCH_UP;
         loop {
-            let status = self.servers[index].row("show slave status").await?;
-            if ["Last_IO_Errno", "Last_SQL_Errno"]
-                .iter()
-                .any(|name| column(&status, name) != "0")
-            {
-                return Ok(true);
+            for errors in ["Last_IO_Errno", "Last_SQL_Errno"] {
+                if self.status(index, errors).await? != "0" {
+                    return Ok(true);
+                }
             }
-            if column(&status, "Slave_IO_Running") == "Yes" {
+            if self.status(index, "Slave_IO_Running").await? == "Yes" {
                 return Ok(false);
             }
             if Instant::now() > deadline {
-                return Err(Error::command(
-                    "show slave status",
-                    "the replica does not reach its primary",
-                ));
+                let cause = "the replica does not reach its primary";
+                return Err(Error::command(self.flavor().status(), cause));
             }
             tokio::time::sleep(POLL).await;
         }
+    }
+
+    /// MySQL follows all the same, and stays another than its primary.
+    async fn has_more_than_the_primary(&self, index: usize) -> Result<bool, Error> {
+        let own = self.servers[index].sql(self.flavor().position()).await?;
+        let others = self.primary().sql(self.flavor().position()).await?;
+        let statement = format!(
+            "select gtid_subtract('{}', '{}') <> ''",
+            own.trim(),
+            others.trim()
+        );
+        Ok(self.primary().sql(statement).await?.trim() == "1")
     }
 }
 

@@ -8,7 +8,10 @@ use std::time::Duration;
 /// Waits until the replica was looked at twice more, by its server's own count: the second look began after this call.
 async fn looked_at(replica: &MySqlServer) {
     let looks = async || -> u64 {
-        let status = replica.sql("show global status like 'Com_show_slave_status'");
+        // Of MariaDB, and of MySQL.
+        let status =
+            "show global status where variable_name in ('Com_show_slave_status', 'Com_show_replica_status')";
+        let status = replica.sql(status);
         let status = status.await.unwrap();
         let count = status.split_whitespace().last().unwrap();
         count.parse().unwrap()
@@ -66,7 +69,7 @@ async fn a_backlog_that_is_not_applied_is_remembered_when_the_primary_dies() {
 #[tokio::test]
 async fn a_replica_that_is_cut_off_does_not_become_young_by_a_restart_of_the_primary() {
     let (servers, db) = read_from().await;
-    servers.server(1).sql("stop slave io_thread").await.unwrap();
+    servers.stop_receiving(1).await.unwrap();
     behind(&db).await;
     for _ in 0..2 {
         servers.server(0).kill().await.unwrap();
@@ -79,7 +82,7 @@ async fn a_replica_that_is_cut_off_does_not_become_young_by_a_restart_of_the_pri
         assert_eq!(replica(&db), MySqlHostState::Behind);
     }
     assert_eq!(number(&db.mysql.main.read()).await.unwrap(), 0);
-    servers.server(1).sql("start slave io_thread").await.unwrap();
+    servers.start_receiving(1).await.unwrap();
     until("the replica is read from", async || {
         number(&db.mysql.main.read()).await.unwrap() == 1
     })
@@ -90,7 +93,7 @@ async fn a_replica_that_is_cut_off_does_not_become_young_by_a_restart_of_the_pri
 #[tokio::test]
 async fn a_replica_that_was_cut_off_before_the_first_look_is_not_read_from() {
     let servers = servers(2).await;
-    servers.server(1).sql("stop slave io_thread").await.unwrap();
+    servers.stop_receiving(1).await.unwrap();
     let db = with_roles(&servers, "max_lag = \"1h\"").await;
     assert_eq!(number(&db.mysql.main.read()).await.unwrap(), 0);
     let cause = db.mysql.main.hosts().unwrap()[1].cause.clone().unwrap();
@@ -116,7 +119,7 @@ async fn a_process_that_starts_in_an_outage_reads_from_a_replica_that_has_applie
 #[tokio::test]
 async fn a_process_that_starts_in_an_outage_does_not_read_from_a_replica_that_was_stopped_before() {
     let servers = servers(2).await;
-    servers.server(1).sql("stop slave io_thread").await.unwrap();
+    servers.stop_receiving(1).await.unwrap();
     servers
         .primary()
         .sql("insert into shop.t values (1)")
@@ -135,7 +138,7 @@ async fn a_process_that_starts_in_an_outage_does_not_read_from_a_replica_that_wa
 #[tokio::test]
 async fn a_replica_that_is_cut_off_does_not_log_in_to_the_primary_for_ever() {
     let (servers, db) = read_from().await;
-    servers.server(1).sql("stop slave io_thread").await.unwrap();
+    servers.stop_receiving(1).await.unwrap();
     behind(&db).await;
     // What began before is over.
     looked_at(servers.server(1)).await;

@@ -257,7 +257,7 @@ async fn a_replica_that_lags_or_stands_still_is_skipped_and_returns() {
     only(&reader, 1).await;
 
     // It hears nothing from a primary that is there, and grows old.
-    servers.server(1).sql("stop slave io_thread").await.unwrap();
+    servers.stop_receiving(1).await.unwrap();
     only(&reader, 0).await;
     assert_eq!(state(), MySqlHostState::Behind);
     db.close().await.unwrap();
