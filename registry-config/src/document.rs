@@ -228,6 +228,10 @@ impl Loader<'_> {
             return;
         }
         let (layer, part) = self.read_layer(spec, Scope::Connection, (key, node), table);
+        if part.failed.contains(&"start") {
+            // It decides the type of the field: what the application does with it would be wrong as well.
+            self.names_certain = false;
+        }
         let optional = Value::Text("optional".into());
         let shape = ConnectionShape {
             backend: spec.name,

@@ -190,6 +190,11 @@ fn read_url(name: &str, text: &str, spec: &BackendSpec) -> Result<Value, Mistake
         let message = format!("`{name}` names no database, and {} needs one", spec.name);
         return Err(Mistake::new("missing-db", message).help(format!("write `{}://host/db`", url.scheme)));
     }
+    if url.lacks_username(spec) {
+        let message = format!("`{name}` names no user, and {} needs one", spec.name);
+        let help = format!("write `{}://name@host/db`", url.scheme);
+        return Err(Mistake::new("missing-username", message).help(help));
+    }
     Ok(Value::Text(Cow::Owned(text.to_owned())))
 }
 

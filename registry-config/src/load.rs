@@ -168,11 +168,12 @@ fn check_merged(draft: &Draft, diagnostics: &mut Vec<Diagnostic>) {
 fn reads(code: &str) -> &'static [&'static str] {
     match code {
         "no-host"
-        | "missing-db"
         | "port-without-host"
         | "several-hosts"
         | "several-primaries"
         | "port-over-several-hosts" => &["url", "host", "connections", "socket", "db"],
+        "missing-db" => &["url", "db"],
+        "missing-username" => &["url", "username"],
         "bad-db-name" => &["db"],
         "direct-over-several-hosts" => &["direct", "url", "host", "connections"],
         "missing-path" => &["path"],

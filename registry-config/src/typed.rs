@@ -92,6 +92,12 @@ pub(crate) fn parse(key: &KeySpec, spec: &BackendSpec, text: &str) -> Result<Val
                     url.scheme
                 ));
             }
+            if url.lacks_username(spec) {
+                return Err(format!(
+                    "a URL with a user, such as `{}://name@host/db`",
+                    url.scheme
+                ));
+            }
             Ok(Value::Secret(Secret::new(owned())))
         }
         Kind::Host => match host::check(text) {

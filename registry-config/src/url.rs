@@ -117,6 +117,12 @@ impl ConnectionUrl {
         })
     }
 
+    /// Whether the user is missing that this backend cannot do without: its driver would take who runs the application.
+    #[must_use]
+    pub fn lacks_username(&self, spec: &BackendSpec) -> bool {
+        spec.name == "postgres" && self.username.is_none()
+    }
+
     /// Whether the database is missing that this backend cannot do without.
     #[must_use]
     pub fn lacks_db(&self, spec: &BackendSpec) -> bool {

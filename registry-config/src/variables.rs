@@ -9,6 +9,7 @@ use crate::spec::{BackendSpec, KeySpec, Kind};
 use crate::suggest::suggest;
 use crate::typed;
 use crate::value::Value;
+use std::collections::BTreeMap;
 
 /// One value that a variable lays over the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +41,7 @@ pub struct Variables {
     pub startup_concurrency: Option<u16>,
 }
 
-/// Reads the variables with this prefix (`DBREG`).
+/// Reads the variables with this prefix (`DBREG`). Of several with one name the last holds.
 #[must_use]
 pub fn variables(
     shape: &Shape,
@@ -48,11 +49,11 @@ pub fn variables(
     environment: impl IntoIterator<Item = (String, String)>,
 ) -> Variables {
     let start = format!("{prefix}_");
-    let mut ours: Vec<(String, String)> = environment
+    // The last one holds where a name is given twice.
+    let ours: BTreeMap<String, String> = environment
         .into_iter()
         .filter(|(name, _)| name.starts_with(&start))
         .collect();
-    ours.sort();
     let mut reader = Reader {
         shape,
         prefix,
@@ -328,16 +329,31 @@ pub(crate) fn refuse_start(connection: &ConnectionShape, value: &str) -> Option<
     })
 }
 
-/// The value of a variable as a message may show it: never one of a key that can hold a secret.
+/// The value of a variable as a message may show it: never one of a key that can hold a secret, and of the others only what
+/// is nearly right. What is far from it may be the value of another variable, a password.
 fn shown(key: &KeySpec, value: &str) -> Option<String> {
-    match key.kind {
-        Kind::Port | Kind::Count { .. } | Kind::Duration { .. } | Kind::Bool | Kind::Choice(_) => {
-            let short: String = value.chars().take(24).collect();
-            let dots = if short.len() < value.len() { "…" } else { "" };
-            Some(format!("`{}{dots}`", short.escape_debug()))
-        }
-        _ => None,
-    }
+    let is_word = |words: &[&str]| suggest(value, words.iter().copied()).is_some();
+    let nearly_right = match key.kind {
+        Kind::Port | Kind::Count { .. } | Kind::Duration { .. } => is_quantity(value),
+        Kind::Bool => is_quantity(value) || is_word(&["true", "false", "yes", "no", "on", "off"]),
+        Kind::Choice(words) => is_word(words),
+        _ => return None,
+    };
+    Some(if nearly_right {
+        format!("`{value}`")
+    } else {
+        "other text".to_owned()
+    })
+}
+
+/// Whether it is a short number, with a sign, a fraction or a unit.
+fn is_quantity(value: &str) -> bool {
+    let number = value.trim_start_matches(['-', '+']);
+    let unit = number.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+    value.len() <= 12
+        && unit.len() < number.len()
+        && unit.len() <= 2
+        && unit.bytes().all(|byte| byte.is_ascii_alphabetic())
 }
 
 fn suggested(key: &KeySpec, value: &str) -> Option<String> {

@@ -232,6 +232,11 @@ impl Base {
             if self.health.is(State::Waiting) {
                 self.health.set(&self.label, State::Connecting, None);
                 self.health.keep();
+            } else if self.health.is(State::Degraded)
+                || (self.policy == StartPolicy::Lazy && self.health.is(State::Connecting))
+            {
+                // The keeper may have ended with the runtime that it was started in.
+                self.health.keep();
             }
             let condition = self.health.settled().await;
             match (condition.state, condition.cause) {

@@ -30,7 +30,8 @@ pub struct ErrorRecord {
     pub kind: ErrorKind,
     /// The cause in words.
     pub message: String,
-    /// How often in a row: an outage is one record with a count, not 32 equal ones.
+    /// How often, while it was among the latest: an outage is a few records with counts, and its cause is not lost among what
+    /// follows from it.
     pub count: u64,
 }
 
@@ -42,12 +43,16 @@ impl ErrorLog {
         let mut log = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         log.total += 1;
         let at = SystemTime::now();
-        if let Some(last) = log.latest.last_mut()
-            && (last.kind, last.operation.as_str(), last.message.as_str())
+        let same = |known: &ErrorRecord| {
+            (known.kind, known.operation.as_str(), known.message.as_str())
                 == (error.kind(), error.operation(), error.message())
-        {
-            last.at = at;
-            last.count += 1;
+        };
+        // The newest last; in an outage two or three take turns.
+        if let Some(found) = log.latest.iter().rposition(same) {
+            let mut known = log.latest.remove(found);
+            known.at = at;
+            known.count += 1;
+            log.latest.push(known);
             return;
         }
         if log.latest.len() == ERROR_LOG_CAPACITY {
@@ -77,7 +82,14 @@ mod tests {
         for n in 0..ERROR_LOG_CAPACITY + 3 {
             let error = Error::new(ErrorKind::Timeout, format!("number {n}")).during("get");
             log.record(&error);
-            log.record(&error);
+            if n > 0 {
+                // Errors that take turns are a record each.
+                let other = Error::new(ErrorKind::Timeout, format!("number {}", n - 1)).during("get");
+                log.record(&other);
+            }
+            if n == ERROR_LOG_CAPACITY + 2 {
+                log.record(&error);
+            }
         }
         let errors = log.snapshot();
         assert_eq!(errors.total, 2 * (ERROR_LOG_CAPACITY as u64 + 3));

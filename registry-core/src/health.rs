@@ -30,6 +30,9 @@ const AWAY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_s
 /// After a look that found the server well, another one waits for this long.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
+/// How long a session that is open has to answer, when no new one came in time.
+const ANSWER: Duration = Duration::from_secs(1);
+
 /// Gives the connection while a handle of it lives: the keeper itself keeps nothing alive.
 pub(crate) type Revive = Box<dyn Fn() -> Option<Arc<dyn Connection>> + Send + Sync>;
 
@@ -231,11 +234,14 @@ async fn keep(first: Arc<dyn Connection>) {
         let error = match attempt::reopen(&*held).await {
             Ok(_) => {
                 base.health().found_well();
+                if !was_there {
+                    held.warm();
+                }
                 return;
             }
             Err(error) => base.error_of_opening(error),
         };
-        if was_there && !is_loss(&error) {
+        if was_there && (!is_loss(&error) || goes_on(&*held, &error).await) {
             // No new session is to be had, and those that are open go on: an error of the calls, not of all of it.
             base.health().found_well();
             return;
@@ -250,6 +256,14 @@ async fn keep(first: Arc<dyn Connection>) {
         drop(held);
         tokio::time::sleep(pause).await;
     }
+}
+
+/// Whether an open session answers where no new one came in time: a server that is slow to let anybody in is no outage for
+/// those who are in.
+async fn goes_on(connection: &dyn Connection, error: &Error) -> bool {
+    let limit = ANSWER.min(connection.base().connect_timeout());
+    error.kind() == ErrorKind::Timeout
+        && matches!(tokio::time::timeout(limit, connection.probe()).await, Ok(Ok(())))
 }
 
 /// Whether the server is not there for anyone.

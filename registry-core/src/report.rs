@@ -31,6 +31,9 @@ pub struct ReportRow {
     pub outcome: Outcome,
     /// How long it took.
     pub elapsed: Duration,
+    /// Its hosts with their ports, for who waits for them: those of references too, which `hosts` only names.
+    #[cfg(all(feature = "supervise", unix))]
+    pub(crate) addresses: Vec<String>,
 }
 
 /// What became of a connection at start.
@@ -78,13 +81,7 @@ impl Report {
             Outcome::Failed(error, _) => unreachable(error),
             _ => false,
         });
-        let has_port = |host: &&str| {
-            let port = host.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
-            matches!(port, Some(Ok(_)))
-        };
-        rows.flat_map(|row| row.hosts.split(',').filter(has_port))
-            .map(str::to_owned)
-            .collect()
+        rows.flat_map(|row| &row.addresses).cloned().collect()
     }
 
     /// [`EXIT_CONFIG`] when any failure needs a person, else [`EXIT_UNAVAILABLE`].
@@ -128,6 +125,7 @@ impl fmt::Display for Report {
             hosts,
             outcome,
             elapsed,
+            ..
         } in &self.connections
         {
             let word = match outcome {

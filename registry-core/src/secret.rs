@@ -36,8 +36,7 @@ pub(crate) fn resolve(reference: &Reference) -> Result<Secret, Error> {
         )));
     }
     if text.is_empty() {
-        return Err(config(format!("{} is empty", subject(reference)))
-            .help("for an account without a password write `password = \"\"`"));
+        return Err(config(format!("{} is empty", subject(reference))));
     }
     Ok(Secret::new(text.into()))
 }
@@ -93,7 +92,13 @@ pub(crate) fn secret(settings: &Settings, key: &str) -> Result<Option<Secret>, E
         return Ok(None);
     };
     let secret = match &setting.value {
-        Value::Reference(reference) => resolve(reference).map_err(|e| e.during(format!("`{key}`")))?,
+        Value::Reference(reference) => resolve(reference).map_err(|error| {
+            let error = error.during(format!("`{key}`"));
+            match key == "password" && error.message().ends_with(" is empty") {
+                true => error.help("for an account without a password write `password = \"\"`"),
+                false => error,
+            }
+        })?,
         Value::Secret(secret) => secret.clone(),
         Value::Text(text) => Secret::new(text.clone()),
         _ => return Ok(None),

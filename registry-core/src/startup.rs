@@ -175,7 +175,7 @@ impl Start {
                 return Err(self.failed());
             };
             // From here on: migrations have a limit of their own.
-            let deadline = tokio::time::Instant::now() + self.options.deadline;
+            let deadline = tokio::time::Instant::now() + self.options.deadline.min(LONGEST_START);
             let (prepared, file) = (&self.opening.prepared, &self.values.shape.file);
             self.report.connections = open_all(&connections, prepared, &unmigrated, file, deadline).await;
             self.report.elapsed = self.began.elapsed();
@@ -253,6 +253,9 @@ fn prepare(values: &Values<'_>, turns: &Turns) -> Vec<Prepared> {
 /// The connections that must not be opened, by label: their migrations failed.
 type Unmigrated = HashMap<String, Error>;
 
+/// Longer than anybody waits, and short enough for every clock.
+const LONGEST_START: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
 /// Opens everything at once and gives a row for each. Only what is required is waited for; an optional connection gets
 /// [`OPTIONAL_GRACE`] at least, so that its row says what became of it where that is known soon.
 async fn open_all(
@@ -287,10 +290,10 @@ async fn open_all(
                 Some(opened) => opened,
                 None => open_optional(base, patience).await,
             };
+            let settings = prepared.iter().find(|p| Arc::ptr_eq(&p.base, base));
+            let settings = settings.and_then(|p| p.settings.as_deref().ok());
             let outcome = outcome.unwrap_or_else(|error| {
                 let error = base.record(error, "connect");
-                let settings = prepared.iter().find(|p| Arc::ptr_eq(&p.base, base));
-                let settings = settings.and_then(|p| p.settings.as_deref().ok());
                 let layer = settings
                     .map(|settings| values::layer_in_question(&error, settings, file))
                     .unwrap_or_default();
@@ -306,9 +309,33 @@ async fn open_all(
                 hosts: connection.hosts(),
                 outcome,
                 elapsed,
+                #[cfg(all(feature = "supervise", unix))]
+                addresses: addresses(&**connection, settings),
             }
         });
     crate::together::join_all(rows).await
+}
+
+/// The hosts of a connection with their ports, as far as they are known without a lookup.
+#[cfg(all(feature = "supervise", unix))]
+fn addresses(connection: &dyn Connection, settings: Option<&Settings>) -> Vec<String> {
+    let spec = registry_config::backend(connection.base().backend());
+    if let (Some(settings), Some(port)) = (settings, spec.and_then(|spec| spec.default_port))
+        && !settings.hosts().is_empty()
+    {
+        let hosts = crate::secret::hosts(settings.hosts(), port).unwrap_or_default();
+        let address = |(host, port): &(String, u16)| match host.contains(':') {
+            true => format!("[{host}]:{port}"),
+            false => format!("{host}:{port}"),
+        };
+        return hosts.iter().map(address).collect();
+    }
+    let has_port = |host: &&str| {
+        let port = host.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
+        matches!(port, Some(Ok(_)))
+    };
+    let hosts = connection.hosts();
+    hosts.split(',').filter(has_port).map(str::to_owned).collect()
 }
 
 /// What became of a required connection, and how long it took from its turn on.

@@ -85,12 +85,26 @@ pub(crate) fn read<'s>(shape: &'s Shape, prefix: &str, given: Given) -> Values<'
 }
 
 fn read_variables(shape: &Shape, prefix: &str, given: &[(String, String)]) -> Variables {
-    // A variable that is not Unicode cannot be ours unless its name is; its value then fails its own check.
-    let environment = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
-        .filter(|(name, _)| name.starts_with(prefix) && !given.iter().any(|(other, _)| other == name))
-        .chain(given.iter().cloned());
-    registry_config::variables(shape, prefix, environment)
+    let own = format!("{prefix}_");
+    let (mut environment, mut unreadable) = (Vec::new(), Vec::new());
+    for (name, value) in std::env::vars_os() {
+        // One whose name is not Unicode is none of ours.
+        let Ok(name) = name.into_string() else { continue };
+        if !name.starts_with(&own) || given.iter().any(|(other, _)| *other == name) {
+            continue;
+        }
+        match value.into_string() {
+            Ok(value) => environment.push((name, value)),
+            Err(_) => unreadable.push(format!("{name} must be text in UTF-8, found other bytes")),
+        }
+    }
+    let environment = environment.into_iter().chain(given.iter().cloned());
+    let mut found = registry_config::variables(shape, prefix, environment);
+    let unreadable = unreadable
+        .into_iter()
+        .map(|words| Diagnostic::error("bad-variable", words));
+    found.diagnostics.extend(unreadable);
+    found
 }
 
 impl Values<'_> {

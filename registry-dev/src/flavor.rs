@@ -130,10 +130,16 @@ impl Flavor {
                 "stop replica;
                  change replication source to source_host = '127.0.0.1', source_port = {port},
                      source_user = 'replication', source_password = 'replication', source_connect_retry = 1,
-                     source_auto_position = 1, get_source_public_key = 1;
+                     source_retry_count = 86400, source_auto_position = 1, source_ssl = 0,
+                     get_source_public_key = 1;
                  start replica;"
             ),
         }
+    }
+
+    /// A server that begins anew is another one: MySQL passes over what a server of its own number has written.
+    pub(crate) fn renumber(self, index: usize) -> Option<String> {
+        (self == Self::MySql).then(|| format!("set global server_id = {}", index + 1_001))
     }
 
     pub(crate) fn delay(self, by: Duration) -> String {

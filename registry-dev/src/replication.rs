@@ -283,6 +283,9 @@ impl MySqlReplicated {
         self.follow(index, self.primary_index()).await?;
         if self.has_diverged(index).await? {
             server.start_as_new().await?;
+            if let Some(statement) = self.flavor().renumber(index) {
+                server.sql(statement).await?;
+            }
             self.follow(index, self.primary_index()).await?;
         }
         self.caught_up(index).await

@@ -110,7 +110,8 @@ impl Link {
     /// Says over what the start failed, and over which hosts.
     pub(crate) fn failed(&self, causes: &[String], hosts: &[String]) {
         let (causes, hosts) = (causes.join("; "), hosts.join(","));
-        self.tell(&format!("STATUS={causes}\nX_DBREG_HOSTS={hosts}\n"));
+        // What the master acts on first: a datagram of many causes is cut.
+        self.tell(&format!("X_DBREG_HOSTS={hosts}\nSTATUS={causes}\n"));
     }
 
     pub(super) fn tell(&self, lines: &str) {

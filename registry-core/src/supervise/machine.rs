@@ -382,12 +382,8 @@ impl Machine {
                 }
                 // It is being started or ended: when that is over this goes on.
                 (Some(_), None) => return,
-                // It starts anew, and what is new it is then.
-                (None, None) => {
-                    if let Some(next) = &mut self.slots[number].next {
-                        *next = now;
-                    }
-                }
+                // It starts anew, and what is new it is then; also one that had ended with 0: every place is to be filled.
+                (None, None) => self.slots[number].next = Some(now),
             }
             self.rolling.remove(0);
             if self.rolling.is_empty() {

@@ -53,6 +53,9 @@ use std::path::Path;
 use std::process::{ExitCode, Termination};
 use std::time::Duration;
 
+/// Longer than anybody waits, and short enough for every clock.
+const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
 /// A master with the defaults: one worker, pauses from 250 ms to 30 s.
 pub fn supervise() -> Supervise {
     Supervise {
@@ -98,33 +101,33 @@ impl Supervise {
     /// The least and the most that the place of a worker stays empty after it ended; in between it doubles, with full
     /// jitter. Default: 250 ms and 30 s.
     pub fn backoff(mut self, floor: Duration, cap: Duration) -> Self {
-        (self.settings.floor, self.settings.cap) = (floor, cap.max(floor));
+        (self.settings.floor, self.settings.cap) = (floor.min(LONGEST), cap.max(floor).min(LONGEST));
         self
     }
 
     /// How long a worker has to be ready until the pauses begin anew at the floor. Default: 60 s.
     pub fn healthy_after(mut self, time: Duration) -> Self {
-        self.settings.healthy_after = time;
+        self.settings.healthy_after = time.min(LONGEST);
         self
     }
 
     /// How long a worker may take until it is ready; then it is ended. Default: 60 s. One that migrates, or says
     /// `EXTEND_TIMEOUT_USEC=…` as a service of systemd does, has the time that it asks for.
     pub fn start_deadline(mut self, deadline: Duration) -> Self {
-        self.settings.start_deadline = deadline;
+        self.settings.start_deadline = deadline.min(LONGEST);
         self
     }
 
     /// How long a worker may take to end after TERM; then it is killed. Default: 15 s.
     pub fn grace(mut self, grace: Duration) -> Self {
-        self.settings.grace = grace;
+        self.settings.grace = grace.min(LONGEST);
         self
     }
 
     /// How long a worker may be silent that sends heartbeats, as every application with a registry does; then it is
     /// killed. Default: 15 s. A database that is slow does not make it silent.
     pub fn heartbeat(mut self, limit: Duration) -> Self {
-        self.settings.heartbeat = limit;
+        self.settings.heartbeat = limit.min(LONGEST);
         self
     }
 

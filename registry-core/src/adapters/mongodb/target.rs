@@ -5,17 +5,24 @@ use super::options::{self, Plan};
 use crate::base::Base;
 use crate::connection::Opened;
 use crate::error::Error;
+use crate::kind::ErrorKind;
 use crate::rotation::{self, Stamp};
+use crate::status::State;
 use mongodb::Database;
 use registry_config::Settings;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// How long the client that there is has to find a server again. One from which callers have taken their calls back in an
+/// outage may need most of a minute for it: its pool has to end each check-out that they left. Another one is made then, and
+/// that one ends with those who hold it.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The current client. A rotated secret makes another one: the driver's cannot change its credential. Calls that hold
 /// the old one end on it, and it goes with the last of them.
 pub(super) struct Target {
     base: Arc<Base>,
-    /// Kept for what can be read again, and not at all when nothing can.
-    settings: Option<Arc<Settings>>,
+    settings: Arc<Settings>,
     files: Vec<Box<str>>,
     now: Mutex<Now>,
 }
@@ -38,7 +45,7 @@ impl Target {
         };
         Self {
             base: Arc::clone(base),
-            settings: (!files.is_empty()).then(|| Arc::clone(settings)),
+            settings: Arc::clone(settings),
             files,
             now: Mutex::new(Now {
                 plan,
@@ -64,15 +71,15 @@ impl Target {
 
     /// Makes another client if the files changed.
     pub(super) fn refresh(&self) -> Result<bool, Error> {
-        let Some(settings) = &self.settings else {
+        if self.files.is_empty() {
             return Ok(false);
-        };
+        }
         let mut now = self.lock();
         let stamp = rotation::stamp(&self.files);
         if stamp == now.stamp && now.plan.is_ok() {
             return Ok(false);
         }
-        let (plan, database) = made(&self.base, settings)?;
+        let (plan, database) = made(&self.base, &self.settings)?;
         now.plan = Ok(plan);
         // Where DNS comes first the old one stays until the next opening.
         now.database = database.or_else(|| now.database.take());
@@ -87,15 +94,34 @@ impl Target {
             let plan = now.plan.clone().or_else(|error| refreshed.and(Err(error)))?;
             (plan, now.database.clone())
         };
-        let (database, opened) = open::open(self.base.connect_timeout(), &plan, ready.as_ref()).await?;
+        let limit = self.base.connect_timeout();
+        if let Some(ready) = ready.as_ref().filter(|_| self.base.health().is(State::Degraded)) {
+            let patience = PATIENCE.min(limit / 2);
+            let attempt = open::open(patience, &plan, Some(ready));
+            match tokio::time::timeout(patience, attempt).await {
+                Ok(Err(error)) if error.kind() != ErrorKind::Timeout => return Err(error),
+                Ok(Ok((_, opened))) => return Ok(opened),
+                Ok(Err(_)) | Err(_) => {}
+            }
+            let (fresh, database) = made(&self.base, &self.settings)?;
+            let (database, opened) = open::open(limit - patience, &fresh, database.as_ref()).await?;
+            self.put(&plan, fresh, database);
+            return Ok(opened);
+        }
+        let (database, opened) = open::open(limit, &plan, ready.as_ref()).await?;
+        self.put(&plan, Arc::clone(&plan), database);
+        Ok(opened)
+    }
+
+    /// Puts a client in its place that was opened instead of that of `known`. When the files changed meanwhile there is a newer
+    /// one already.
+    fn put(&self, known: &Arc<Plan>, plan: Arc<Plan>, database: Database) {
         let mut now = self.lock();
-        let is_current = now.plan.as_ref().is_ok_and(|current| Arc::ptr_eq(current, &plan));
-        // When the files changed meanwhile there is a newer client already.
+        let is_current = now.plan.as_ref().is_ok_and(|current| Arc::ptr_eq(current, known));
         if is_current || now.database.is_none() {
+            now.plan = Ok(plan);
             now.database = Some(database);
         }
-        drop(now);
-        Ok(opened)
     }
 
     fn lock(&self) -> MutexGuard<'_, Now> {

@@ -11,10 +11,14 @@ pub(crate) fn server_error(number: u16, message: &str) -> Error {
         1040 | 1203 | 1226 => ErrorKind::TooManyConnections,
         // Access denied: to the database, the account, without a plugin's blessing; expired; locked; blocked.
         1044 | 1045 | 1698 | 1820 | 1862 | 3118 | 3955 | 4151 => ErrorKind::Auth,
+        // This host may not connect at all.
+        1130 => ErrorKind::Auth,
         // A right that the account does not have: on a table, a column, a routine, or of the server.
         1142 | 1143 | 1227 | 1370 => ErrorKind::Auth,
         1049 => ErrorKind::UnknownDatabase,
-        // The server is going down, or is not up yet.
+        // The server is going down, or is not up yet; it lets this host in no more after too many failed attempts, until
+        // somebody flushes its list.
+        1129 => ErrorKind::Unreachable,
         1053 | 1152 | 1184 => ErrorKind::Unreachable,
         // Connections using insecure transport are prohibited.
         3159 => ErrorKind::Tls,
@@ -25,6 +29,8 @@ pub(crate) fn server_error(number: u16, message: &str) -> Error {
         1040 | 1203 | 1226 => {
             error.help("lower `pool.max`, the number of workers, or raise the server's limit")
         }
+        1129 => error.help("run `flush hosts` on the server, or raise its `max_connect_errors`"),
+        1130 => error.help("no account of the server may come from this host: create one, `'name'@'%'`, say"),
         1142 | 1143 | 1227 | 1370 => error.help("grant the account the right that it lacks"),
         1820 | 1862 => error.help("the account's password has expired: set a new one on the server"),
         4151 => error.help("the account is locked: unlock it on the server"),
@@ -54,6 +60,8 @@ mod tests {
             (1040, ErrorKind::TooManyConnections, true),
             (1044, ErrorKind::Auth, false),
             (1045, ErrorKind::Auth, false),
+            (1129, ErrorKind::Unreachable, true),
+            (1130, ErrorKind::Auth, false),
             (1142, ErrorKind::Auth, false),
             (1049, ErrorKind::UnknownDatabase, false),
             (1226, ErrorKind::TooManyConnections, true),

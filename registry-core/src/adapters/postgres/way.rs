@@ -52,8 +52,9 @@ pub(super) fn dead_end() -> PgConnectOptions {
 pub(super) fn way(settings: &Settings, label: &str) -> Result<Way, Error> {
     let login = Login::new(settings, "postgres")?;
     let username = login.username.as_deref().ok_or_else(|| {
-        Error::new(ErrorKind::Config, "no username")
-            .help("write `username = \"name\"`, or put it into the url")
+        // Of a URL that a file or a variable holds: what stands in the file of values was checked.
+        Error::new(ErrorKind::Config, "the url names no user, and postgres needs one")
+            .help("write it there, `postgres://name@host/db`")
     })?;
     let tls = login.tls(settings);
     refuse_environment(tls, |name| std::env::var_os(name).is_some())?;
