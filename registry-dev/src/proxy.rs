@@ -26,6 +26,8 @@ pub enum Mode {
     /// New connections are accepted, and the server never hears of them; open ones stand still. When the mode ends,
     /// both go on.
     Hang,
+    /// New connections are accepted, and the server never hears of them; open ones go on. When the mode ends, all do.
+    HangNew,
     /// Connections stay open and nothing passes, in either direction. Nothing is lost: it passes when the mode ends.
     Blackhole,
     /// What is sent arrives this much later, in each direction: a round trip takes twice as long. Any number of

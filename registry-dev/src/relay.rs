@@ -29,7 +29,10 @@ pub(crate) async fn connection(
 ) {
     let ended = {
         let carried = async {
-            if let Ok(Mode::Hang) = mode.wait_for(|_| true).await.map(|mode| *mode) {
+            let is_kept_out = |mode: &Mode| matches!(mode, Mode::Hang | Mode::HangNew);
+            if is_kept_out(&mode.borrow()) {
+                // A proxy that is gone lets nobody in, and this task goes with it.
+                let _ = mode.wait_for(|mode| !is_kept_out(mode)).await;
                 passing(&mut mode).await;
             }
             let mut upstream = TcpStream::connect(server).await?;

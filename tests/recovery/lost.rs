@@ -1,7 +1,9 @@
 //! A connection that was ready loses its server: calls fail fast, and work within a second of its return.
 
 use crate::{PATIENCE, until};
-use dbreg::{DbRegistry, ErrorKind, State, Watch, sqlx};
+use dbreg::{DbRegistry, ErrorKind, State, Watch, mongodb, sqlx};
+use futures_util::FutureExt as _;
+use registry_dev::Mode;
 use std::time::{Duration, Instant};
 
 #[derive(DbRegistry)]
@@ -113,6 +115,79 @@ async fn a_restart_that_nobody_noticed_hands_out_no_dead_session() {
         sqlx::query("select 1").execute(&db.mysql.main).await.unwrap();
     }
     assert_eq!(db.mysql.main.errors().total, 0);
+}
+
+/// A full queue of logins, a slow directory of accounts: a look that finds no way in is no outage.
+#[tokio::test]
+async fn a_server_that_lets_nobody_new_in_goes_on_for_who_is_in() {
+    let server = registry_dev::mysql().await.unwrap();
+    let proxy = registry_dev::Proxy::to(server.address()).await.unwrap();
+    let db = Sql::builder()
+        .variable("DBREG_MYSQL__MAIN__PORT", proxy.port())
+        .variable("DBREG_MYSQL__MAIN__CONNECT_TIMEOUT", "500ms")
+        .connect()
+        .await
+        .unwrap();
+    // More than a call needs: the driver's pool opens another one while the last is on its way back.
+    let held = futures_util::future::try_join_all((0..4).map(|_| db.mysql.main.acquire())).await;
+    drop(held.unwrap());
+    until("sessions are idle", async || {
+        db.mysql.main.status().sessions.unwrap().idle == 4
+    })
+    .await;
+    let mut changes = db.watch();
+    proxy.set(Mode::HangNew).await.unwrap();
+    // Each takes so long that somebody looks at the server, on a session of its own, and all of them longer than a look.
+    for _ in 0..8 {
+        let slow = sqlx::query("select sleep(0.3)").execute(&db.mysql.main);
+        slow.await.unwrap();
+    }
+    assert_eq!(db.mysql.main.status().state, State::Ready);
+    assert!(changes.next().now_or_never().is_none(), "nothing has changed");
+    // And when nobody answers any more, it is known.
+    proxy.set(Mode::Hang).await.unwrap();
+    until("degraded", async || {
+        let patience = Duration::from_millis(500);
+        let query = sqlx::query("select 1").execute(&db.mysql.main);
+        let _ = tokio::time::timeout(patience, query).await;
+        db.mysql.main.status().state == State::Degraded
+    })
+    .await;
+}
+
+/// Callers who take their calls back leave the driver's pool with check-outs that it has to end one by one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mongodb_comes_back_for_callers_who_were_not_patient() {
+    let server = registry_dev::mongodb().await.unwrap();
+    let proxy = registry_dev::Proxy::to(server.address()).await.unwrap();
+    let db = Documents::builder()
+        .variable("DBREG_MONGODB__LOGS__PORT", proxy.port())
+        .variable("DBREG_MONGODB__LOGS__CONNECT_TIMEOUT", "5s")
+        .connect()
+        .await
+        .unwrap();
+    let logs = &db.mongodb.logs;
+    let mut calls = tokio::task::JoinSet::new();
+    for patience in [PATIENCE, PATIENCE, Duration::from_millis(30)] {
+        let logs = logs.clone();
+        calls.spawn(async move {
+            loop {
+                let ping =
+                    logs.process(async |db| Ok(db.run_command(mongodb::bson::doc! { "ping": 1 }).await?));
+                let _ = tokio::time::timeout(patience, ping).await;
+                tokio::task::yield_now().await;
+            }
+        });
+    }
+    until("they are at work", async || logs.status().calls > 100).await;
+    proxy.set(Mode::Blackhole).await.unwrap();
+    until("degraded", async || logs.status().state == State::Degraded).await;
+    proxy.set(Mode::Pass).await.unwrap();
+    let took = until("ready", async || logs.status().state == State::Ready).await;
+    // The driver alone takes most of a minute.
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    calls.shutdown().await;
+    db.close().await.unwrap();
 }
 
 #[tokio::test]
