@@ -176,6 +176,15 @@ async fn an_outage_has_another_exit_code_than_a_mistake() {
 }
 
 #[tokio::test]
+async fn a_deadline_may_be_as_long_as_there_is() {
+    let error = Cache::builder().deadline(Duration::MAX).connect().await;
+    assert_eq!(
+        error.expect_err("nothing listens there").exit_code(),
+        EXIT_UNAVAILABLE
+    );
+}
+
+#[tokio::test]
 async fn a_variable_of_no_connection_is_refused_by_name() {
     for (variable, near) in [
         ("DBREG_MEMCACHED__CACH__PORT", "DBREG_MEMCACHED__CACHE__PORT"),

@@ -199,6 +199,34 @@ fn what_is_for_tests_is_nobodys_mistake() {
 }
 
 #[test]
+fn the_last_of_a_name_holds_whatever_its_value() {
+    for values in [["2", "9"], ["9", "2"]] {
+        let read = read(&values.map(|value| ("DBREG_MYSQL__USER_DB__POOL__MAX", value)));
+        assert_eq!(read.diagnostics, []);
+        let [only] = &read.overrides[..] else {
+            panic!("one value, found {:?}", read.overrides)
+        };
+        assert_eq!(only.value, Value::Count(values[1].parse().unwrap()));
+    }
+}
+
+/// Two variables that were exchanged: the password is in no message.
+#[test]
+fn what_is_far_from_right_is_not_shown() {
+    for key in ["PORT", "TIMEOUT", "TLS", "POOL__MAX", "POOL__TEST_ON_ACQUIRE"] {
+        for value in [
+            "hunter2",
+            "mysql://u:hunter2@h/db",
+            "3306hunter2",
+            "hunter2hunter2hunter2",
+        ] {
+            let said = said(&format!("DBREG_MYSQL__USER_DB__{key}"), value);
+            assert!(!said.contains("hunter2"), "{key}: {said}");
+        }
+    }
+}
+
+#[test]
 fn the_number_of_those_that_open_at_once() {
     let number = |value| {
         let read = read(&[("DBREG_STARTUP_CONCURRENCY", value)]);

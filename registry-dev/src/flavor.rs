@@ -12,14 +12,9 @@ pub(crate) enum Flavor {
 
 /// What makes a server fit to be a primary and a replica.
 ///
-/// A commit is in the system's hands before it is acknowledged, so that it outlives the kill of its server, and has
-/// reached a replica as long as one listens (semi-synchronous, after the sync), so that it outlives the loss of it.
-const REPLICATES: [&str; 4] = [
-    "--log-bin=binlog",
-    "--relay-log=relay",
-    "--read-only=ON",
-    "--innodb-flush-log-at-trx-commit=2",
-];
+/// A commit has reached a replica before it is acknowledged, as long as one listens (semi-synchronous, after the sync), so
+/// that it outlives the loss of its server.
+const REPLICATES: [&str; 3] = ["--log-bin=binlog", "--relay-log=relay", "--read-only=ON"];
 
 const MARIADB: [&str; 8] = [
     "--log-slave-updates=ON",

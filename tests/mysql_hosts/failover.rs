@@ -1,6 +1,6 @@
 //! A list without roles: the first that is writable is used, then the next, and the first again only when told to.
 
-use crate::servers::{App, AppRegistry, PATIENCE, number, servers, until, without_roles};
+use crate::servers::{App, AppRegistry, PATIENCE, end_sessions, number, servers, until, without_roles};
 use dbreg::{ErrorKind, State, sqlx};
 use std::time::Instant;
 
@@ -177,7 +177,7 @@ async fn the_first_host_that_returns_is_left_alone_until_a_reload() {
         assert_eq!(number(&db.mysql.main).await.unwrap(), 1);
     }
     // An error that makes the keeper look changes nothing, either.
-    second.sql("kill user shop").await.unwrap();
+    end_sessions(&second).await;
     until("sessions of its own again", async || {
         number(&db.mysql.main).await.is_ok()
     })

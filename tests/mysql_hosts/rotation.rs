@@ -1,6 +1,6 @@
 //! A password that is rotated, and a connection that is opened at its first use, with several hosts.
 
-use crate::servers::{App, number, servers, until};
+use crate::servers::{App, end_sessions, number, servers, until};
 use dbreg::{MySqlHostState, State, sqlx};
 use registry_dev::MySqlReplicated;
 use std::path::Path;
@@ -51,7 +51,7 @@ async fn a_rotated_password_reaches_the_readers_and_the_looks() {
     assert_eq!(number(&db.mysql.main).await.unwrap(), 0);
     // Every session, that of the looks too, is made anew.
     for index in [0, 1] {
-        servers.server(index).sql("kill user shop").await.unwrap();
+        end_sessions(servers.server(index)).await;
     }
     until("the replica is read from", async || {
         number(&reader).await.is_ok_and(|found| found == 1)

@@ -89,3 +89,33 @@ pub(crate) async fn number(executor: impl sqlx::MySqlExecutor<'_>) -> Result<usi
         .await?;
     Ok(usize::try_from(id).unwrap() - 1)
 }
+
+/// The right to ask how far replication is.
+pub(crate) fn may_look(servers: &MySqlReplicated) -> &'static str {
+    if servers.primary().is_mariadb() {
+        "replica monitor"
+    } else {
+        "replication client"
+    }
+}
+
+/// A token of a write that nobody has made, and one that servers of this make do not understand.
+pub(crate) fn forged(servers: &MySqlReplicated) -> [&'static str; 2] {
+    let mut tokens = [
+        "mariadb:0-1-4000000000",
+        "mysql:3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5",
+    ];
+    if !servers.primary().is_mariadb() {
+        tokens.reverse();
+    }
+    tokens
+}
+
+/// Ends the sessions of the application at this server.
+pub(crate) async fn end_sessions(server: &registry_dev::MySqlServer) {
+    let ids = "select concat('kill ', id, ';') from information_schema.processlist where user = 'shop'";
+    for kill in server.sql(ids).await.unwrap().lines() {
+        // It may have ended by itself.
+        let _ = server.sql(kill).await;
+    }
+}

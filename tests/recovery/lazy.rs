@@ -34,6 +34,42 @@ async fn opens_once_for_all_who_ask() {
     assert_eq!(db.mysql.later.status().state, State::Ready);
 }
 
+/// A test that shares a registry with others, each with a runtime of its own.
+#[test]
+fn an_attempt_that_ended_with_its_runtime_is_made_again() {
+    let runtime = || tokio::runtime::Runtime::new().unwrap();
+    let home = runtime();
+    let (server, proxy, db) = home.block_on(async {
+        let server = registry_dev::mysql().await.unwrap();
+        let proxy = Proxy::to(server.address()).await.unwrap();
+        let db = App::builder()
+            .variable("DBREG_MYSQL__LATER__PORT", proxy.port())
+            .connect()
+            .await
+            .unwrap();
+        proxy.set(Mode::Hang).await.unwrap();
+        (server, proxy, db)
+    });
+    // The attempt hangs, and ends with the runtime; so does the keeper of the outage that follows.
+    runtime().block_on(async {
+        let ping = db.mysql.later.ping();
+        let _ = tokio::time::timeout(Duration::from_millis(100), ping).await;
+        assert_eq!(db.mysql.later.status().state, State::Connecting);
+    });
+    runtime().block_on(async {
+        until("degraded", async || {
+            let _ = db.mysql.later.ping().await;
+            db.mysql.later.status().state == State::Degraded
+        })
+        .await;
+    });
+    home.block_on(proxy.set(Mode::Pass)).unwrap();
+    runtime().block_on(async {
+        until("ready", async || db.mysql.later.ping().await.is_ok()).await;
+    });
+    drop((server, proxy));
+}
+
 #[tokio::test]
 async fn all_who_ask_share_one_failure_too() {
     let server = registry_dev::mysql().await.unwrap();

@@ -240,6 +240,23 @@ fn a_rolling_restart_starts_the_new_one_before_it_ends_the_old_one() {
 }
 
 #[test]
+fn a_request_to_replace_every_worker_fills_the_place_of_one_that_had_ended() {
+    let mut world = World::new(settings(2));
+    let (ended, other) = (world.ready(0), world.ready(1));
+    world.exits(ended, 0);
+    world.passes(Duration::from_secs(3_600));
+    assert_eq!(world.alive.len(), 1, "it has done its work");
+    world.happens(Event::Roll);
+    world.passes(MS);
+    assert_ne!(world.ready(0), ended);
+    world.passes(MS);
+    assert_ne!(world.ready(1), other, "{:?}", world.said);
+    world.exits(other, 0);
+    assert_eq!(world.alive.len(), 2);
+    assert!(world.said.contains(&Word::Rolled), "{:?}", world.said);
+}
+
+#[test]
 fn a_new_version_that_does_not_come_up_leaves_the_old_one_in_place() {
     let mut world = World::new(settings(2));
     let old: Vec<Id> = (0..2).map(|number| world.ready(number)).collect();
