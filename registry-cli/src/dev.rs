@@ -38,7 +38,7 @@ Examples:
   dbreg dev --file config/databases.toml --prefix SHOP -- ./server --port 8080
   dbreg dev -- env                    # shows the variables
 
-Servers: mariadbd or mysqld, postgres, memcached, mongod as installed; else containers of a running Docker; for MongoDB else
+Servers: mariadbd or mysqld (DBREG_DEV_MYSQLD names another program), postgres, memcached, mongod as installed; else containers of a running Docker; for MongoDB else
 nx-27017 from PyPI, which knows no logins and no replica sets.
 
 Exit status: that of the command, 128 and the number of the signal that ended it, 127 or 126 when it cannot be run;

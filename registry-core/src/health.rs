@@ -231,8 +231,13 @@ async fn keep(first: Arc<dyn Connection>) {
         };
         let base = held.base();
         let was_there = base.health().is(State::Ready);
-        let error = match attempt::reopen(&*held).await {
-            Ok(_) => {
+        let attempt = if was_there {
+            look(&*held).await
+        } else {
+            attempt::reopen(&*held).await.map(drop)
+        };
+        let error = match attempt {
+            Ok(()) => {
                 base.health().found_well();
                 if !was_there {
                     held.warm();
@@ -241,7 +246,7 @@ async fn keep(first: Arc<dyn Connection>) {
             }
             Err(error) => base.error_of_opening(error),
         };
-        if was_there && (!is_loss(&error) || goes_on(&*held, &error).await) {
+        if was_there && !is_loss(&error) {
             // No new session is to be had, and those that are open go on: an error of the calls, not of all of it.
             base.health().found_well();
             return;
@@ -258,12 +263,41 @@ async fn keep(first: Arc<dyn Connection>) {
     }
 }
 
-/// Whether an open session answers where no new one came in time: a server that is slow to let anybody in is no outage for
-/// those who are in.
-async fn goes_on(connection: &dyn Connection, error: &Error) -> bool {
-    let limit = ANSWER.min(connection.base().connect_timeout());
-    error.kind() == ErrorKind::Timeout
-        && matches!(tokio::time::timeout(limit, connection.probe()).await, Ok(Ok(())))
+/// A look at a server that was there: by a new session and, where none comes in time, by one that is open, towards the end of that
+/// time. A server that is slow to let anybody in is no outage for those who are in.
+async fn look(connection: &dyn Connection) -> Result<(), Error> {
+    let mut attempt = std::pin::pin!(attempt::reopen(connection));
+    let mut answer = std::pin::pin!(answers(connection));
+    let mut answered = None;
+    let error = loop {
+        tokio::select! {
+            biased;
+            attempt = &mut attempt => match attempt {
+                Ok(_) => return Ok(()),
+                Err(error) => break error,
+            },
+            answers = &mut answer, if answered.is_none() => answered = Some(answers),
+        }
+    };
+    if error.kind() != ErrorKind::Timeout {
+        return Err(error);
+    }
+    let goes_on = match answered {
+        Some(answered) => answered,
+        None => answer.await,
+    };
+    if goes_on { Ok(()) } else { Err(error) }
+}
+
+/// Whether an open session answers, shortly before a new one would have to be there.
+async fn answers(connection: &dyn Connection) -> bool {
+    let limit = connection.base().connect_timeout();
+    let patience = ANSWER.min(limit);
+    tokio::time::sleep(limit - patience).await;
+    matches!(
+        tokio::time::timeout(patience, connection.probe()).await,
+        Ok(Ok(()))
+    )
 }
 
 /// Whether the server is not there for anyone.
