@@ -184,6 +184,19 @@ async fn a_deadline_may_be_as_long_as_there_is() {
     );
 }
 
+#[derive(DbRegistry)]
+#[registry(toml = "[memcached.cache]\nhost = \"127.0.0.1\"\nport = 1\nstart = \"optional\"\n")]
+struct MayBeMissing;
+
+#[tokio::test]
+async fn a_mistake_in_the_values_of_what_may_be_missing_is_one_of_the_start() {
+    MayBeMissing::connect().await.expect("it starts without it");
+    let pool = MayBeMissing::builder().variable("DBREG_MEMCACHED__CACHE__POOL__MIN", 50);
+    let error = pool.connect().await.expect_err("`pool.min` is over `pool.max`");
+    assert_eq!(error.exit_code(), EXIT_CONFIG);
+    assert!(error.to_string().contains("POOL__MIN"), "{error}");
+}
+
 #[tokio::test]
 async fn a_variable_of_no_connection_is_refused_by_name() {
     for (variable, near) in [
@@ -226,8 +239,12 @@ struct Missing;
 #[tokio::test]
 async fn a_secret_that_is_missing_is_named_and_the_others_are_tried() {
     let error = Missing::connect().await.expect_err("no secret");
-    let (cause, _) = error_of(&error, "mysql.env");
+    let (cause, layer) = error_of(&error, "mysql.env");
     assert_eq!(cause.kind(), ErrorKind::Config);
+    assert!(
+        layer.starts_with("password from DBREG_TEST_THIS_IS_NOT_SET ("),
+        "{layer}"
+    );
     assert!(
         cause
             .message()

@@ -44,20 +44,33 @@ fn check_target(connection: &ConnectionShape, spec: &BackendSpec, merged: &Merge
         };
     }
     let no_db = spec.name == "mongodb" && !has("url") && !has("db");
+    // The driver would take the name of whoever runs the application.
+    let no_username = spec.name == "postgres" && !has("url") && !has("username");
     let no_host = !has("url") && !has("socket") && merged.hosts().is_empty();
     if no_host && let Some((key, origin)) = &merged.replaced_url {
         let message = format!("`{key}` takes the place of the `url` below it, and then {title} has no host");
         return vec![at(origin, "no-host", message).help("write the hosts here too, or the whole `url`")];
     }
     if no_host {
-        let message = format!("{title} has no host{}", if no_db { " and no `db`" } else { "" });
-        let help = match (spec.key("url"), no_db) {
-            (Some(_), false) => {
-                "write `host = \"db1\"`, `connections = [{ host = \"db1\" }]` or `url = { env = \"NAME\" }`"
-            }
-            (Some(_), true) => "write `host = \"db1\"` and `db = \"name\"`, or `url = { env = \"NAME\" }`",
-            (None, _) => "write `host = \"cache1\"`, or `connections = [{ host = \"cache1\" }]`",
+        let (beside, help) = match spec.key("url") {
+            Some(_) if no_db => (
+                " and no `db`",
+                "write `host = \"db1\"` and `db = \"name\"`, or `url = { env = \"NAME\" }`",
+            ),
+            Some(_) if no_username => (
+                " and no `username`",
+                "write `host = \"db1\"` and `username = \"name\"`, or `url = { env = \"NAME\" }`",
+            ),
+            Some(_) => (
+                "",
+                "write `host = \"db1\"`, `connections = [{ host = \"db1\" }]` or `url = { env = \"NAME\" }`",
+            ),
+            None => (
+                "",
+                "write `host = \"cache1\"`, or `connections = [{ host = \"cache1\" }]`",
+            ),
         };
+        let message = format!("{title} has no host{beside}");
         return vec![missing_at(connection, "no-host", message, help)];
     }
     let mut found = Vec::new();
@@ -81,8 +94,7 @@ fn check_target(connection: &ConnectionShape, spec: &BackendSpec, merged: &Merge
             "write `db = \"name\"`",
         ));
     }
-    // The driver would take the name of whoever runs the application.
-    if spec.name == "postgres" && !has("url") && !has("username") {
+    if no_username {
         let message = format!("`username` is missing in {title}");
         let help = "write `username = \"name\"`";
         found.push(missing_at(connection, "missing-username", message, help));

@@ -290,17 +290,18 @@ async fn open_all(
                 Some(opened) => opened,
                 None => open_optional(base, patience).await,
             };
-            let settings = prepared.iter().find(|p| Arc::ptr_eq(&p.base, base));
-            let settings = settings.and_then(|p| p.settings.as_deref().ok());
+            let prepared = prepared.iter().find(|p| Arc::ptr_eq(&p.base, base));
+            let settings = prepared.and_then(|p| p.settings.as_deref().ok());
+            // A mistake in the values is one of the start, whether the connection may be missing or not: no waiting mends it.
+            let may_be_missing =
+                prepared.is_none_or(|p| p.settings.is_ok()) && !unmigrated.contains_key(base.label());
             let outcome = outcome.unwrap_or_else(|error| {
                 let error = base.record(error, "connect");
                 let layer = settings
                     .map(|settings| values::layer_in_question(&error, settings, file))
                     .unwrap_or_default();
                 match base.policy() {
-                    StartPolicy::Optional if !unmigrated.contains_key(base.label()) => {
-                        Outcome::Skipped(error, layer)
-                    }
+                    StartPolicy::Optional if may_be_missing => Outcome::Skipped(error, layer),
                     _ => Outcome::Failed(error, layer),
                 }
             });

@@ -203,10 +203,20 @@ pub(crate) fn layer_in_question(error: &Error, settings: &Settings, file: &str) 
         ErrorKind::Config => &[("path", "path"), ("url", "url"), ("replica_set", "replica_set")],
         _ => &[],
     };
-    let found = keys
-        .iter()
-        .find_map(|(key, word)| Some((*word, settings.value(key)?)));
-    let Some((word, setting)) = found else {
+    // What could not be read of a reference says by itself whose value it is.
+    let named = error
+        .operation()
+        .strip_prefix('`')
+        .and_then(|key| key.strip_suffix('`'));
+    let of_named = named.and_then(|key| {
+        let setting = settings.value(if key == "host" { "connections" } else { key })?;
+        Some((key, setting))
+    });
+    let likely = || {
+        keys.iter()
+            .find_map(|(key, word)| Some((*word, settings.value(key)?)))
+    };
+    let Some((word, setting)) = of_named.or_else(likely) else {
         return String::new();
     };
     let place = match &setting.origin {

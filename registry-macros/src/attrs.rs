@@ -177,6 +177,8 @@ impl Found {
                 let message = "expected an absolute path; write `crate = ::other::dbreg` or `crate = crate::dbreg`, say, \
                                instead";
                 mistakes.tell(path.span(), message);
+                // Not as it is: the compiler would look for it, and tell the same once more.
+                return quote!(::dbreg);
             }
             quote!(#path)
         });
