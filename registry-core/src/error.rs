@@ -66,7 +66,16 @@ impl Error {
     }
 
     /// It is about what stands there in a file, which is [named](Self::in_file) where it is known.
-    #[cfg(feature = "tasks")]
+    #[cfg(all(
+        feature = "tasks",
+        any(
+            feature = "mysql",
+            feature = "sqlite",
+            feature = "postgres",
+            feature = "mongodb",
+            feature = "memcached"
+        )
+    ))]
     pub(crate) fn at(self, position: Position) -> Self {
         self.with(|inner| inner.place = Some(position))
     }
