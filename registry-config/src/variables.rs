@@ -78,8 +78,8 @@ impl Reader<'_> {
             "PROFILE" => return self.read_profile(variable, value),
             // The path of a file with values; whoever reads that file checks it.
             "CONFIG" => return,
-            // Those of `#[dbreg::test]`.
-            "TEST_HOLD" | "TEST_KEEP" | "TEST_SERVERS" => return,
+            // Those of `#[dbreg::test]`, and of throw-away servers.
+            "TEST_HOLD" | "TEST_KEEP" | "TEST_SERVERS" | "DEV_MYSQLD" => return,
             "STARTUP_CONCURRENCY" => return self.read_concurrency(variable, value),
             _ => {}
         }
@@ -109,11 +109,10 @@ impl Reader<'_> {
     fn read_concurrency(&mut self, variable: &str, value: &str) {
         let number = value.parse().ok().filter(|number| *number > 0);
         if number.is_none() {
-            let short: String = value.chars().take(24).collect();
+            let found = shown_if(is_quantity(value), value);
             let message = format!(
-                "{variable} must be a whole number from 1 to {}, found `{}`",
-                u16::MAX,
-                short.escape_debug()
+                "{variable} must be a whole number from 1 to {}, found {found}",
+                u16::MAX
             );
             self.error("bad-variable", message, None);
         }
@@ -339,16 +338,21 @@ fn shown(key: &KeySpec, value: &str) -> Option<String> {
         Kind::Choice(words) => is_word(words),
         _ => return None,
     };
-    Some(if nearly_right {
-        format!("`{value}`")
+    Some(shown_if(nearly_right, value))
+}
+
+fn shown_if(harmless: bool, value: &str) -> String {
+    if harmless {
+        format!("`{}`", value.escape_debug())
     } else {
         "other text".to_owned()
-    })
+    }
 }
 
 /// Whether it is a short number, with a sign, a fraction or a unit.
 fn is_quantity(value: &str) -> bool {
-    let number = value.trim_start_matches(['-', '+']);
+    // A line break at its end is what a file leaves behind.
+    let number = value.trim().trim_start_matches(['-', '+']);
     let unit = number.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
     value.len() <= 12
         && unit.len() < number.len()

@@ -194,6 +194,7 @@ fn what_is_for_tests_is_nobodys_mistake() {
         ("DBREG_TEST_HOLD", "10m"),
         ("DBREG_TEST_KEEP", "no"),
         ("DBREG_TEST_SERVERS", "configured"),
+        ("DBREG_DEV_MYSQLD", "/opt/mysql/bin/mysqld"),
     ]);
     assert_eq!(read.diagnostics, []);
 }
@@ -224,6 +225,11 @@ fn what_is_far_from_right_is_not_shown() {
             assert!(!said.contains("hunter2"), "{key}: {said}");
         }
     }
+    let said_so = said("DBREG_STARTUP_CONCURRENCY", "hunter2");
+    assert!(!said_so.contains("hunter2"), "{said_so}");
+    // What a file leaves behind is shown, and on one line.
+    let said_so = said("DBREG_MYSQL__USER_DB__PORT", "3306\n");
+    assert!(said_so.contains("found `3306\\n`"), "{said_so}");
 }
 
 #[test]

@@ -23,9 +23,6 @@ pub trait Connection: fmt::Debug + Send + Sync + 'static {
     fn shutdown(&self) -> BoxFuture<'_, ()>;
     /// The server is away: whatever waits in the driver for a session fails at once until the next `open`.
     fn fail_fast(&self) {}
-    /// The server is back: opens a session beside the callers, who may all be less patient than a login takes, and take what
-    /// they have begun with them when they leave.
-    fn warm(&self) {}
     /// Whether the driver waits for a server that is away, whatever we know of it.
     fn waits_by_itself(&self) -> bool {
         false

@@ -60,7 +60,7 @@ impl Error {
     }
 
     /// The same error in other words.
-    #[cfg(any(feature = "memcached", feature = "mysql"))]
+    #[cfg(any(feature = "memcached", feature = "mysql", feature = "mongodb"))]
     pub(crate) fn said_otherwise(self, message: impl AsRef<str>) -> Self {
         self.with(|inner| inner.message = printable(message.as_ref()))
     }

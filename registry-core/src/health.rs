@@ -239,9 +239,6 @@ async fn keep(first: Arc<dyn Connection>) {
         let error = match attempt {
             Ok(()) => {
                 base.health().found_well();
-                if !was_there {
-                    held.warm();
-                }
                 return;
             }
             Err(error) => base.error_of_opening(error),
@@ -263,11 +260,11 @@ async fn keep(first: Arc<dyn Connection>) {
     }
 }
 
-/// A look at a server that was there: by a new session and, where none comes in time, by one that is open, towards the end of that
-/// time. A server that is slow to let anybody in is no outage for those who are in.
+/// A look at a server that was there: by a new session and, where none comes in time, by one that is open. A server that is slow
+/// to let anybody in is no outage for those who are in.
 async fn look(connection: &dyn Connection) -> Result<(), Error> {
     let mut attempt = std::pin::pin!(attempt::reopen(connection));
-    let mut answer = std::pin::pin!(answers(connection));
+    let mut early = std::pin::pin!(answers_early(connection));
     let mut answered = None;
     let error = loop {
         tokio::select! {
@@ -276,28 +273,32 @@ async fn look(connection: &dyn Connection) -> Result<(), Error> {
                 Ok(_) => return Ok(()),
                 Err(error) => break error,
             },
-            answers = &mut answer, if answered.is_none() => answered = Some(answers),
+            answers = &mut early, if answered.is_none() => answered = Some((answers, Instant::now())),
         }
     };
     if error.kind() != ErrorKind::Timeout {
         return Err(error);
     }
+    // The attempt may have waited for its turn: then what was found is too old to say anything.
     let goes_on = match answered {
-        Some(answered) => answered,
-        None => answer.await,
+        Some((answered, at)) if at.elapsed() < 2 * ANSWER => answered,
+        _ => answers(connection).await,
     };
     if goes_on { Ok(()) } else { Err(error) }
 }
 
-/// Whether an open session answers, shortly before a new one would have to be there.
-async fn answers(connection: &dyn Connection) -> bool {
+/// Asks shortly before a new session would have to be there, so that a loss is known no later for it.
+async fn answers_early(connection: &dyn Connection) -> bool {
     let limit = connection.base().connect_timeout();
-    let patience = ANSWER.min(limit);
-    tokio::time::sleep(limit - patience).await;
-    matches!(
-        tokio::time::timeout(patience, connection.probe()).await,
-        Ok(Ok(()))
-    )
+    tokio::time::sleep(limit.saturating_sub(ANSWER)).await;
+    answers(connection).await
+}
+
+/// Whether an open session answers.
+async fn answers(connection: &dyn Connection) -> bool {
+    let patience = ANSWER.min(connection.base().connect_timeout());
+    let probe = tokio::time::timeout(patience, connection.probe());
+    matches!(probe.await, Ok(Ok(())))
 }
 
 /// Whether the server is not there for anyone.

@@ -31,9 +31,6 @@ pub struct ReportRow {
     pub outcome: Outcome,
     /// How long it took.
     pub elapsed: Duration,
-    /// Its hosts with their ports, for who waits for them: those of references too, which `hosts` only names.
-    #[cfg(all(feature = "supervise", unix))]
-    pub(crate) addresses: Vec<String>,
 }
 
 /// What became of a connection at start.
@@ -73,15 +70,13 @@ impl Report {
         self.problems.iter().cloned().chain(rows).collect()
     }
 
-    /// The hosts, with their ports, that were not to be reached.
+    /// The connections whose hosts were not to be reached.
     #[cfg(all(feature = "supervise", unix))]
-    pub(crate) fn unreachable_hosts(&self) -> Vec<String> {
+    pub(crate) fn unreachable(&self) -> impl Iterator<Item = &ReportRow> {
         let unreachable = |error: &Error| error.kind() == crate::ErrorKind::Unreachable;
-        let rows = self.connections.iter().filter(|row| match &row.outcome {
-            Outcome::Failed(error, _) => unreachable(error),
-            _ => false,
-        });
-        rows.flat_map(|row| &row.addresses).cloned().collect()
+        self.connections
+            .iter()
+            .filter(move |row| matches!(&row.outcome, Outcome::Failed(error, _) if unreachable(error)))
     }
 
     /// [`EXIT_CONFIG`] when any failure needs a person, else [`EXIT_UNAVAILABLE`].
@@ -125,7 +120,6 @@ impl fmt::Display for Report {
             hosts,
             outcome,
             elapsed,
-            ..
         } in &self.connections
         {
             let word = match outcome {

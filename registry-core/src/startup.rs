@@ -216,7 +216,11 @@ impl Start {
     fn failed(self) -> StartError {
         #[cfg(all(feature = "supervise", unix))]
         if let Some(link) = &self.link {
-            link.failed(&self.report.causes(), &self.report.unreachable_hosts());
+            let hosts = self.report.unreachable().flat_map(|row| {
+                let prepared = &self.opening.prepared;
+                addresses(row, prepared.iter().find(|p| p.base.label() == row.connection))
+            });
+            link.failed(&self.report.causes(), &hosts.collect::<Vec<_>>());
         }
         StartError::new(self.report)
     }
@@ -310,17 +314,17 @@ async fn open_all(
                 hosts: connection.hosts(),
                 outcome,
                 elapsed,
-                #[cfg(all(feature = "supervise", unix))]
-                addresses: addresses(&**connection, settings),
             }
         });
     crate::together::join_all(rows).await
 }
 
-/// The hosts of a connection with their ports, as far as they are known without a lookup.
+/// The hosts of a connection that failed, with their ports, as far as they are known without a lookup: those of references,
+/// too, which the report only names.
 #[cfg(all(feature = "supervise", unix))]
-fn addresses(connection: &dyn Connection, settings: Option<&Settings>) -> Vec<String> {
-    let spec = registry_config::backend(connection.base().backend());
+fn addresses(row: &ReportRow, prepared: Option<&Prepared>) -> Vec<String> {
+    let spec = prepared.and_then(|prepared| registry_config::backend(prepared.base.backend()));
+    let settings = prepared.and_then(|prepared| prepared.settings.as_deref().ok());
     if let (Some(settings), Some(port)) = (settings, spec.and_then(|spec| spec.default_port))
         && !settings.hosts().is_empty()
     {
@@ -335,8 +339,7 @@ fn addresses(connection: &dyn Connection, settings: Option<&Settings>) -> Vec<St
         let port = host.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
         matches!(port, Some(Ok(_)))
     };
-    let hosts = connection.hosts();
-    hosts.split(',').filter(has_port).map(str::to_owned).collect()
+    row.hosts.split(',').filter(has_port).map(str::to_owned).collect()
 }
 
 /// What became of a required connection, and how long it took from its turn on.

@@ -95,7 +95,11 @@ fn read_variables(shape: &Shape, prefix: &str, given: &[(String, String)]) -> Va
         }
         match value.into_string() {
             Ok(value) => environment.push((name, value)),
-            Err(_) => unreadable.push(format!("{name} must be text in UTF-8, found other bytes")),
+            // The value of a connection; what else there is, a path, is not read here.
+            Err(_) if name.contains("__") => {
+                unreadable.push(format!("{name} must be text in UTF-8, found other bytes"));
+            }
+            Err(value) => environment.push((name, value.to_string_lossy().into_owned())),
         }
     }
     let environment = environment.into_iter().chain(given.iter().cloned());

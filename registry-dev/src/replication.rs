@@ -284,6 +284,7 @@ impl MySqlReplicated {
         if self.has_diverged(index).await? {
             server.start_as_new().await?;
             if let Some(statement) = self.flavor().renumber(index) {
+                server.set_at_start(&format!("{READ_ONLY}{statement};\n"))?;
                 server.sql(statement).await?;
             }
             self.follow(index, self.primary_index()).await?;

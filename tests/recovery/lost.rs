@@ -185,7 +185,7 @@ async fn mongodb_comes_back_for_callers_who_were_not_patient() {
     proxy.set(Mode::Pass).await.unwrap();
     let took = until("ready", async || logs.status().state == State::Ready).await;
     // The driver alone takes most of a minute.
-    assert!(took < Duration::from_secs(5), "{took:?}");
+    assert!(took < Duration::from_secs(10), "{took:?}");
     calls.shutdown().await;
     db.close().await.unwrap();
 }

@@ -103,8 +103,18 @@ impl Target {
                 Ok(Ok((_, opened))) => return Ok(opened),
                 Ok(Err(_)) | Err(_) => {}
             }
-            let (fresh, database) = made(&self.base, &self.settings)?;
-            let (database, opened) = open::open(limit - patience, &fresh, database.as_ref()).await?;
+            // What cannot be read now leaves everything as it was.
+            let again = made(&self.base, &self.settings);
+            let (fresh, database) = again.unwrap_or_else(|_| (Arc::clone(&plan), Some(ready.clone())));
+            let rest = limit - patience;
+            let attempt = open::open(rest, &fresh, database.as_ref()).await;
+            let (database, opened) = attempt.map_err(|error| {
+                // The limit that the user knows, so that one outage is told once.
+                let words = error
+                    .message()
+                    .replacen(&format!("{rest:?}"), &format!("{limit:?}"), 1);
+                error.said_otherwise(words)
+            })?;
             self.put(&plan, fresh, database);
             return Ok(opened);
         }

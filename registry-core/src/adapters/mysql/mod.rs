@@ -188,12 +188,6 @@ impl Connection for MySql {
         Box::pin(async move { Ok(self.client()?.acquire().await?.ping().await?) })
     }
 
-    fn warm(&self) {
-        if let Ok(target) = &self.inner.target {
-            sql::warm(&target.pool);
-        }
-    }
-
     fn fail_fast(&self) {
         if let Ok(target) = &self.inner.target {
             target.set_away();

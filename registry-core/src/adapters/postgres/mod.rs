@@ -132,12 +132,6 @@ impl Connection for Postgres {
         Box::pin(async move { Ok(self.client()?.acquire().await?.ping().await?) })
     }
 
-    fn warm(&self) {
-        if let Ok(target) = &self.inner.target {
-            sql::warm(&target.pool);
-        }
-    }
-
     fn fail_fast(&self) {
         if let Ok(target) = &self.inner.target {
             target.set_away();

@@ -28,11 +28,11 @@ pub(crate) use executor::copy_of;
 pub(crate) use executor::{record, sql_handle, stream, tagged_executor};
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 pub(crate) use login::{Login, Tls, authority, shown};
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+pub(crate) use pool::set_options;
 #[cfg(feature = "mysql")]
 pub(crate) use pool::{Fitness, RELEASE_PING, greeting};
 pub(crate) use pool::{Limits, fill, options, sessions};
-#[cfg(any(feature = "mysql", feature = "postgres"))]
-pub(crate) use pool::{set_options, warm};
 pub use transaction::Transaction;
 pub(crate) use transaction::{begun, transaction};
 #[cfg(any(feature = "mysql", feature = "postgres"))]

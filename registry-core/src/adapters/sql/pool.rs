@@ -1,7 +1,5 @@
 //! Pools with the defaults that production needs.
 
-#[cfg(any(feature = "mysql", feature = "postgres"))]
-use crate::background;
 use crate::error::Error;
 use crate::generations::Generations;
 use crate::status::Sessions;
@@ -199,15 +197,6 @@ pub(crate) async fn fill<DB: Database>(pool: &Pool<DB>, count: u64) -> Result<()
         // Calls were faster; they open what they need.
         Err(_) | Ok(Err(sqlx::Error::PoolTimedOut)) => Ok(()),
         Ok(filled) => filled.map(drop).map_err(Error::from),
-    }
-}
-
-/// Opens the first session of a pool that has none, beside the callers. The driver's own deadline ends it.
-#[cfg(any(feature = "mysql", feature = "postgres"))]
-pub(crate) fn warm<DB: Database>(pool: &Pool<DB>) {
-    if let (0, Ok(runtime)) = (pool.size(), tokio::runtime::Handle::try_current()) {
-        let pool = pool.clone();
-        background::spawn(&runtime, async move { drop(pool.acquire().await) });
     }
 }
 
