@@ -31,7 +31,7 @@ const INEXPRESSIBLE: &[(&str, &[&str])] = &[
         &[
             "port-over-several-hosts",
             "port-without-host",
-        "postgres-url-without-user",
+            "postgres-url-without-user",
             "profile-changes-the-backend",
             "profile-for-no-connection",
             "profile-for-no-connection-of-the-backend",
