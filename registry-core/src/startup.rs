@@ -175,7 +175,7 @@ impl Start {
                 return Err(self.failed());
             };
             // From here on: migrations have a limit of their own.
-            let deadline = tokio::time::Instant::now() + self.options.deadline.min(LONGEST_START);
+            let deadline = tokio::time::Instant::now() + self.options.deadline.min(LONGEST);
             let (prepared, file) = (&self.opening.prepared, &self.values.shape.file);
             self.report.connections = open_all(&connections, prepared, &unmigrated, file, deadline).await;
             self.report.elapsed = self.began.elapsed();
@@ -258,7 +258,7 @@ fn prepare(values: &Values<'_>, turns: &Turns) -> Vec<Prepared> {
 type Unmigrated = HashMap<String, Error>;
 
 /// Longer than anybody waits, and short enough for every clock.
-const LONGEST_START: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+pub(crate) const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 /// Opens everything at once and gives a row for each. Only what is required is waited for; an optional connection gets
 /// [`OPTIONAL_GRACE`] at least, so that its row says what became of it where that is known soon.

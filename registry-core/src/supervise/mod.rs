@@ -43,6 +43,7 @@ pub use control::{names as master_names, status as master_status};
 pub use master::Readiness;
 pub use worker::Worker;
 
+use crate::startup::LONGEST;
 use folder::Folder;
 use listen::{Address, Listener};
 use master::Master;
@@ -52,9 +53,6 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::{ExitCode, Termination};
 use std::time::Duration;
-
-/// Longer than anybody waits, and short enough for every clock.
-const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 /// A master with the defaults: one worker, pauses from 250 ms to 30 s.
 pub fn supervise() -> Supervise {

@@ -110,9 +110,8 @@ impl Target {
             let attempt = open::open(rest, &fresh, database.as_ref()).await;
             let (database, opened) = attempt.map_err(|error| {
                 // The limit that the user knows, so that one outage is told once.
-                let words = error
-                    .message()
-                    .replacen(&format!("{rest:?}"), &format!("{limit:?}"), 1);
+                let (told, known) = (format!("within {rest:?}"), format!("within {limit:?}"));
+                let words = error.message().replacen(&told, &known, 1);
                 error.said_otherwise(words)
             })?;
             self.put(&plan, fresh, database);
