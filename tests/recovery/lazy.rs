@@ -16,15 +16,20 @@ pool = { max = 1 }
 "#)]
 struct App;
 
-#[tokio::test]
-async fn opens_once_for_all_who_ask() {
-    let server = registry_dev::mysql().await.unwrap();
-    let proxy = Proxy::to(server.address()).await.unwrap();
+async fn connect() -> (registry_dev::MySqlServer, Proxy, AppRegistry) {
+    let server = registry_dev::mysql().await.expect("a server");
+    let proxy = Proxy::to(server.address()).await.expect("a proxy");
     let db = App::builder()
         .variable("DBREG_MYSQL__LATER__PORT", proxy.port())
         .connect()
         .await
-        .unwrap();
+        .expect("a lazy connection needs no server");
+    (server, proxy, db)
+}
+
+#[tokio::test]
+async fn opens_once_for_all_who_ask() {
+    let (_server, proxy, db) = connect().await;
     assert_eq!(db.mysql.later.status().state, State::Waiting);
     assert_eq!(proxy.accepted(), 0);
     let asks = (0..32).map(|_| db.mysql.later.ping());
@@ -40,13 +45,7 @@ fn an_attempt_that_ended_with_its_runtime_is_made_again() {
     let runtime = || tokio::runtime::Runtime::new().unwrap();
     let home = runtime();
     let (server, proxy, db) = home.block_on(async {
-        let server = registry_dev::mysql().await.unwrap();
-        let proxy = Proxy::to(server.address()).await.unwrap();
-        let db = App::builder()
-            .variable("DBREG_MYSQL__LATER__PORT", proxy.port())
-            .connect()
-            .await
-            .unwrap();
+        let (server, proxy, db) = connect().await;
         proxy.set(Mode::Hang).await.unwrap();
         (server, proxy, db)
     });
@@ -72,14 +71,8 @@ fn an_attempt_that_ended_with_its_runtime_is_made_again() {
 
 #[tokio::test]
 async fn all_who_ask_share_one_failure_too() {
-    let server = registry_dev::mysql().await.unwrap();
-    let proxy = Proxy::to(server.address()).await.unwrap();
+    let (_server, proxy, db) = connect().await;
     proxy.set(Mode::Hang).await.unwrap();
-    let db = App::builder()
-        .variable("DBREG_MYSQL__LATER__PORT", proxy.port())
-        .connect()
-        .await
-        .unwrap();
     let began = Instant::now();
     let asks = (0..16).map(|_| db.mysql.later.ping());
     for answer in futures_util::future::join_all(asks).await {

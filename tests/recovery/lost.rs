@@ -25,6 +25,16 @@ struct Documents;
 #[registry(toml = "[memcached.cache]\nhost = \"127.0.0.1\"\nconnect_timeout = \"2s\"\n")]
 struct Cache;
 
+/// Sessions of the pool that nobody uses.
+async fn four_idle(db: &SqlRegistry) {
+    let held = futures_util::future::try_join_all((0..4).map(|_| db.mysql.main.acquire())).await;
+    drop(held.expect("sessions"));
+    until("sessions are idle", async || {
+        db.mysql.main.status().sessions.expect("a pool").idle == 4
+    })
+    .await;
+}
+
 /// The next change of state.
 async fn next(changes: &mut Watch) -> (State, Option<ErrorKind>) {
     let change = tokio::time::timeout(PATIENCE, changes.next()).await;
@@ -99,12 +109,7 @@ async fn a_restart_that_nobody_noticed_hands_out_no_dead_session() {
         .connect()
         .await
         .unwrap();
-    let held = futures_util::future::try_join_all((0..4).map(|_| db.mysql.main.acquire())).await;
-    drop(held.unwrap());
-    until("sessions are idle", async || {
-        db.mysql.main.status().sessions.unwrap().idle == 4
-    })
-    .await;
+    four_idle(&db).await;
     let mut changes = db.watch();
     server.stop().await.unwrap();
     server.start().await.unwrap();
@@ -129,12 +134,7 @@ async fn a_server_that_lets_nobody_new_in_goes_on_for_who_is_in() {
         .await
         .unwrap();
     // More than a call needs: the driver's pool opens another one while the last is on its way back.
-    let held = futures_util::future::try_join_all((0..4).map(|_| db.mysql.main.acquire())).await;
-    drop(held.unwrap());
-    until("sessions are idle", async || {
-        db.mysql.main.status().sessions.unwrap().idle == 4
-    })
-    .await;
+    four_idle(&db).await;
     let mut changes = db.watch();
     proxy.set(Mode::HangNew).await.unwrap();
     // Each takes so long that somebody looks at the server, on a session of its own, and all of them longer than a look.
