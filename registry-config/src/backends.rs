@@ -66,10 +66,10 @@ static BACKENDS: &[BackendSpec] = &[
         handle: "Postgres",
         default_port: Some(5432),
         session_limit: Some((100, "max_connections")),
-        hosts: HostsRule::One,
+        hosts: HostsRule::Many,
         schemes: &["postgres", "postgresql"],
         keys: POSTGRES_KEYS,
-        host_keys: &[HOST, PORT],
+        host_keys: &[HOST, PORT, ROLE, WEIGHT],
     },
 ];
 
@@ -182,6 +182,9 @@ const POSTGRES_KEYS: &[KeySpec] = &[
     TASKS,
     // The driver's own: here a statement that leaves the cache waits for nothing.
     STATEMENT_CACHE.default("100"),
+    MAX_LAG,
+    FALLBACK,
+    STICKY,
     TLS,
     TLS_CA,
 ];

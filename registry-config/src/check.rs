@@ -12,7 +12,7 @@ use crate::value::{Host, HostName, Role, Value};
 pub(crate) fn merged(connection: &ConnectionShape, spec: &BackendSpec, merged: &Merged) -> Vec<Diagnostic> {
     let mut found: Vec<Diagnostic> = merged.diagnostics.clone();
     found.extend(check_target(connection, spec, merged));
-    found.extend(check_hosts(connection, spec, merged));
+    found.extend(check_hosts(spec, merged));
     found.extend(check_direct(spec, merged));
     found.extend(check_db_name(spec, merged));
     found.extend(check_pool(merged));
@@ -108,7 +108,7 @@ fn missing_at(connection: &ConnectionShape, code: &'static str, message: String,
         .help(help)
 }
 
-fn check_hosts(connection: &ConnectionShape, spec: &BackendSpec, merged: &Merged) -> Vec<Diagnostic> {
+fn check_hosts(spec: &BackendSpec, merged: &Merged) -> Vec<Diagnostic> {
     let hosts = merged.hosts();
     let Some(Setting { origin, .. }) = merged.get("connections") else {
         return Vec::new();
@@ -128,24 +128,13 @@ fn check_hosts(connection: &ConnectionShape, spec: &BackendSpec, merged: &Merged
             writable is the primary";
         found.push(at(origin, "several-primaries", message).help(help));
     }
-    let same: Vec<usize> = (1..hosts.len())
-        .filter(|index| {
-            hosts[..*index]
-                .iter()
-                .any(|host| is_same(host, &hosts[*index], spec))
-        })
-        .collect();
-    if let Some(index) = same.first() {
+    let is_before = |index: &usize| {
+        let host = &hosts[*index];
+        hosts[..*index].iter().any(|before| is_same(before, host, spec))
+    };
+    if let Some(index) = (1..hosts.len()).find(is_before) {
         let message = format!("host {} of {} stands in the list before", index + 1, hosts.len());
         found.push(at(origin, "same-host-twice", message).help("write each host once"));
-    }
-    let different = hosts.len() - same.len();
-    if spec.hosts == HostsRule::One && different > 1 {
-        let message = format!(
-            "[{}.{}] has {different} hosts: several hosts of {} are not supported yet",
-            spec.name, connection.name, spec.name
-        );
-        found.push(at(origin, "several-hosts", message).help("keep the first host of the list"));
     }
     found
 }

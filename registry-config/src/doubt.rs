@@ -13,7 +13,7 @@ use crate::value::{Host, HostName, Role, Value};
 pub(crate) fn about(connection: &ConnectionShape, settings: &Settings) -> Vec<Diagnostic> {
     let mut found = match connection.backend {
         "memcached" => hosts_without_keys(settings),
-        "mysql" => replicas_beside_the_primary(settings),
+        "mysql" | "postgres" => replicas_beside_the_primary(settings),
         _ => Vec::new(),
     };
     found.extend(plain_text_over_the_network(connection, settings));
@@ -112,8 +112,8 @@ mod tests {
     use crate::diagnostic::Severity;
     use crate::load;
 
-    fn doubts(hosts: &str) -> Vec<String> {
-        let text = format!("[mysql.main]\nconnections = [{hosts}]\n");
+    fn doubts(backend: &str, hosts: &str) -> Vec<String> {
+        let text = format!("[{backend}.main]\nconnections = [{hosts}]\nusername = \"shop\"\n");
         let found = load(&text, "databases.toml").diagnostics;
         assert!(
             found.iter().all(|found| found.severity == Severity::Warning),
@@ -124,19 +124,20 @@ mod tests {
 
     #[test]
     fn a_replica_beside_its_primary_is_told() {
-        let found = doubts(
-            "{ host = \"db1\" }, { host = \"DB1\", port = 3307, role = \"replica\" }, \
-             { host = \"db2\", role = \"replica\" }",
-        );
-        let expected = "databases.toml:2:15: the replica DB1:3307 is on the host of its primary [replica-beside-primary]";
-        assert_eq!(found.len(), 1, "{found:?}");
-        assert!(found[0].contains(expected), "{found:?}");
-        let local = "{ host = \"127.0.0.1\" }, { host = \"127.0.0.1\", port = 3307, role = \"replica\" }";
-        assert!(doubts(local).is_empty());
-        assert!(
-            doubts("{ host = \"db1\" }, { host = \"db1\", port = 3307 }").is_empty(),
-            "no roles"
-        );
+        for backend in ["mysql", "postgres"] {
+            let found = doubts(
+                backend,
+                "{ host = \"db1\" }, { host = \"DB1\", port = 3307, role = \"replica\" }, \
+                 { host = \"db2\", role = \"replica\" }",
+            );
+            let expected = "databases.toml:2:15: the replica DB1:3307 is on the host of its primary [replica-beside-primary]";
+            assert_eq!(found.len(), 1, "{found:?}");
+            assert!(found[0].contains(expected), "{found:?}");
+            let local = "{ host = \"127.0.0.1\" }, { host = \"127.0.0.1\", port = 3307, role = \"replica\" }";
+            assert!(doubts(backend, local).is_empty());
+            let without_roles = "{ host = \"db1\" }, { host = \"db1\", port = 3307 }";
+            assert!(doubts(backend, without_roles).is_empty(), "no roles");
+        }
     }
 
     #[test]

@@ -167,11 +167,9 @@ fn check_merged(draft: &Draft, diagnostics: &mut Vec<Diagnostic>) {
 /// The keys that a rule over several values reads: where one of them could not be read, the rule says nothing.
 fn reads(code: &str) -> &'static [&'static str] {
     match code {
-        "no-host"
-        | "port-without-host"
-        | "several-hosts"
-        | "several-primaries"
-        | "port-over-several-hosts" => &["url", "host", "connections", "socket", "db"],
+        "no-host" | "port-without-host" | "several-primaries" | "port-over-several-hosts" => {
+            &["url", "host", "connections", "socket", "db"]
+        }
         "missing-db" => &["url", "db"],
         "missing-username" => &["url", "username"],
         "bad-db-name" => &["db"],

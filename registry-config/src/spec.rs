@@ -40,7 +40,7 @@ impl BackendSpec {
 pub enum HostsRule {
     /// No server at all (SQLite).
     None,
-    /// Exactly one for now.
+    /// Exactly one; no backend of the table has it.
     One,
     /// A list.
     Many,

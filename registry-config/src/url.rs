@@ -1,7 +1,7 @@
 //! Connection URLs: taken apart by hand, because a parser that guesses sends a piece of the password to a name server.
 
 use crate::host;
-use crate::spec::{BackendSpec, HostsRule};
+use crate::spec::BackendSpec;
 use crate::suggest::suggest;
 use crate::url_option;
 use crate::value::{Host, HostName, Secret};
@@ -169,13 +169,6 @@ fn parse_hosts(scheme: &str, text: &str, spec: &BackendSpec) -> Result<Vec<Host>
     } else {
         host::parse_list(text).map_err(bad)?
     };
-    if hosts.len() > 1 && spec.hosts == HostsRule::One {
-        return Err(format!(
-            "expected one host, found {}: several hosts of {} are not supported yet; keep the first one",
-            hosts.len(),
-            spec.name
-        ));
-    }
     if scheme.ends_with("+srv") && (hosts.len() > 1 || hosts[0].port.is_some()) {
         return Err(format!(
             "expected one host without a port: `{scheme}://` asks the name server for both"
@@ -276,10 +269,10 @@ mod tests {
     use crate::backends::backend;
 
     fn parse(url: &str) -> Result<ConnectionUrl, String> {
-        let name = if url.starts_with("mongo") {
-            "mongodb"
-        } else {
-            "mysql"
+        let name = match url.split_once(':') {
+            Some((scheme, _)) if scheme.starts_with("mongo") => "mongodb",
+            Some((scheme, _)) if scheme.starts_with("postgres") => "postgres",
+            _ => "mysql",
         };
         ConnectionUrl::parse(url, backend(name).unwrap())
     }
@@ -305,6 +298,11 @@ mod tests {
             (url.username, url.password, url.db, url.hosts.len()),
             (None, None, None, 3)
         );
+        for url in ["mysql://a@h1,h2:3307/db", "postgres://a@h1,h2:3307/db"] {
+            let hosts = parse(url).unwrap().hosts;
+            let shown: Vec<String> = hosts.iter().map(|host| host.address(None)).collect();
+            assert_eq!(shown, ["h1", "h2:3307"], "{url}");
+        }
         let url = parse("mongodb+srv://u:@cluster.example.com/?w=majority").unwrap();
         assert_eq!(
             (url.password.map(|secret| secret.is_empty()), url.db),
@@ -343,6 +341,8 @@ mod tests {
             "mysql://u:CANARY@h/db?CANARY",
             "mysql://u:CANARY",
             "mongodb://u:CANARY@a,,b",
+            "postgres://u:CANARY@a,/db",
+            "postgres://u:CAN,ARY@a,b:x/db",
             "mongodb+srv://u:CANARY@a:1",
             "mongodb+srv://u:CANARY@a,b",
             "mongodb://u:CAN?ARY@a/b",
