@@ -41,6 +41,19 @@ pub fn is_loopback(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(is_here)
 }
 
+/// What [`check`] answers to `db1:3306`.
+pub(crate) const PORT_APART: &str = "the port has a key of its own, `port`";
+
+/// The same for a file, where its text may be shown: the port, and the name if it is one.
+pub(crate) fn port_apart(text: &str) -> Option<String> {
+    let (name, rest) = text.split_once(':')?;
+    let port = port(rest)?;
+    Some(match check(name) {
+        Ok(()) => format!("the port has a key of its own: `host = \"{name}\", port = {port}`"),
+        Err(_) => format!("the port has a key of its own: `port = {port}`"),
+    })
+}
+
 /// Whether `text` is the name or the address of a host; the answer for a person when it is not. The text itself is
 /// never part of the answer: a whole URL with a password may stand there.
 pub(crate) fn check(text: &str) -> Result<(), (&'static str, Option<&'static str>)> {
@@ -77,10 +90,11 @@ pub(crate) fn check(text: &str) -> Result<(), (&'static str, Option<&'static str
     if text.parse::<Ipv6Addr>().is_ok() {
         return Ok(());
     }
-    if let Some((_, port)) = text.split_once(':') {
-        let port = port.parse::<u16>().is_ok();
-        let help = port.then_some("the port has a key of its own: `host = \"db1\", port = 3306`");
-        return Err((if port { "found a port in it" } else { "found a `:`" }, help));
+    if let Some((_, rest)) = text.split_once(':') {
+        return Err(match port(rest) {
+            Some(_) => ("found a port in it", Some(PORT_APART)),
+            None => ("found a `:`", None),
+        });
     }
     if text.len() > 253 {
         return Err(("found more than 253 characters", None));
@@ -215,6 +229,25 @@ mod tests {
             &long,
         ] {
             assert!(check(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_port_is_shown_with_its_name_if_that_is_one() {
+        let apart = |text: &str| {
+            let (found, help) = check(text).unwrap_err();
+            assert_eq!((found, help), ("found a port in it", Some(PORT_APART)), "{text}");
+            port_apart(text).unwrap()
+        };
+        assert_eq!(
+            apart("db1:27018"),
+            "the port has a key of its own: `host = \"db1\", port = 27018`"
+        );
+        for text in ["d 1:0443", ":443", "shop!:443"] {
+            assert_eq!(apart(text), "the port has a key of its own: `port = 443`");
+        }
+        for text in ["db1:0", "db1:+1", "db1:65536", "db1:pw", "db1:1:2"] {
+            assert_eq!(check(text), Err(("found a `:`", None)), "{text}");
         }
     }
 

@@ -206,7 +206,10 @@ fn read_host(name: &str, text: &str) -> Result<Value, Mistake> {
                 "bad-host",
                 format!("`{name}` expects the name or address of a host, {found}"),
             );
-            mistake.help = help.map(str::to_owned);
+            mistake.help = match help {
+                Some(host::PORT_APART) => host::port_apart(text),
+                help => help.map(str::to_owned),
+            };
             Err(mistake)
         }
     }

@@ -154,6 +154,7 @@ fn values_of_the_wrong_type() {
             ("DBREG_MYSQL__USER_DB__TLS", "verfy"),
             ("DBREG_MYSQL__USER_DB__DB", ""),
             ("DBREG_MYSQL__USER_DB__HOST", "u:hunter2@db1"),
+            ("DBREG_MONGODB__LOGS__HOST", "hunter2:4711"),
             ("DBREG_MYSQL__USER_DB__CONNECTIONS", "db1,,db2"),
             ("DBREG_MYSQL__USER_DB__URL", "mysql://u:hun/ter2@db1"),
             ("DBREG_MYSQL__USER_DB__START", "optional"),
