@@ -30,6 +30,9 @@ pub(crate) fn pair(has: impl Fn(&str) -> bool) -> Option<(&'static str, &'static
 pub(crate) fn help((first, second): (&str, &str)) -> &'static str {
     match (first, second) {
         ("url", _) => "keep one of them: `url` stands for username, password, db and hosts",
+        ("port", "socket") => {
+            "write the socket's whole path and no `port`, or `host` and `port` without `socket`"
+        }
         (_, "socket") => "keep the host or the socket",
         _ => "keep one of them: `host` and `port` are short for a list of one host",
     }

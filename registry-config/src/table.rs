@@ -33,7 +33,7 @@ impl TableReader<'_> {
     pub(crate) fn read(&mut self, table: &DeTable<'_>) -> Table {
         let mut out = Table::default();
         self.read_keys("", table, &mut out);
-        self.check_conflict(&out);
+        self.check_conflict(&mut out);
         out
     }
 
@@ -184,7 +184,7 @@ impl TableReader<'_> {
         (named && good).then_some(host)
     }
 
-    fn check_conflict(&mut self, table: &Table) {
+    fn check_conflict(&mut self, table: &mut Table) {
         let find = |key: &str| table.entries.iter().find(|entry| entry.key == key);
         let has = |key: &str| find(key).is_some();
         let Some((first, second)) = conflict::pair(has) else {
@@ -204,6 +204,8 @@ impl TableReader<'_> {
             let label = format!("`{}` stands here", early.key);
             self.diagnostics
                 .push(diagnostic.at(late.position).related(early.position, label));
+            // Whether there is a host depends on which of the two is kept.
+            table.failed.extend((second == "socket").then_some(second));
         }
     }
 }

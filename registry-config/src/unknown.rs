@@ -86,6 +86,16 @@ impl TableReader<'_> {
             };
             return Some(Mistake::new(code, format!("{name} is a file, and has no `{path}`")).help(help));
         }
+        if path == "socket" {
+            let help = match name {
+                "mongodb" => {
+                    "write `host = \"localhost\"` instead, or a `url` with the path percent-encoded, such as \
+                     `mongodb://%2Frun%2Fmongodb.sock/logs`"
+                }
+                _ => "write `host = \"localhost\"` instead",
+            };
+            return Some(Mistake::new("unknown-key", format!("{name} has no `socket`")).help(help));
+        }
         if !self.spec.schemes.is_empty() {
             return None;
         }
