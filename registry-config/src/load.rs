@@ -66,7 +66,7 @@ pub(crate) struct Loader<'a> {
     pub(crate) diagnostics: Vec<Diagnostic>,
     pub(crate) drafts: Vec<Draft>,
     pub(crate) defaults: BTreeMap<&'static str, (Layer, Part)>,
-    pub(crate) profiles: Vec<(String, Position)>,
+    pub(crate) profiles: Vec<String>,
     /// Keys that were told to be tables.
     pub(crate) not_tables: Vec<String>,
     /// Whether a key outside of all tables was told.
@@ -118,11 +118,7 @@ impl<'a> Loader<'a> {
             .sort_by_key(|draft| (rank(draft), draft.shape.position));
         let shape = Shape {
             file: Cow::Owned(file.to_owned()),
-            profiles: self
-                .profiles
-                .into_iter()
-                .map(|(name, _)| Cow::Owned(name))
-                .collect(),
+            profiles: self.profiles.into_iter().map(Cow::Owned).collect(),
             connections: self.drafts.into_iter().map(|draft| draft.shape).collect(),
             others: Cow::Borrowed(&[]),
         };
@@ -136,23 +132,23 @@ impl<'a> Loader<'a> {
 
 /// The rules over several values, without any profile and with each. What breaks without a profile is not told again.
 fn check_merged(draft: &Draft, diagnostics: &mut Vec<Diagnostic>) {
-    let profiles = draft.shape.layers.iter().filter_map(|layer| match &layer.scope {
-        Scope::Profile(name) => Some(name.as_ref()),
-        _ => None,
-    });
-    for profile in std::iter::once(None).chain(profiles.map(Some)) {
-        let parts = || {
-            draft.parts.iter().filter(|part| match &part.scope {
-                Scope::Profile(name) => profile == Some(name.as_ref()),
-                _ => true,
-            })
-        };
+    let (over, own): (Vec<&Part>, Vec<&Part>) = draft
+        .parts
+        .iter()
+        .partition(|part| part.scope.profile().is_some());
+    let over: BTreeMap<_, &Part> = over
+        .into_iter()
+        .map(|part| (part.scope.profile(), part))
+        .collect();
+    for shape in in_each_profile(&draft.shape) {
+        let profile = shape.layers.iter().find_map(|layer| layer.scope.profile());
+        let parts = || own.iter().chain(over.get(&profile));
         if parts().any(|part| part.broken) {
             continue;
         }
         let failed: Vec<&str> = parts().flat_map(|part| part.failed.iter().copied()).collect();
-        let found = match resolve(&draft.shape, profile, &[]) {
-            Ok(settings) => doubt::about(&draft.shape, &settings),
+        let found = match resolve(&shape, profile, &[]) {
+            Ok(settings) => doubt::about(&shape, &settings),
             Err(broken) => broken,
         };
         for diagnostic in found {
@@ -162,6 +158,25 @@ fn check_merged(draft: &Draft, diagnostics: &mut Vec<Diagnostic>) {
             }
         }
     }
+}
+
+/// A connection as it is without a profile, and as it is with each that lays values over it. None has the layers of
+/// other profiles: who looks through all of them for each takes the square of their number.
+fn in_each_profile(shape: &ConnectionShape) -> impl Iterator<Item = ConnectionShape> {
+    let (over, own): (Vec<&Layer>, Vec<&Layer>) = shape
+        .layers
+        .iter()
+        .partition(|layer| layer.scope.profile().is_some());
+    std::iter::once(None)
+        .chain(over.into_iter().map(Some))
+        .map(move |over| ConnectionShape {
+            backend: shape.backend,
+            name: shape.name.clone(),
+            field: shape.field.clone(),
+            optional: shape.optional,
+            position: shape.position,
+            layers: own.iter().copied().chain(over).cloned().collect(),
+        })
 }
 
 /// The keys that a rule over several values reads: where one of them could not be read, the rule says nothing.

@@ -52,28 +52,26 @@ pub(crate) fn merge(
             );
         }
     }
+    let layers = connection.layers.iter();
+    let ranked = layers.filter_map(|layer| Some((rank_of(&layer.scope, profile)?, layer)));
+    let mut ranked: Vec<_> = ranked.collect();
     // The order of the layers is the order of the rule, whatever the order in the file was.
-    for rank in 0..4 {
-        for layer in connection
-            .layers
-            .iter()
-            .filter(|layer| rank_of(&layer.scope, profile) == Some(rank))
-        {
-            let entries = layer.entries.iter().map(|entry| {
-                let origin = Origin::File {
-                    scope: layer.scope.clone(),
-                    position: entry.position,
-                };
-                (
-                    entry.key,
-                    Setting {
-                        value: entry.value.clone(),
-                        origin,
-                    },
-                )
-            });
-            merged.lay(entries.collect());
-        }
+    ranked.sort_by_key(|(rank, _)| *rank);
+    for (_, layer) in ranked {
+        let entries = layer.entries.iter().map(|entry| {
+            let origin = Origin::File {
+                scope: layer.scope.clone(),
+                position: entry.position,
+            };
+            (
+                entry.key,
+                Setting {
+                    value: entry.value.clone(),
+                    origin,
+                },
+            )
+        });
+        merged.lay(entries.collect());
     }
     let variables = overrides
         .iter()

@@ -8,6 +8,7 @@ use crate::overlay::Overlay;
 use crate::shape::{Entry, Layer, Position, Scope};
 use crate::tree::{self, Key, Node, in_order};
 use crate::value::Value;
+use std::collections::BTreeMap;
 use toml::de::{DeTable, DeValue};
 
 /// The one key that a profile has itself.
@@ -20,6 +21,8 @@ impl Loader<'_> {
         let Some(table) = self.table(key, node, help.clone()) else {
             return;
         };
+        // By what they are called in code: each name, and where it stands.
+        let mut seen: BTreeMap<String, (&str, Position)> = BTreeMap::new();
         for (key, node) in in_order(table) {
             let Some(table) = self.table(key, node, help.clone()) else {
                 continue;
@@ -31,11 +34,8 @@ impl Loader<'_> {
                 self.bad_name(text, "profile", &bad, position, &example);
                 continue;
             }
-            let twin = self
-                .profiles
-                .iter()
-                .find(|(name, _)| name::field(name) == name::field(text));
-            if let Some((name, other)) = twin {
+            let field = name::field(text);
+            if let Some((name, other)) = seen.get(&field) {
                 let message = format!("the profiles `{text}` and `{name}` differ in nothing that counts");
                 let diagnostic = Diagnostic::error("names-meet", message)
                     .at(position)
@@ -44,7 +44,8 @@ impl Loader<'_> {
                     .push(diagnostic.help("give one of them another name"));
                 continue;
             }
-            self.profiles.push((text.to_owned(), position));
+            seen.insert(field, (text, position));
+            self.profiles.push(text.to_owned());
             self.read_profile(text, table);
         }
     }

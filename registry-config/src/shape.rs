@@ -62,6 +62,16 @@ pub enum Scope {
     Config(Text),
 }
 
+impl Scope {
+    /// The profile whose table it is.
+    pub(crate) fn profile(&self) -> Option<&str> {
+        match self {
+            Self::Profile(name) => Some(name),
+            _ => None,
+        }
+    }
+}
+
 /// One key with its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {

@@ -64,3 +64,22 @@ fn deep_and_long_files_end_too() {
         );
     }
 }
+
+#[test]
+fn each_of_thousands_of_profiles_is_checked_alone() {
+    let mut text = "[mysql.main]\nhost = \"db1\"\npool = { max = 20 }\n".to_owned();
+    for number in 0..2000 {
+        let min = if number % 100 == 99 { 21 } else { 20 };
+        text += &format!("[profile.p{number}.mysql.main]\npool = {{ min = {min} }}\n");
+    }
+    let loaded = load(&text, "long.toml");
+    assert_eq!(loaded.shape.profiles.len(), 2000);
+    assert_eq!(loaded.shape.connections[0].layers.len(), 2001);
+    let lines: Vec<u32> = loaded
+        .diagnostics
+        .iter()
+        .map(|found| found.position.unwrap().line)
+        .collect();
+    let expected: Vec<u32> = (0..20).map(|hundred| 3 + 2 * (hundred * 100 + 100)).collect();
+    assert_eq!(lines, expected);
+}
