@@ -5,8 +5,9 @@ use crate::diagnostic::Diagnostic;
 use crate::doubt;
 use crate::position::Lines;
 use crate::settings::resolve;
-use crate::shape::{ConnectionShape, Layer, Position, Scope, Shape};
+use crate::shape::{ConnectionShape, Entry, Layer, Position, Scope, Shape};
 use crate::syntax::{self, Checked, Trust};
+use crate::value::Value;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -140,14 +141,18 @@ fn check_merged(draft: &Draft, diagnostics: &mut Vec<Diagnostic>) {
         .into_iter()
         .map(|part| (part.scope.profile(), part))
         .collect();
-    for shape in in_each_profile(&draft.shape) {
+    for mut shape in in_each_profile(&draft.shape) {
         let profile = shape.layers.iter().find_map(|layer| layer.scope.profile());
-        let parts = || own.iter().chain(over.get(&profile));
+        let profile = profile.map(str::to_owned);
+        let parts = || own.iter().chain(over.get(&profile.as_deref()));
         if parts().any(|part| part.broken) {
             continue;
         }
         let failed: Vec<&str> = parts().flat_map(|part| part.failed.iter().copied()).collect();
-        let found = match resolve(&shape, profile, &[]) {
+        for part in parts() {
+            put_host(&mut shape, part);
+        }
+        let found = match resolve(&shape, profile.as_deref(), &[]) {
             Ok(settings) => doubt::about(&shape, &settings),
             Err(broken) => broken,
         };
@@ -157,6 +162,30 @@ fn check_merged(draft: &Draft, diagnostics: &mut Vec<Diagnostic>) {
                 diagnostics.push(diagnostic);
             }
         }
+    }
+}
+
+/// Puts a host where one was meant and could not be read: that there is none is no news, and that the database is
+/// missing may be. It is this machine, about which there are no doubts.
+fn put_host(shape: &mut ConnectionShape, part: &Part) {
+    if !part
+        .failed
+        .iter()
+        .any(|key| matches!(*key, "host" | "connections"))
+    {
+        return;
+    }
+    let mut layers = shape.layers.to_mut().iter_mut();
+    let Some(layer) = layers.find(|layer| layer.scope == part.scope) else {
+        return;
+    };
+    let is_target = |entry: &Entry| matches!(entry.key, "url" | "host" | "connections" | "socket");
+    if !layer.entries.iter().any(is_target) {
+        layer.entries.to_mut().push(Entry {
+            key: "host",
+            value: Value::Text(Cow::Borrowed("localhost")),
+            position: part.position,
+        });
     }
 }
 
