@@ -14,6 +14,8 @@
 //! value is dropped or when this process ends, however that happens. Several start side by side, in one process and in
 //! many. What is not installed is an [`Error::Missing`] that holds the command to install it.
 //!
+//! [`mysql_replicated`] and [`postgres_replicated`] start several that replicate.
+//!
 //! [`Proxy`] stands between a client and a server and behaves as bad networks do.
 
 mod account;
@@ -57,6 +59,8 @@ pub use mysql::{MySqlOptions, MySqlServer, mysql, mysql_with};
 pub use port::Port;
 pub use postgres::{PostgresOptions, PostgresServer, postgres, postgres_with};
 pub use proxy::{Mode, Proxy};
-pub use replication::{MySqlReplicated, mysql_replicated};
+pub use replication::{
+    MySqlReplicated, PostgresReplicated, Replicated, mysql_replicated, postgres_replicated,
+};
 pub use script::quoted;
 pub use server::Server;

@@ -27,7 +27,10 @@ const PARENTS: [&str; 4] = [
     "/home/linuxbrew/.linuxbrew/opt",
 ];
 /// Raised whenever the commands below change what they write.
-const LAYOUT: u32 = 2;
+const LAYOUT: u32 = 3;
+
+/// The file in the data folder that makes a server follow another one.
+pub(crate) const STANDBY: &str = "standby.signal";
 
 /// Small and quick rather than safe: the data are thrown away.
 const SETTINGS: [&str; 9] = [
@@ -44,11 +47,14 @@ const SETTINGS: [&str; 9] = [
 ];
 
 /// Who may log in: the superuser through the socket, which nobody else reaches; everyone else with a password. `md5` is
-/// the method that takes those of `scram-sha-256` too, which `password_encryption` makes of them.
+/// the method that takes those of `scram-sha-256` too, which `password_encryption` makes of them. `all` leaves out who
+/// replicates.
 const LOGINS: &str = "\
 local all postgres trust
 local all all md5
 host all all all md5
+local replication postgres trust
+host replication replication all md5
 ";
 
 /// What a PostgreSQL server is started with.
@@ -56,6 +62,8 @@ host all all all md5
 pub struct PostgresOptions {
     settings: Vec<String>,
     tls: Option<(PathBuf, PathBuf)>,
+    /// Whether it waits for another server's changes instead of taking writes.
+    standby: bool,
 }
 
 impl PostgresOptions {
@@ -76,6 +84,12 @@ impl PostgresOptions {
     #[must_use]
     pub fn tls(mut self, certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
         self.tls = Some((certificate.into(), key.into()));
+        self
+    }
+
+    /// Starts it read only, as a server that will follow another one.
+    pub(crate) fn standby(mut self) -> Self {
+        self.standby = true;
         self
     }
 }
@@ -181,6 +195,9 @@ fn prepare(
     // It starts in no folder that others can read.
     std::fs::set_permissions(&data, Permissions::from_mode(0o700))?;
     cache::copy(template, &data)?;
+    if options.standby {
+        std::fs::write(data.join(STANDBY), "")?;
+    }
     if let Some((certificate, key)) = &options.tls {
         // It wants a key that is its own, and nobody else's.
         for (from, name, setting) in [
@@ -307,6 +324,11 @@ impl PostgresServer {
         (self.provider() == Provider::Program).then(|| self.folder().to_owned())
     }
 
+    /// Another program of the server's version.
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        self.client.with_file_name(name)
+    }
+
     /// Runs statements as superuser in the database `postgres`, each in a transaction of its own, and returns what they
     /// print: a line for each row, columns separated by tabs.
     pub async fn sql(&self, statements: impl Into<String>) -> Result<String, Error> {
@@ -341,12 +363,7 @@ impl PostgresServer {
             "--dbname",
             database,
         ]);
-        // What is meant for clients of other servers.
-        for (name, _) in std::env::vars_os() {
-            if name.to_str().is_some_and(|name| name.starts_with("PG")) {
-                command.env_remove(name);
-            }
-        }
+        without_variables(&mut command);
         // As input, so that no password shows in the list of processes.
         blocking(move || run::output(command, Some(&statements), STATEMENT)).await
     }
@@ -371,7 +388,16 @@ impl PostgresServer {
     }
 }
 
-fn text(value: &str) -> String {
+/// Takes from a command what is meant for clients of other servers.
+pub(crate) fn without_variables(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("PG")) {
+            command.env_remove(name);
+        }
+    }
+}
+
+pub(crate) fn text(value: &str) -> String {
     format!("'{}'", value.replace('\'', "''"))
 }
 

@@ -1,17 +1,11 @@
 //! Several servers of MariaDB or MySQL, of which one is the primary and the others replicate it.
 
+use super::{CATCH_UP, FAREWELL, POLL, Replicated};
+use crate::Error;
 use crate::flavor::Flavor;
 use crate::mysql::{MySqlOptions, MySqlServer, mysql_with};
-use crate::{Error, Provider};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-
-/// How long a replica may take to have what another server had.
-const CATCH_UP: Duration = Duration::from_secs(30);
-/// How long a primary that may hang is asked to take no more writes.
-const FAREWELL: Duration = Duration::from_secs(2);
-/// Between two looks at something that will happen in milliseconds.
-const POLL: Duration = Duration::from_millis(10);
 
 const WRITABLE: &str = "SET GLOBAL read_only = OFF;\n";
 const READ_ONLY: &str = "SET GLOBAL read_only = ON;\n";
@@ -27,8 +21,15 @@ const READ_ONLY: &str = "SET GLOBAL read_only = ON;\n";
 /// or paused, the next write waits 5 to 10 s to find out.
 #[derive(Debug)]
 pub struct MySqlReplicated {
-    servers: Vec<MySqlServer>,
-    primary: AtomicUsize,
+    all: Replicated<MySqlServer>,
+}
+
+impl std::ops::Deref for MySqlReplicated {
+    type Target = Replicated<MySqlServer>;
+
+    fn deref(&self) -> &Replicated<MySqlServer> {
+        &self.all
+    }
 }
 
 /// Starts this many servers, one primary and its replicas, and returns when they replicate.
@@ -39,30 +40,10 @@ pub struct MySqlReplicated {
 /// # Panics
 /// With no server at all.
 pub async fn mysql_replicated(servers: usize) -> Result<MySqlReplicated, Error> {
-    assert!(servers > 0, "a primary is the least there is");
     let flavor = crate::mysql::flavor().await?;
-    let starting: Vec<_> = (0..servers)
-        .map(|index| tokio::spawn(mysql_with(options(flavor, index))))
-        .collect();
-    let mut started = Vec::new();
-    for server in starting {
-        let server = server
-            .await
-            .map_err(|error| Error::io("finish the start of a server")(std::io::Error::other(error)));
-        started.push(server??);
-    }
-    if started
-        .iter()
-        .any(|server| server.provider() != Provider::Program)
-    {
-        return Err(Error::command(
-            "docker",
-            "servers in containers do not reach each other",
-        ));
-    }
+    let starting = (0..servers).map(|index| mysql_with(options(flavor, index)));
     let all = MySqlReplicated {
-        servers: started,
-        primary: AtomicUsize::new(0),
+        all: Replicated::start(starting).await?,
     };
     let account = "create user replication@'127.0.0.1' identified by 'replication';
         grant replication slave on *.* to replication@'127.0.0.1';";
@@ -83,50 +64,6 @@ fn options(flavor: Flavor, index: usize) -> MySqlOptions {
 }
 
 impl MySqlReplicated {
-    /// How many servers there are.
-    #[must_use]
-    #[expect(clippy::len_without_is_empty, reason = "there is always a primary")]
-    pub fn len(&self) -> usize {
-        self.servers.len()
-    }
-
-    /// A server by its number, which stays the same whatever its role.
-    ///
-    /// # Panics
-    /// When there is none of this number.
-    #[must_use]
-    pub fn server(&self, index: usize) -> &MySqlServer {
-        &self.servers[index]
-    }
-
-    /// Every server, by number.
-    pub fn servers(&self) -> impl Iterator<Item = &MySqlServer> {
-        self.servers.iter()
-    }
-
-    /// The number of the primary.
-    #[must_use]
-    pub fn primary_index(&self) -> usize {
-        self.primary.load(Ordering::SeqCst)
-    }
-
-    /// The primary: the server that takes writes.
-    #[must_use]
-    pub fn primary(&self) -> &MySqlServer {
-        self.server(self.primary_index())
-    }
-
-    /// The other servers, whether they live or not.
-    pub fn replicas(&self) -> impl Iterator<Item = &MySqlServer> {
-        let primary = self.primary_index();
-        let others = self
-            .servers
-            .iter()
-            .enumerate()
-            .filter(move |(index, _)| *index != primary);
-        others.map(|(_, server)| server)
-    }
-
     fn flavor(&self) -> Flavor {
         self.servers[0].flavor()
     }
@@ -234,10 +171,7 @@ impl MySqlReplicated {
                 .await
                 .is_ok_and(|asked| asked.is_ok());
         self.servers[old].set_at_start(READ_ONLY)?;
-        let living: Vec<usize> = self
-            .others()
-            .filter(|other| self.servers[*other].pid().is_some())
-            .collect();
+        let living: Vec<usize> = self.living().collect();
         for replica in &living {
             self.apply_received(*replica).await?;
         }
@@ -290,12 +224,6 @@ impl MySqlReplicated {
             self.follow(index, self.primary_index()).await?;
         }
         self.caught_up(index).await
-    }
-
-    /// The servers that are no primary.
-    fn others(&self) -> impl Iterator<Item = usize> + use<> {
-        let primary = self.primary_index();
-        (0..self.servers.len()).filter(move |index| *index != primary)
     }
 
     /// Points a server at another.
