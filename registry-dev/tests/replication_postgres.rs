@@ -1,6 +1,7 @@
 //! PostgreSQL servers that replicate: roles, lag, promotion, and the way back of an old primary.
 
 use registry_dev::PostgresReplicated;
+use std::os::unix::fs::MetadataExt as _;
 use std::process::Output;
 use std::time::{Duration, Instant};
 
@@ -44,6 +45,12 @@ async fn write(servers: &PostgresReplicated, statement: &str) {
 async fn is_replica(servers: &PostgresReplicated, index: usize) -> bool {
     let answer = servers.server(index).sql("select pg_is_in_recovery()").await;
     answer.expect("the server lives").trim() == "t"
+}
+
+/// What stays the same as long as a server keeps its data.
+fn data(servers: &PostgresReplicated, index: usize) -> u64 {
+    let data = servers.server(index).log_path().with_file_name("data");
+    std::fs::metadata(data).expect("the server has data").ino()
 }
 
 /// Waits until a statement on a server prints this.
@@ -177,6 +184,7 @@ async fn a_delayed_replica_keeps_back_what_it_has() {
 #[tokio::test]
 async fn a_promotion_in_order_leaves_the_old_primary_as_a_replica() {
     let servers = three().await;
+    let before = [0, 1, 2].map(|index| data(&servers, index));
     write(&servers, "insert into t values (1)").await;
     servers.promote(2).await.unwrap();
     assert_eq!(servers.primary_index(), 2);
@@ -190,6 +198,20 @@ async fn a_promotion_in_order_leaves_the_old_primary_as_a_replica() {
     write(&servers, "insert into t values (3)").await;
     servers.caught_up(2).await.unwrap();
     assert_eq!(count(&servers, 2).await, "3");
+    // One that was away while another took over follows by itself, too.
+    servers.server(1).stop().await.unwrap();
+    servers.server(0).stop().await.unwrap();
+    servers.promote(2).await.unwrap();
+    write(&servers, "insert into t values (4)").await;
+    servers.server(0).start().await.unwrap();
+    servers.server(1).start().await.unwrap();
+    for index in [0, 1] {
+        servers.caught_up(index).await.unwrap();
+        servers.rejoin(index).await.unwrap();
+        assert_eq!(count(&servers, index).await, "4");
+    }
+    // Nobody needed a copy.
+    assert_eq!([0, 1, 2].map(|index| data(&servers, index)), before);
 }
 
 #[tokio::test]
@@ -233,8 +255,9 @@ async fn an_old_primary_with_writes_of_its_own_begins_anew() {
             until(&servers, 0, heard, "1").await;
             servers.server(0).stop().await.unwrap();
         }
-        let port = servers.server(0).port();
+        let (port, before) = (servers.server(0).port(), data(&servers, 0));
         servers.rejoin(0).await.unwrap();
+        assert_ne!(data(&servers, 0), before);
         let found = servers.server(0).sql_in("shop", "select n from t order by n");
         assert_eq!(found.await.unwrap(), "7\n8\n");
         assert!(is_replica(&servers, 0).await);
