@@ -53,16 +53,18 @@ pub use registry_core::Memcached;
 pub use registry_core::MongoDb;
 #[cfg(feature = "mysql")]
 pub use registry_core::MySql;
-#[cfg(feature = "postgres")]
-pub use registry_core::Postgres;
 #[cfg(feature = "sqlite")]
 pub use registry_core::Sqlite;
+#[cfg(feature = "postgres")]
+pub use registry_core::{Postgres, PostgresReader};
 
 #[cfg(all(
     feature = "sea-orm",
     any(feature = "mysql", feature = "sqlite", feature = "postgres")
 ))]
 pub use registry_core::Find;
+#[cfg(feature = "mysql")]
+pub use registry_core::MySqlReader;
 #[cfg(any(feature = "mysql", feature = "sqlite", feature = "postgres"))]
 pub use registry_core::Transaction;
 #[cfg(feature = "mongodb")]
@@ -75,8 +77,8 @@ pub use registry_core::sea_orm;
 pub use registry_core::sqlx;
 #[cfg(feature = "mongodb")]
 pub use registry_core::{CollectionIndex, CollectionModel, MongoFind, SyncedIndexes};
-#[cfg(feature = "mysql")]
-pub use registry_core::{MySqlHost, MySqlHostRole, MySqlHostState, MySqlReader, WriteToken};
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+pub use registry_core::{SqlHost, SqlHostRole, SqlHostState, WriteToken};
 
 #[cfg(feature = "tasks")]
 pub use registry_core::tasks;

@@ -180,7 +180,7 @@ impl Base {
     }
 
     /// Whether it was open before.
-    #[cfg(feature = "mysql")]
+    #[cfg(any(feature = "mysql", feature = "postgres"))]
     pub(crate) fn has_been_open(&self) -> bool {
         self.was_open.load(Ordering::Acquire)
     }

@@ -60,7 +60,12 @@ impl Error {
     }
 
     /// The same error in other words.
-    #[cfg(any(feature = "memcached", feature = "mysql", feature = "mongodb"))]
+    #[cfg(any(
+        feature = "memcached",
+        feature = "mysql",
+        feature = "mongodb",
+        feature = "postgres"
+    ))]
     pub(crate) fn said_otherwise(self, message: impl AsRef<str>) -> Self {
         self.with(|inner| inner.message = printable(message.as_ref()))
     }
@@ -155,7 +160,7 @@ impl Error {
     }
 
     /// The server refused a write because it takes none: it may not be the primary any more.
-    #[cfg(feature = "mysql")]
+    #[cfg(any(feature = "mysql", feature = "postgres"))]
     pub(crate) fn by_read_only_server(self) -> Self {
         self.with(|inner| {
             inner.read_only = true;

@@ -58,7 +58,7 @@ impl Generations {
     }
 
     /// Whether something looks for other credentials.
-    #[cfg(feature = "mysql")]
+    #[cfg(any(feature = "mysql", feature = "postgres"))]
     pub(crate) fn has_refresh(&self) -> bool {
         self.refresh.get().is_some()
     }
@@ -153,7 +153,7 @@ impl Generations {
     }
 
     /// Sessions from before now lead to a host that is not the one any more.
-    #[cfg(feature = "mysql")]
+    #[cfg(any(feature = "mysql", feature = "postgres"))]
     pub(crate) fn retire(&self) {
         self.retired.store(self.now(), Ordering::Release);
     }
@@ -164,7 +164,7 @@ impl Generations {
     }
 
     /// Whether a session came back from its work within this time.
-    #[cfg(feature = "mysql")]
+    #[cfg(any(feature = "mysql", feature = "postgres"))]
     pub(crate) fn released_within(&self, time: Duration) -> bool {
         let released = self.released.load(Ordering::Acquire);
         let time = u64::try_from(time.as_millis()).unwrap_or(u64::MAX / 2);

@@ -71,9 +71,9 @@ pub use adapters::mongodb::CollectionConfig;
 #[cfg(feature = "mongodb")]
 pub use adapters::mongodb::{CollectionIndex, CollectionModel, MongoDb, MongoFind, SyncedIndexes};
 #[cfg(feature = "mysql")]
-pub use adapters::mysql::{MySql, MySqlHost, MySqlHostRole, MySqlHostState, MySqlReader, WriteToken};
+pub use adapters::mysql::{MySql, MySqlReader};
 #[cfg(feature = "postgres")]
-pub use adapters::postgres::Postgres;
+pub use adapters::postgres::{Postgres, PostgresReader};
 #[cfg(all(
     feature = "sea-orm",
     any(feature = "mysql", feature = "sqlite", feature = "postgres")
@@ -81,6 +81,8 @@ pub use adapters::postgres::Postgres;
 pub use adapters::sql::Find;
 #[cfg(any(feature = "mysql", feature = "sqlite", feature = "postgres"))]
 pub use adapters::sql::Transaction;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+pub use adapters::sql::hosts::{SqlHost, SqlHostRole, SqlHostState, WriteToken};
 #[cfg(feature = "sqlite")]
 pub use adapters::sqlite::Sqlite;
 pub use at::{At, Optional};

@@ -1,7 +1,7 @@
 //! Replicas that are cut off: how old their data are is not forgotten, whatever becomes of the primary.
 
 use crate::servers::{AppRegistry, number, servers, until, with_roles};
-use dbreg::{MySqlHostState, State};
+use dbreg::{SqlHostState, State};
 use registry_dev::{MySqlReplicated, MySqlServer};
 use std::time::Duration;
 
@@ -20,14 +20,14 @@ async fn looked_at(replica: &MySqlServer) {
     until("two looks", async || looks().await >= before + 2).await;
 }
 
-fn replica(db: &AppRegistry) -> MySqlHostState {
+fn replica(db: &AppRegistry) -> SqlHostState {
     db.mysql.main.hosts().unwrap()[1].state
 }
 
 async fn behind(db: &AppRegistry) {
     until("it is known to be behind", async || {
         let _ = number(&db.mysql.main.read()).await;
-        replica(db) == MySqlHostState::Behind
+        replica(db) == SqlHostState::Behind
     })
     .await;
 }
@@ -61,7 +61,7 @@ async fn a_backlog_that_is_not_applied_is_remembered_when_the_primary_dies() {
     servers.server(0).kill().await.unwrap();
     primary_is(&db, State::Degraded).await;
     looked_at(servers.server(1)).await;
-    assert_eq!(replica(&db), MySqlHostState::Behind);
+    assert_eq!(replica(&db), SqlHostState::Behind);
     number(&db.mysql.main.read()).await.unwrap_err();
     db.close().await.unwrap();
 }
@@ -75,11 +75,11 @@ async fn a_replica_that_is_cut_off_does_not_become_young_by_a_restart_of_the_pri
         servers.server(0).kill().await.unwrap();
         primary_is(&db, State::Degraded).await;
         looked_at(servers.server(1)).await;
-        assert_eq!(replica(&db), MySqlHostState::Behind);
+        assert_eq!(replica(&db), SqlHostState::Behind);
         servers.server(0).start().await.unwrap();
         primary_is(&db, State::Ready).await;
         looked_at(servers.server(1)).await;
-        assert_eq!(replica(&db), MySqlHostState::Behind);
+        assert_eq!(replica(&db), SqlHostState::Behind);
     }
     assert_eq!(number(&db.mysql.main.read()).await.unwrap(), 0);
     servers.start_receiving(1).await.unwrap();
@@ -99,7 +99,7 @@ async fn a_replica_that_was_cut_off_before_the_first_look_is_not_read_from() {
     let cause = db.mysql.main.hosts().unwrap()[1].cause.clone().unwrap();
     assert!(cause.message().contains("an unknown time behind"), "{cause}");
     looked_at(servers.server(1)).await;
-    assert_eq!(replica(&db), MySqlHostState::Behind);
+    assert_eq!(replica(&db), SqlHostState::Behind);
     db.close().await.unwrap();
 }
 
@@ -130,7 +130,7 @@ async fn a_process_that_starts_in_an_outage_does_not_read_from_a_replica_that_wa
     primary_is(&db, State::Degraded).await;
     behind(&db).await;
     looked_at(servers.server(1)).await;
-    assert_eq!(replica(&db), MySqlHostState::Behind);
+    assert_eq!(replica(&db), SqlHostState::Behind);
     number(&db.mysql.main.read()).await.unwrap_err();
     db.close().await.unwrap();
 }

@@ -262,7 +262,7 @@ async fn a_session_that_was_begun_to_the_host_that_was_left_is_refused() {
     let (main, call) = (main.clone(), main.clone());
     let call = tokio::spawn(async move { number(&call).await });
     until("the next host", async || {
-        main.hosts().unwrap()[1].role == dbreg::MySqlHostRole::Primary
+        main.hosts().unwrap()[1].role == dbreg::SqlHostRole::Primary
     })
     .await;
     assert!(begun.iter().all(|call| !call.is_finished()));

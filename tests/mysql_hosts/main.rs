@@ -4,8 +4,10 @@
 mod age;
 mod deadline;
 mod failover;
+#[path = "../load/mod.rs"]
 mod load;
 mod reader;
 mod rotation;
 mod servers;
 mod token;
+mod under_load;

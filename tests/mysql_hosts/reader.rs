@@ -1,7 +1,7 @@
 //! The reader: replicas that are fit, the primary where there is none, and no write at all.
 
 use crate::servers::{connect, may_look, number, servers, until, with_roles, without_roles};
-use dbreg::{ErrorKind, MySqlHostRole, MySqlHostState, MySqlReader, State, sqlx};
+use dbreg::{ErrorKind, MySqlReader, SqlHostRole, SqlHostState, State, sqlx};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -48,7 +48,7 @@ async fn reads_go_to_the_replicas_by_weight_and_writes_to_the_primary() {
     until("both replicas are fit", async || {
         number(&reader).await.unwrap();
         let hosts = db.mysql.main.hosts().unwrap();
-        hosts.iter().all(|host| host.state == MySqlHostState::Fit)
+        hosts.iter().all(|host| host.state == SqlHostState::Fit)
     })
     .await;
     let found = spread(&reader, 400).await;
@@ -66,11 +66,7 @@ async fn reads_go_to_the_replicas_by_weight_and_writes_to_the_primary() {
         .collect();
     assert_eq!(
         roles,
-        [
-            MySqlHostRole::Primary,
-            MySqlHostRole::Replica,
-            MySqlHostRole::Replica
-        ]
+        [SqlHostRole::Primary, SqlHostRole::Replica, SqlHostRole::Replica]
     );
     db.close().await.unwrap();
 }
@@ -141,7 +137,7 @@ async fn a_dead_replica_is_skipped_and_returns() {
     servers.server(2).stop().await.unwrap();
     only(&reader, 0).await;
     let hosts = db.mysql.main.hosts().unwrap();
-    assert_eq!(hosts[1].state, MySqlHostState::Away);
+    assert_eq!(hosts[1].state, SqlHostState::Away);
     assert!(
         hosts[1]
             .cause
@@ -179,7 +175,7 @@ async fn a_replica_that_is_far_away_is_for_when_there_is_no_other() {
     until("both were looked at", async || {
         number(&reader).await.unwrap();
         let hosts = db.mysql.main.hosts().unwrap();
-        hosts.iter().all(|host| host.state == MySqlHostState::Fit)
+        hosts.iter().all(|host| host.state == SqlHostState::Fit)
     })
     .await;
     let hosts = db.mysql.main.hosts().unwrap();
@@ -228,7 +224,7 @@ async fn a_replica_that_lags_or_stands_still_is_skipped_and_returns() {
     let state = || db.mysql.main.hosts().unwrap()[1].state;
     servers.stop_applying(1).await.unwrap();
     only(&reader, 0).await;
-    assert_eq!(state(), MySqlHostState::Halted);
+    assert_eq!(state(), SqlHostState::Halted);
     servers.start_replication(1).await.unwrap();
     only(&reader, 1).await;
 
@@ -239,7 +235,7 @@ async fn a_replica_that_lags_or_stands_still_is_skipped_and_returns() {
         .await
         .unwrap();
     until("it is known to be behind", async || {
-        state() == MySqlHostState::Behind
+        state() == SqlHostState::Behind
     })
     .await;
     only(&reader, 0).await;
@@ -259,7 +255,7 @@ async fn a_replica_that_lags_or_stands_still_is_skipped_and_returns() {
     // It hears nothing from a primary that is there, and grows old.
     servers.stop_receiving(1).await.unwrap();
     only(&reader, 0).await;
-    assert_eq!(state(), MySqlHostState::Behind);
+    assert_eq!(state(), SqlHostState::Behind);
     db.close().await.unwrap();
 }
 

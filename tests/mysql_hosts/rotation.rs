@@ -1,7 +1,7 @@
 //! A password that is rotated, and a connection that is opened at its first use, with several hosts.
 
 use crate::servers::{App, end_sessions, number, servers, until};
-use dbreg::{MySqlHostState, State, sqlx};
+use dbreg::{SqlHostState, State, sqlx};
 use registry_dev::MySqlReplicated;
 use std::path::Path;
 
@@ -58,7 +58,7 @@ async fn a_rotated_password_reaches_the_readers_and_the_looks() {
     })
     .await;
     until("a look at it", async || {
-        db.mysql.main.hosts().unwrap()[1].state == MySqlHostState::Fit
+        db.mysql.main.hosts().unwrap()[1].state == SqlHostState::Fit
     })
     .await;
     db.close().await.unwrap();
@@ -109,7 +109,7 @@ async fn sessions_of_readers_and_of_looks_with_the_old_password_are_ended() {
     })
     .await;
     assert_eq!(sessions("max(id)").await, newest);
-    assert_eq!(db.mysql.main.hosts().unwrap()[1].state, MySqlHostState::Fit);
+    assert_eq!(db.mysql.main.hosts().unwrap()[1].state, SqlHostState::Fit);
     db.close().await.unwrap();
 }
 
@@ -190,7 +190,7 @@ async fn a_replica_that_refused_the_old_password_is_read_from_with_the_new_one()
     let db = builder(&servers, folder.path(), &more).connect().await.unwrap();
     let reader = db.mysql.main.read();
     number(&reader).await.unwrap_err();
-    assert_eq!(db.mysql.main.hosts().unwrap()[1].state, MySqlHostState::Halted);
+    assert_eq!(db.mysql.main.hosts().unwrap()[1].state, SqlHostState::Halted);
     servers.primary().sql(alter).await.unwrap();
     put(&secret, "another");
     // Nobody reloads, and nobody writes.

@@ -1,11 +1,8 @@
 //! The servers of a test, and an application that is connected to them.
 
+pub(crate) use crate::load::{PATIENCE, until};
 use dbreg::{DbRegistry, sqlx};
 use registry_dev::MySqlReplicated;
-use std::time::{Duration, Instant};
-
-/// Longer than anything here may take.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 
 #[derive(DbRegistry)]
 #[registry(toml = r#"
@@ -71,15 +68,6 @@ pub(crate) async fn connect(hosts: &str, more: &str) -> AppRegistry {
         .connect()
         .await
         .unwrap()
-}
-
-/// Asks until the answer is yes.
-pub(crate) async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
-    let started = Instant::now();
-    while !condition().await {
-        assert!(started.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
-        tokio::task::yield_now().await;
-    }
 }
 
 /// The number of the server that answers here, from 0.

@@ -210,7 +210,7 @@ async fn a_process_that_only_reads_hears_of_a_promotion() {
     // What was known of the other host before it was the primary.
     until("a look at it", async || {
         let other = &main.hosts().unwrap()[1];
-        other.role == dbreg::MySqlHostRole::Primary || other.state != dbreg::MySqlHostState::Fit
+        other.role == dbreg::SqlHostRole::Primary || other.state != dbreg::SqlHostState::Fit
     })
     .await;
     // The next one is asked for it, until the process has found the new primary.
@@ -257,7 +257,7 @@ async fn a_promotion_is_found_by_looks_alone() {
         .await;
         servers.promote(1).await.unwrap();
         until("the new primary is known", async || {
-            main.hosts().unwrap()[1].role == dbreg::MySqlHostRole::Primary
+            main.hosts().unwrap()[1].role == dbreg::SqlHostRole::Primary
         })
         .await;
         db.close().await.unwrap();

@@ -1,7 +1,7 @@
 //! MySQL and MariaDB under the verbs.
 
-use super::election::{Heard, elect, explain};
-use super::way::{self, HostWay, Way};
+use super::way;
+use crate::adapters::sql::hosts::{Heard, HostWay, Way, elect, explain};
 use crate::adapters::sql::tasks::{
     Column, Dialect, KEPT_BY_CLEAR, Session, SqlSteps, bind_values, counted, only_mark, sql_session,
 };
@@ -57,7 +57,7 @@ pub(crate) fn tasks(settings: &Settings) -> Result<SqlSteps<MySqlTasks>, Error> 
 /// The way to a server, and the database there that the verbs are about.
 pub(crate) struct MySqlTasks {
     /// Without the database, which may not exist.
-    way: Way,
+    way: Way<sqlx::MySql>,
     db: String,
     from_file: bool,
     limit: Duration,
@@ -122,7 +122,7 @@ impl Session for MySqlSession {
 
 impl MySqlTasks {
     /// The host that takes writes: of several, the first that is writable.
-    async fn host(&self) -> Result<&HostWay, Error> {
+    async fn host(&self) -> Result<&HostWay<sqlx::MySql>, Error> {
         let writers = self.way.writers();
         let elected = elect(
             &self.way,
@@ -299,7 +299,7 @@ impl Dialect for MySqlTasks {
     fn places(&self) -> Vec<String> {
         // Where a server does not tell the case of names apart, they are one database.
         let db = self.db.to_lowercase();
-        let place = |host: &HostWay| match &host.place {
+        let place = |host: &HostWay<sqlx::MySql>| match &host.place {
             Some((name, port)) => format!("mysql://{}/{db}", spelled(name, *port)),
             None => {
                 let socket = host.options.get_socket();

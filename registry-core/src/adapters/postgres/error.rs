@@ -33,11 +33,13 @@ pub(crate) fn server_error(code: &str, message: &str) -> Error {
             error.help("the server may want TLS: write `tls = \"verify\"`, or mend its pg_hba.conf")
         }
         // A serialization failure, a deadlock, a lock that is not free; a statement that somebody cancelled: the server
-        // says to try again. What somebody else uses, a server that is read-only, as a standby is; short of memory or of
-        // another limit: a disk that is full is no such thing.
-        "40001" | "40P01" | "55P03" | "57014" | "55006" | "25006" | "53000" | "53200" | "53400" => {
+        // says to try again. What somebody else uses; short of memory or of another limit: a disk that is full is no such
+        // thing.
+        "40001" | "40P01" | "55P03" | "57014" | "55006" | "53000" | "53200" | "53400" => {
             error.transient(true)
         }
+        // A standby, or a session or transaction that is read only.
+        "25006" => error.by_read_only_server(),
         _ => error,
     }
 }

@@ -6,10 +6,13 @@
 //! The driver's own sources of values are none here: neither the variables `PGHOST`, `PGPASSWORD` and so on nor a
 //! `.pgpass` count. `PGOPTIONS`, and with TLS `PGSSLCERT` and `PGSSLKEY`, which the driver follows whatever it is told,
 //! are an error at the start.
+//!
+//! Several hosts are a list without roles, of which the first that is writable takes the writes, or one primary and its
+//! standbys. [`Postgres::read`] gives the reader of either.
 
 mod error;
-mod open;
-mod target;
+mod hosted;
+mod server;
 #[cfg(feature = "tasks")]
 mod tasks;
 #[cfg(test)]
@@ -17,17 +20,14 @@ mod tests;
 mod way;
 
 use crate::adapters::sql;
-use crate::base::Base;
-use crate::connection::{Connection, Instance, Opened, method_set};
+use crate::connection::method_set;
 use crate::error::Error;
 use crate::startup::Prepared;
-use crate::status::Sessions;
 pub(crate) use error::server_error;
 use futures_util::future::BoxFuture;
-use sqlx::Connection as _;
+use sql::hosts::Inner;
 use sqlx::postgres::PgPool;
-use std::sync::{Arc, OnceLock};
-use target::Target;
+use std::sync::Arc;
 #[cfg(feature = "tasks")]
 pub(crate) use tasks::tasks;
 
@@ -35,54 +35,26 @@ pub(crate) use tasks::tasks;
 ///
 /// It is an sqlx `Executor` and `Acquire`: `sqlx::query(..).execute(&db.postgres.main)`. Each wait of such a direct call
 /// is bounded by `timeout`, and its error is recorded in [`errors`](Self::errors).
+///
+/// Of several hosts it uses the primary: that of the file, or, of a list without roles, the first that answers and is
+/// writable. When that one goes, calls fail at once with the cause until another host is writable; then they go there,
+/// through the same pool. A call that has begun is never sent twice: a write that may have happened is not repeated.
+/// While no host is writable, [`read`](Self::read) goes on from standbys.
 #[derive(Clone)]
 pub struct Postgres {
-    inner: Arc<Inner>,
+    inner: Arc<Inner<sqlx::Postgres>>,
     /// The pool of `inner`, here so that [`instance`](Self::instance) costs what a field of one's own costs.
     pool: PgPool,
-}
-
-struct Inner {
-    base: Arc<Base>,
-    target: Result<Target, Error>,
-    hosts: String,
-    /// Where a secret comes from a file.
-    watcher: OnceLock<sql::Watcher>,
 }
 
 impl Postgres {
     /// Builds the handle. No I/O but the files of references.
     pub(crate) fn prepare(prepared: &Prepared) -> Self {
-        let base = Arc::clone(&prepared.base);
-        let (target, hosts) = match &prepared.settings {
-            Ok(settings) => (Ok(Target::new(&base, settings)), sql::shown(settings, "postgres")),
-            Err(error) => (Err(error.clone()), String::new()),
-        };
-        let inner = Arc::new(Inner {
-            base,
-            target,
-            hosts,
-            watcher: OnceLock::new(),
-        });
-        if inner.target.as_ref().is_ok_and(Target::has_files) {
-            let watcher = sql::Watcher::start(Arc::downgrade(&inner), Inner::look_at_files);
-            // The cell is new.
-            let _ = inner.watcher.set(watcher);
-            let weak = Arc::downgrade(&inner);
-            inner.base.generations.set_refresh(move || {
-                if let Some(inner) = weak.upgrade() {
-                    inner.look_at_files();
-                }
-            });
-        }
-        Self::of(inner)
+        Self::of(Inner::prepare(prepared))
     }
 
-    fn of(inner: Arc<Inner>) -> Self {
-        let pool = match &inner.target {
-            Ok(target) => target.pool.clone(),
-            Err(_) => target::nowhere(),
-        };
+    fn of(inner: Arc<Inner<sqlx::Postgres>>) -> Self {
+        let pool = inner.bare_pool();
         Self { inner, pool }
     }
 
@@ -92,20 +64,7 @@ impl Postgres {
     }
 
     fn client(&self) -> Result<PgPool, Error> {
-        self.target()?.pool()
-    }
-
-    fn target(&self) -> Result<&Target, Error> {
-        self.inner.target.as_ref().map_err(Clone::clone)
-    }
-}
-
-impl Inner {
-    /// What cannot be read now leaves everything as it was.
-    fn look_at_files(&self) {
-        if let Ok(target) = &self.target {
-            drop(target.refresh());
-        }
+        self.inner.client()
     }
 }
 
@@ -116,53 +75,20 @@ method_set!(
     own instance
 );
 sql::sql_handle!(Postgres, sqlx::Postgres);
+sql::hosts::sql_connection!(Postgres);
+sql::hosts::sql_hosts!(
+    Postgres,
+    sqlx::Postgres,
+    PostgresReader,
+    "postgres",
+    "SQLSTATE 25006"
+);
 #[cfg(feature = "sea-orm")]
 sql::orm::orm_handle!(Postgres, sqlx::Postgres, Postgres);
-
-impl Connection for Postgres {
-    fn base(&self) -> &Arc<Base> {
-        &self.inner.base
-    }
-
-    fn open(&self) -> BoxFuture<'_, Result<Opened, Error>> {
-        Box::pin(async move { open::open(self.target()?, self.inner.base.connect_timeout()).await })
-    }
-
-    fn probe(&self) -> BoxFuture<'_, Result<(), Error>> {
-        Box::pin(async move { Ok(self.client()?.acquire().await?.ping().await?) })
-    }
-
-    fn fail_fast(&self) {
-        if let Ok(target) = &self.inner.target {
-            target.set_away();
-        }
-    }
-
-    fn refresh(&self) -> Result<bool, Error> {
-        self.target()?.refresh()
-    }
-
-    fn shutdown(&self) -> BoxFuture<'_, ()> {
-        Box::pin(async move {
-            if let Some(watcher) = self.inner.watcher.get() {
-                watcher.end();
-            }
-            if let Ok(target) = &self.inner.target {
-                target.pool.close().await;
-            }
-        })
-    }
-
-    fn sessions(&self) -> Option<Sessions> {
-        let target = self.inner.target.as_ref().ok()?;
-        Some(sql::sessions(&target.pool))
-    }
-
-    fn hosts(&self) -> String {
-        self.inner.hosts.clone()
-    }
-
-    fn instance(&self) -> Result<Instance, Error> {
-        self.client().map(Instance::Postgres)
-    }
-}
+#[cfg(feature = "sea-orm")]
+sql::orm::orm_connection!(
+    PostgresReader,
+    Postgres,
+    |reader| &reader.0.inner.base,
+    |reader| reader
+);

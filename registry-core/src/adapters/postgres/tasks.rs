@@ -1,7 +1,7 @@
 //! PostgreSQL under the verbs.
 
-use super::way::{Way, way};
-use crate::adapters::sql::explain;
+use super::way;
+use crate::adapters::sql::hosts::{Heard, HostWay, Way, elect, explain};
 use crate::adapters::sql::tasks::{Column, Dialect, Own, Session, SqlSteps, in_utc};
 use crate::error::Error;
 use crate::kind::ErrorKind;
@@ -11,7 +11,8 @@ use futures_util::future::BoxFuture;
 use registry_config::Settings;
 use session::PostgresSession;
 use sqlx::postgres::PgConnection;
-use sqlx::{ConnectOptions as _, Connection as _};
+use sqlx::{ConnectOptions as _, Connection as _, Postgres};
+use std::time::Duration;
 
 mod array;
 mod empty;
@@ -29,8 +30,8 @@ const NAME_LIMIT: usize = 63;
 
 /// The steps of a connection.
 pub(crate) fn tasks(settings: &Settings) -> Result<SqlSteps<PostgresTasks>, Error> {
-    let way = way(settings, "tasks")?;
-    let db = way.options.get_database().unwrap_or_default().to_owned();
+    let way = Way::<Postgres>::new(settings, "tasks")?;
+    let db = way.host(0).options.get_database().unwrap_or_default().to_owned();
     if SYSTEM.contains(&db.as_str()) {
         let message = format!("`{db}` is the server's own database: the verbs do not touch it");
         return Err(Error::new(ErrorKind::Config, message));
@@ -39,6 +40,9 @@ pub(crate) fn tasks(settings: &Settings) -> Result<SqlSteps<PostgresTasks>, Erro
         way,
         db,
         from_file: secret::from_file(settings),
+        limit: settings
+            .duration("connect_timeout")
+            .unwrap_or(Duration::from_secs(5)),
     };
     // Before it is sent anywhere: the server cuts off what is too long, and opens another database.
     steps.quoted(&steps.db)?;
@@ -47,9 +51,10 @@ pub(crate) fn tasks(settings: &Settings) -> Result<SqlSteps<PostgresTasks>, Erro
 
 /// The way to a server, and the database there that the verbs are about.
 pub(crate) struct PostgresTasks {
-    way: Way,
+    way: Way<Postgres>,
     db: String,
     from_file: bool,
+    limit: Duration,
 }
 
 impl std::fmt::Debug for PostgresTasks {
@@ -62,9 +67,38 @@ impl std::fmt::Debug for PostgresTasks {
 }
 
 impl PostgresTasks {
+    /// The host that takes writes: of several, the first that is writable.
+    async fn host(&self) -> Result<&HostWay<Postgres>, Error> {
+        let writers = self.way.writers();
+        if let [only] = writers[..] {
+            return Ok(self.way.host(only));
+        }
+        let elected = match self.elected(&self.way, &writers).await {
+            // The database may be to be made; one that every server has tells as well who takes writes.
+            Err(error) if error.kind() == ErrorKind::UnknownDatabase => {
+                let outside = self.way.hosts.iter().map(|host| HostWay {
+                    options: host.options.clone().database(SYSTEM[0]),
+                    place: host.place.clone(),
+                    ..*host
+                });
+                let outside = Way::of(outside.collect())?;
+                self.elected(&outside, &writers).await.map_err(|_| error)?
+            }
+            elected => elected?,
+        };
+        Ok(self.way.host(elected))
+    }
+
+    async fn elected(&self, way: &Way<Postgres>, writers: &[usize]) -> Result<usize, Error> {
+        let heard = Heard::default();
+        let elected = elect(way, writers, self.from_file, self.limit, false, &heard).await?;
+        Ok(elected.host)
+    }
+
     async fn session(&self, db: &str) -> Result<PgConnection, Error> {
-        let session = self.way.options.clone().database(db).connect().await;
-        session.map_err(|error| explain(error, self.way.place.as_ref(), self.from_file))
+        let host = self.host().await?;
+        let session = host.options.clone().database(db).connect().await;
+        session.map_err(|error| explain(error, host, self.from_file))
     }
 
     /// A session in another database of the server, from which this one can be made and dropped.
@@ -146,15 +180,19 @@ async fn run(session: &mut PgConnection, sql: &str) -> Result<(), Error> {
 
 impl Dialect for PostgresTasks {
     fn target(&self) -> String {
-        format!("{}/{}", self.way.shown(), self.db)
+        let hosts: Vec<_> = self.way.hosts.iter().map(way::shown).collect();
+        format!("{}/{}", hosts.join(","), self.db)
     }
 
     fn places(&self) -> Vec<String> {
-        let place = match &self.way.place {
-            Some((name, port)) => spelled(name, *port),
-            None => spelled_socket(self.way.shown().as_ref()),
+        let place = |host: &HostWay<Postgres>| {
+            let place = match &host.place {
+                Some((name, port)) => spelled(name, *port),
+                None => spelled_socket(way::shown(host).as_ref()),
+            };
+            format!("postgres://{place}/{}", self.db)
         };
-        vec![format!("postgres://{place}/{}", self.db)]
+        self.way.hosts.iter().map(place).collect()
     }
 
     fn ready(&self) -> BoxFuture<'_, Result<(), Error>> {

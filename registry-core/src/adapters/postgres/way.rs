@@ -1,41 +1,27 @@
-//! How sessions are made: the values, and the files behind them as they are now, as the driver's options.
+//! The driver's options for each host.
 
+use crate::adapters::sql::hosts::{HostWay, listed};
 use crate::adapters::sql::{Login, Tls, authority};
 use crate::error::Error;
 use crate::kind::ErrorKind;
 use registry_config::Settings;
-use sqlx::ConnectOptions as _;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx::{ConnectOptions as _, Postgres};
 use std::path::{Path, PathBuf};
 
 /// How a socket is called in its folder, before its port.
 const SOCKET: &str = ".s.PGSQL.";
 const DEFAULT_PORT: u16 = 5432;
 
-/// How a session is made.
-#[derive(Clone)]
-pub(super) struct Way {
-    /// Counts up with each change of the files.
-    pub(super) version: u64,
-    pub(super) options: PgConnectOptions,
-    /// Name and port; nothing for a socket.
-    pub(super) place: Option<(String, u16)>,
-}
-
+/// The host as the verbs show it: `db1:5432`, `[::1]:5432`; the path of a socket.
 #[cfg(feature = "tasks")]
-impl Way {
-    /// `db1:5432`, `[::1]:5432`; the path of a socket.
-    pub(super) fn shown(&self) -> String {
-        match &self.place {
-            Some((host, port)) if host.contains(':') => format!("[{host}]:{port}"),
-            Some((host, port)) => format!("{host}:{port}"),
-            None => {
-                let folder = self.options.get_socket();
-                let folder = folder.map_or_else(String::new, |path| path.display().to_string());
-                format!("{folder}/{SOCKET}{}", self.options.get_port())
-            }
-        }
+pub(super) fn shown(host: &HostWay<Postgres>) -> String {
+    if host.place.is_some() {
+        return host.address();
     }
+    let folder = host.options.get_socket();
+    let folder = folder.map_or_else(String::new, |path| path.display().to_string());
+    format!("{folder}/{SOCKET}{}", host.options.get_port())
 }
 
 /// Options whose attempts fail at once with an error that the pool does not take for a server that is starting up.
@@ -45,11 +31,11 @@ pub(super) fn dead_end() -> PgConnectOptions {
         .disable_statement_logging()
 }
 
-/// The options, with every secret as its source has it now. `label` is what the server's administrator sees.
+/// The options of each host, with every secret as its source has it now. `label` is what the server's administrator sees.
 ///
 /// The driver begins with what the environment says (`PGHOST`, `PGPASSWORD` and so on), and has no constructor that does
 /// not. The file of values is the only source here: each of them is overwritten, whatever it is.
-pub(super) fn way(settings: &Settings, label: &str) -> Result<Way, Error> {
+pub(super) fn hosts(settings: &Settings, label: &str) -> Result<Vec<HostWay<Postgres>>, Error> {
     let login = Login::new(settings, "postgres")?;
     let username = login.username.as_deref().ok_or_else(|| {
         // Of a URL that a file or a variable holds: what stands in the file of values was checked.
@@ -78,21 +64,10 @@ pub(super) fn way(settings: &Settings, label: &str) -> Result<Way, Error> {
         .disable_statement_logging();
     if let Some(path) = &login.socket {
         let (folder, port) = socket(Path::new(path));
-        return Ok(Way {
-            version: 0,
-            options: options.host("localhost").port(port).socket(folder),
-            place: None,
-        });
+        let options = options.host("localhost").port(port).socket(folder);
+        return Ok(vec![HostWay::by_socket(options)]);
     }
-    let mut hosts = login.hosts.into_iter();
-    let (host, port) = hosts
-        .next()
-        .ok_or_else(|| Error::new(ErrorKind::Config, "no host"))?;
-    Ok(Way {
-        version: 0,
-        options: options.host(&host).port(port),
-        place: Some((host, port)),
-    })
+    Ok(listed(login, |host, port| options.clone().host(host).port(port)))
 }
 
 /// What the driver takes from the environment and nothing takes away again: a session would not be what the file says.

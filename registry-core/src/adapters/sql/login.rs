@@ -10,10 +10,6 @@ use registry_config::{BackendSpec, ConnectionUrl, Host, Secret, Settings};
 pub(crate) struct Login {
     pub(crate) hosts: Vec<(String, u16)>,
     /// What the file says of the same hosts.
-    #[cfg_attr(
-        not(feature = "mysql"),
-        expect(dead_code, reason = "only MySQL has roles and weights")
-    )]
     pub(crate) listed: Vec<Host>,
     pub(crate) socket: Option<String>,
     pub(crate) username: Option<String>,

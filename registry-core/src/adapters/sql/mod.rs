@@ -6,6 +6,8 @@ mod executor;
 #[cfg(feature = "sea-orm")]
 mod find;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
+pub(crate) mod hosts;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
 mod login;
 #[cfg(feature = "sea-orm")]
 mod models;
@@ -23,14 +25,12 @@ pub(crate) use error::NO_TABLE;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 pub(crate) use error::{NO_DATABASE, explain};
 pub(crate) use error::{as_driver_error, closed};
-#[cfg(feature = "mysql")]
-pub(crate) use executor::copy_of;
 pub(crate) use executor::{record, sql_handle, stream, tagged_executor};
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 pub(crate) use login::{Login, Tls, authority, shown};
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 pub(crate) use pool::set_options;
-#[cfg(feature = "mysql")]
+#[cfg(any(feature = "mysql", feature = "postgres"))]
 pub(crate) use pool::{Fitness, RELEASE_PING, greeting};
 pub(crate) use pool::{Limits, fill, options, sessions};
 pub use transaction::Transaction;

@@ -169,7 +169,7 @@ where
 }
 
 /// The same options, with something to do on each new session, which is not used when that fails.
-#[cfg(feature = "mysql")]
+#[cfg(any(feature = "mysql", feature = "postgres"))]
 pub(crate) fn greeting<DB: Database>(
     options: PoolOptions<DB>,
     generations: &Arc<Generations>,

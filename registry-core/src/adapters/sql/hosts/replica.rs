@@ -1,21 +1,20 @@
 //! One host that is read from: its pool, what is known of it, and the task that looks at it.
 
-use super::Inner;
 use super::age::Age;
 use super::election::explain;
-use super::host::MySqlHostState;
-use super::lag::{self, Verdict};
-use super::looking::{Looking, Pauses, explain_look, is_not_allowed};
-use super::way::{HostWay, Way, dead_end};
+use super::host::SqlHostState;
+use super::lag::{Replication, Verdict};
+use super::looking::{Looking, Pauses, explain_look};
+use super::way::{HostWay, Way};
+use super::{Hosted, Inner};
 use crate::adapters::sql;
 use crate::error::Error;
 use crate::generations::Generations;
 use crate::kind::ErrorKind;
 use crate::status::{Sessions, State};
 use registry_config::Settings;
-use sqlx::mysql::{MySqlConnection, MySqlPool};
+use sqlx::Pool;
 use sqlx::pool::PoolConnection;
-use sqlx::{Executor as _, MySql as Database};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -25,14 +24,14 @@ use tokio::sync::{Notify, Semaphore, watch};
 const LOOK_GAP: Duration = Duration::from_millis(100);
 
 /// A host that is read from. Its sessions are READ ONLY on the server.
-pub(super) struct Replica {
+pub(crate) struct Replica<DB: Hosted> {
     /// Its number in the list.
     pub(super) index: usize,
     pub(super) weight: u32,
-    pub(super) generations: Arc<Generations>,
+    pub(crate) generations: Arc<Generations>,
     /// Made at the first use: a host that is never read from has no pool.
-    pool: OnceLock<MySqlPool>,
-    /// [`MySqlHostState`] as a number, for the choice of every read.
+    pool: OnceLock<Pool<DB>>,
+    /// [`SqlHostState`] as a number, for the choice of every read.
     state: AtomicU8,
     /// Microseconds.
     latency: AtomicU64,
@@ -52,21 +51,21 @@ struct Known {
     cause: Option<Error>,
     /// The version of the way that the pool's options are from.
     version: u64,
-    /// The pool has [`dead_end`] instead of the way.
+    /// The pool has a [dead end](Hosted::dead_end) instead of the way.
     away: bool,
     age: Age,
 }
 
 /// What a look found.
 struct Found {
-    state: MySqlHostState,
+    state: SqlHostState,
     lag: Option<Duration>,
     latency: Option<Duration>,
     cause: Option<Error>,
 }
 
-impl Replica {
-    pub(super) fn new(index: usize, host: &HostWay, settings: &Settings) -> Self {
+impl<DB: Hosted> Replica<DB> {
+    pub(super) fn new(index: usize, host: &HostWay<DB>, settings: &Settings) -> Self {
         let sessions = settings.count("pool.max").unwrap_or(10);
         let half = usize::try_from(sessions / 2).unwrap_or(Semaphore::MAX_PERMITS);
         Self {
@@ -74,7 +73,7 @@ impl Replica {
             weight: host.weight,
             generations: Arc::new(Generations::new()),
             pool: OnceLock::new(),
-            state: AtomicU8::new(MySqlHostState::Unknown as u8),
+            state: AtomicU8::new(SqlHostState::Unknown as u8),
             latency: AtomicU64::new(0),
             known: Mutex::default(),
             wake: Notify::new(),
@@ -84,20 +83,20 @@ impl Replica {
         }
     }
 
-    pub(super) fn is(&self, state: MySqlHostState) -> bool {
+    pub(super) fn is(&self, state: SqlHostState) -> bool {
         self.state.load(Ordering::Acquire) == state as u8
     }
 
-    pub(super) fn state(&self) -> MySqlHostState {
+    pub(super) fn state(&self) -> SqlHostState {
         let all = [
-            MySqlHostState::Fit,
-            MySqlHostState::Behind,
-            MySqlHostState::Halted,
-            MySqlHostState::Away,
+            SqlHostState::Fit,
+            SqlHostState::Behind,
+            SqlHostState::Halted,
+            SqlHostState::Away,
         ];
         all.into_iter()
             .find(|state| self.is(*state))
-            .unwrap_or(MySqlHostState::Unknown)
+            .unwrap_or(SqlHostState::Unknown)
     }
 
     /// The smoothed time of its answers; nothing before the first.
@@ -143,14 +142,14 @@ impl Replica {
     /// A session of the pool; an error as soon as the host is known to be away.
     pub(super) async fn session(
         &self,
-        inner: &Inner,
+        inner: &Inner<DB>,
         changes: &watch::Sender<()>,
-    ) -> Result<PoolConnection<Database>, Error> {
+    ) -> Result<PoolConnection<DB>, Error> {
         let pool = self.pool(inner)?;
         let mut changes = changes.subscribe();
         let away = async {
             // The sender lives in the router, which is borrowed by the caller.
-            let _ = changes.wait_for(|()| self.is(MySqlHostState::Away)).await;
+            let _ = changes.wait_for(|()| self.is(SqlHostState::Away)).await;
         };
         tokio::select! {
             biased;
@@ -161,8 +160,8 @@ impl Replica {
         }
     }
 
-    fn explained(&self, inner: &Inner, error: sqlx::Error) -> Error {
-        let known = self.cause().filter(|_| self.is(MySqlHostState::Away));
+    fn explained(&self, inner: &Inner<DB>, error: sqlx::Error) -> Error {
+        let known = self.cause().filter(|_| self.is(SqlHostState::Away));
         match (
             known,
             inner
@@ -177,7 +176,7 @@ impl Replica {
     }
 
     /// The pool, with the way to the host as it is now.
-    fn pool(&self, inner: &Inner) -> Result<&MySqlPool, Error> {
+    fn pool(&self, inner: &Inner<DB>) -> Result<&Pool<DB>, Error> {
         let target = inner.target.as_ref().map_err(Clone::clone)?;
         if self.pool.get().is_none_or(|pool| pool.num_idle() == 0) {
             // As the pool of writes: a secret that was rotated is used from the next session on.
@@ -187,9 +186,8 @@ impl Replica {
         let options = || way.host(self.index).options.clone();
         let pool = self.pool.get_or_init(|| {
             self.lock().version = way.version;
-            let limits = sql::Limits::new(target.settings());
-            let pool = sql::options::<sqlx::MySql>(&self.generations, target.settings(), limits);
-            let pool = sql::greeting(pool, &self.generations, |session| Box::pin(read_only(session)));
+            let pool = DB::pool(&self.generations, target.settings());
+            let pool = sql::greeting(pool, &self.generations, |session| DB::read_only(session));
             pool.connect_lazy_with(options())
         });
         // Readers of the host in use take part in the proof of its way.
@@ -199,7 +197,7 @@ impl Replica {
 
     /// Has the next session of the pool made in this way, unless a later one is known. Where the way is `proven`, sessions of
     /// earlier ones are of no more use.
-    fn take(&self, pool: &MySqlPool, way: &Way, proven: bool) {
+    fn take(&self, pool: &Pool<DB>, way: &Way<DB>, proven: bool) {
         let mut known = self.lock();
         if known.version < way.version {
             known.version = way.version;
@@ -215,7 +213,7 @@ impl Replica {
     }
 
     /// Has the files of secrets looked at whenever a session takes the place of one that is of no more use.
-    pub(super) fn refresh_secrets(self: &Arc<Self>, inner: &Arc<Inner>) {
+    pub(super) fn refresh_secrets(self: &Arc<Self>, inner: &Arc<Inner<DB>>) {
         let has_files = inner.target.as_ref().is_ok_and(super::Target::has_files);
         if !has_files || self.generations.has_refresh() {
             return;
@@ -240,11 +238,11 @@ impl Replica {
     /// Looks at the host until `ending`, or until nobody holds a handle of the connection any more.
     pub(super) async fn watch(
         self: Arc<Self>,
-        inner: Weak<Inner>,
+        inner: Weak<Inner<DB>>,
         changes: watch::Sender<()>,
         mut ending: watch::Receiver<bool>,
     ) {
-        let mut looking = Looking::default();
+        let mut looking = Looking::<DB>::default();
         loop {
             let rest = async {
                 let pause = self.look(&inner, &mut looking, &changes).await?;
@@ -265,8 +263,8 @@ impl Replica {
     /// One look; gives the pause until the next, or nothing when the connection is gone.
     async fn look(
         &self,
-        inner: &Weak<Inner>,
-        looking: &mut Looking,
+        inner: &Weak<Inner<DB>>,
+        looking: &mut Looking<DB>,
         changes: &watch::Sender<()>,
     ) -> Option<Duration> {
         // Held for as long as it takes to read what is needed: a look keeps no connection alive.
@@ -287,19 +285,19 @@ impl Replica {
         let mut refused = false;
         let found = match answer {
             Ok((replication, latency)) => {
-                let shared = matches!(replication, lag::Replication::Shared);
+                let shared = matches!(replication, Replication::Shared);
                 self.shared.store(shared, Ordering::Release);
                 let lag = self.age(&inner, &replication, max_lag);
                 let (state, lag, words) = match replication.judge(lag, max_lag) {
-                    Verdict::Fit(lag) => (MySqlHostState::Fit, Some(lag), None),
+                    Verdict::Fit(lag) => (SqlHostState::Fit, Some(lag), None),
                     Verdict::Behind(lag) => {
                         let far =
                             lag.map_or_else(|| "an unknown time".to_owned(), |lag| format!("{lag:.0?}"));
                         let words = format!("{} is {far} behind its primary", host.address());
-                        (MySqlHostState::Behind, lag, Some(words))
+                        (SqlHostState::Behind, lag, Some(words))
                     }
                     Verdict::Halted(why) => (
-                        MySqlHostState::Halted,
+                        SqlHostState::Halted,
                         None,
                         Some(format!("{}: {why}", host.address())),
                     ),
@@ -315,7 +313,7 @@ impl Replica {
                 let primary = inner.base.health().condition().state;
                 self.lock().age.missed(primary, Instant::now());
                 // Good for one more question; the next look asks on one that has the rights of then.
-                looking.spent = is_not_allowed(&error);
+                looking.spent = DB::lacks_grant(&error).is_some();
                 let error = explain_look(error, host, from_file);
                 let is_new = !had_session && (looking.session.is_none() || looking.spent);
                 refused = is_new && !error.is_transient();
@@ -323,8 +321,8 @@ impl Replica {
                     looking.session = None;
                 }
                 let state = match error.kind() {
-                    ErrorKind::Auth | ErrorKind::Operation => MySqlHostState::Halted,
-                    _ => MySqlHostState::Away,
+                    ErrorKind::Auth | ErrorKind::Operation => SqlHostState::Halted,
+                    _ => SqlHostState::Away,
                 };
                 Found {
                     state,
@@ -334,7 +332,7 @@ impl Replica {
                 }
             }
         };
-        let away = found.state == MySqlHostState::Away;
+        let away = found.state == SqlHostState::Away;
         self.publish(&inner, host, found, changes);
         if refused {
             return Some(looking.pauses.refused.next_pause());
@@ -351,7 +349,7 @@ impl Replica {
     /// What follows a look. Where the way is another than that of the looks' session, a new one proves it, so that sessions of
     /// the pool that are never used up end as well; and nobody else looks whether the host in use still takes writes while
     /// all that is done is to read.
-    async fn renew(&self, inner: &Weak<Inner>, looking: &mut Looking) -> Option<()> {
+    async fn renew(&self, inner: &Weak<Inner<DB>>, looking: &mut Looking<DB>) -> Option<()> {
         let (way, limit, patience, may_be_demoted) = {
             let inner = inner.upgrade()?;
             let target = inner.target.as_ref().ok()?;
@@ -379,7 +377,7 @@ impl Replica {
     }
 
     /// How far behind the host is; nothing when nobody can know.
-    fn age(&self, inner: &Inner, replication: &lag::Replication, max_lag: Duration) -> Option<Duration> {
+    fn age(&self, inner: &Inner<DB>, replication: &Replication, max_lag: Duration) -> Option<Duration> {
         let health = inner.base.health();
         let primary = health.condition().state;
         let mut known = self.lock();
@@ -394,13 +392,13 @@ impl Replica {
         lag
     }
 
-    fn publish(&self, inner: &Inner, host: &HostWay, found: Found, changes: &watch::Sender<()>) {
+    fn publish(&self, inner: &Inner<DB>, host: &HostWay<DB>, found: Found, changes: &watch::Sender<()>) {
         let before = self.state();
         {
             let mut known = self.lock();
             known.lag = found.lag;
             known.cause.clone_from(&found.cause);
-            let away = found.state == MySqlHostState::Away;
+            let away = found.state == SqlHostState::Away;
             if let Some(pool) = self.pool.get().filter(|_| away != known.away) {
                 // The way as it is now, under the lock: the files may have changed since the look began.
                 let way = inner.target.as_ref().ok().and_then(|target| target.way().ok());
@@ -408,7 +406,7 @@ impl Replica {
                     .filter(|_| !away)
                     .map(|way| way.host(self.index).options.clone());
                 // What waits in the pool for a host that is away would try again until `acquire_timeout`.
-                sql::set_options(pool, &self.generations, now.unwrap_or_else(dead_end));
+                sql::set_options(pool, &self.generations, now.unwrap_or_else(DB::dead_end));
             }
             known.away = away;
         }
@@ -436,7 +434,7 @@ impl Replica {
         let (connection, host, state) = (inner.base.label(), host.address(), found.state);
         match found.cause {
             Some(cause) => {
-                if state == MySqlHostState::Away {
+                if state == SqlHostState::Away {
                     self.generations.lost();
                 }
                 tracing::warn!(connection, host, %state, "{}", cause.message());
@@ -450,12 +448,4 @@ impl Replica {
     fn lock(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The greeting of a session to read from: it is READ ONLY on the server, whatever is sent on it.
-async fn read_only(session: &mut MySqlConnection) -> Result<(), sqlx::Error> {
-    session
-        .execute(sqlx::raw_sql("set session transaction read only"))
-        .await
-        .map(drop)
 }

@@ -5,16 +5,16 @@ use crate::status::Sessions;
 use std::fmt;
 use std::time::Duration;
 
-/// One host of a `[mysql.…]`, from [`MySql::hosts`](super::MySql::hosts): a snapshot.
+/// One host of a `[mysql.…]` or a `[postgres.…]`, from `hosts` of its handle: a snapshot.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct MySqlHost {
+pub struct SqlHost {
     /// `db1:3306`
     pub address: String,
     /// What it is used for now.
-    pub role: MySqlHostRole,
+    pub role: SqlHostRole,
     /// Whether it can be used.
-    pub state: MySqlHostState,
+    pub state: SqlHostState,
     /// How far it is behind, as it said when it was last looked at.
     pub lag: Option<Duration>,
     /// How long it takes to answer: the time of a light query, smoothed.
@@ -29,7 +29,7 @@ pub struct MySqlHost {
 /// What a host is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum MySqlHostRole {
+pub enum SqlHostRole {
     /// Writes go to it: the host with this role, or that of a list without roles that is in use.
     Primary,
     /// Reads may go to it.
@@ -40,7 +40,7 @@ pub enum MySqlHostRole {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[repr(u8)]
-pub enum MySqlHostState {
+pub enum SqlHostState {
     /// It was not looked at yet: nobody has read.
     Unknown,
     /// It can be used.
@@ -53,7 +53,7 @@ pub enum MySqlHostState {
     Away,
 }
 
-impl fmt::Display for MySqlHostRole {
+impl fmt::Display for SqlHostRole {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Primary => "primary",
@@ -62,7 +62,7 @@ impl fmt::Display for MySqlHostRole {
     }
 }
 
-impl fmt::Display for MySqlHostState {
+impl fmt::Display for SqlHostState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Unknown => "unknown",

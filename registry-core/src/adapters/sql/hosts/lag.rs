@@ -1,24 +1,22 @@
 //! How far a replica is behind, as its server tells it.
 
-use sqlx::mysql::{MySqlConnection, MySqlRow};
-use sqlx::{Row as _, TypeInfo as _, ValueRef as _};
 use std::time::Duration;
 
 /// One source that a server replicates from.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Channel {
+pub(crate) struct Channel {
     /// Whether what was received is being applied.
-    pub(super) applying: bool,
-    pub(super) link: Link,
+    pub(crate) applying: bool,
+    pub(crate) link: Link,
     /// Whether all that was received is applied.
-    pub(super) drained: bool,
-    /// Nothing while it is not connected: MariaDB tells none then, whatever there is to be applied.
-    pub(super) behind: Option<Duration>,
+    pub(crate) drained: bool,
+    /// Nothing while it is not connected: then there is nothing to be told, whatever there is to be applied.
+    pub(crate) behind: Option<Duration>,
 }
 
 /// Its connection to a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Link {
+pub(crate) enum Link {
     Connected,
     /// It tries: the source is out of its reach.
     Sought,
@@ -28,7 +26,7 @@ pub(super) enum Link {
 
 /// What the server says of its replication.
 #[derive(Debug)]
-pub(super) enum Replication {
+pub(crate) enum Replication {
     /// It replicates from these.
     From(Vec<Channel>),
     /// It shares the data of the others, and has no replication to be behind with: Galera, Aurora.
@@ -43,83 +41,6 @@ pub(super) enum Verdict {
     Behind(Option<Duration>),
     /// It does not come after.
     Halted(&'static str),
-}
-
-/// Asks a server for its replication. One question, or two where it does not replicate, or is old.
-///
-/// It needs `REPLICA MONITOR` of MariaDB (10.5), or `REPLICATION CLIENT` of MySQL.
-pub(super) async fn ask(session: &mut MySqlConnection) -> Result<Replication, sqlx::Error> {
-    const SYNTAX: u16 = 1064;
-    let rows = match sqlx::raw_sql("show replica status")
-        .fetch_all(&mut *session)
-        .await
-    {
-        Err(sqlx::Error::Database(error)) if number(&*error) == Some(SYNTAX) => {
-            sqlx::raw_sql("show slave status")
-                .fetch_all(&mut *session)
-                .await?
-        }
-        rows => rows?,
-    };
-    if rows.is_empty() && is_shared(session).await? {
-        // A node that has left its cluster answers `show`, and refuses everything else.
-        sqlx::raw_sql("select 1").execute(session).await?;
-        return Ok(Replication::Shared);
-    }
-    Ok(Replication::From(rows.iter().map(channel).collect()))
-}
-
-/// The server's own number of an error.
-pub(super) fn number(error: &(dyn sqlx::error::DatabaseError + 'static)) -> Option<u16> {
-    let ours = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>();
-    ours.map(sqlx::mysql::MySqlDatabaseError::number)
-}
-
-async fn is_shared(session: &mut MySqlConnection) -> Result<bool, sqlx::Error> {
-    // Not `select @@…`: a variable that a server does not know would be an error.
-    let ask = "show global variables where variable_name in ('wsrep_on', 'innodb_read_only')";
-    let rows = sqlx::raw_sql(ask).fetch_all(session).await?;
-    let on = |row: &MySqlRow| row.try_get::<String, _>(1).is_ok_and(|word| word == "ON");
-    Ok(rows.iter().any(on))
-}
-
-fn channel(row: &MySqlRow) -> Channel {
-    // MySQL renamed its columns; MariaDB did not.
-    let word = |names: [&str; 2]| {
-        let found = names.iter().find_map(|name| row.try_get::<String, _>(*name).ok());
-        found.unwrap_or_default()
-    };
-    let position = |names: [&str; 2]| {
-        let mut found = names.iter();
-        found.find_map(|name| row.try_get_unchecked::<u64, _>(*name).ok())
-    };
-    let file = word(["Source_Log_File", "Master_Log_File"]);
-    let read = position(["Read_Source_Log_Pos", "Read_Master_Log_Pos"]);
-    let applied = position(["Exec_Source_Log_Pos", "Exec_Master_Log_Pos"]);
-    let seconds = ["Seconds_Behind_Source", "Seconds_Behind_Master"];
-    Channel {
-        drained: !file.is_empty()
-            && file == word(["Relay_Source_Log_File", "Relay_Master_Log_File"])
-            && read.is_some()
-            && read == applied,
-        applying: word(["Replica_SQL_Running", "Slave_SQL_Running"]) == "Yes",
-        link: match word(["Replica_IO_Running", "Slave_IO_Running"]).as_str() {
-            "Yes" => Link::Connected,
-            "No" => Link::Stopped,
-            _ => Link::Sought,
-        },
-        behind: seconds.iter().find_map(|name| whole_seconds(row, name)),
-    }
-}
-
-/// A column that holds a whole number, whatever the type that the server gives it.
-fn whole_seconds(row: &MySqlRow, name: &str) -> Option<Duration> {
-    let value = row.try_get_raw(name).ok()?;
-    if value.is_null() || value.type_info().is_null() {
-        return None;
-    }
-    let seconds: i64 = row.try_get_unchecked(name).ok()?;
-    Some(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
 }
 
 impl Replication {

@@ -1,10 +1,11 @@
-//! Opening a MySQL connection: the bare attempt, the proof, the pool.
+//! Opening a connection: the bare attempt, the proof, the pool.
 
-use super::MySql;
+use super::Hosted;
 use super::election::{Elected, Heard, elect, prove};
 use super::target::Target;
 use super::way::Way;
 use crate::adapters::sql;
+use crate::base::Base;
 use crate::cause::with_cause;
 use crate::connection::Opened;
 use crate::error::Error;
@@ -16,11 +17,11 @@ use std::time::Duration;
 const CENSUS_GRACE: Duration = Duration::from_millis(100);
 
 /// One bare attempt, the proof by a command, then the pool's first sessions.
-pub(super) async fn open(handle: &MySql, target: &Target) -> Result<Opened, Error> {
+pub(super) async fn open<DB: Hosted>(base: &Base, target: &Target<DB>) -> Result<Opened, Error> {
     // What cannot be read now leaves the way as it was; without one, this is the error.
     let refreshed = target.refresh();
     let way = target.way().or_else(|error| refreshed.and(Err(error)))?;
-    let (base, order) = (&handle.inner.base, target.order(&way));
+    let order = target.order(&way);
     let limit = base.connect_timeout();
     let works = base.is_open() && order[0] == target.host();
     let heard = Heard::default();
@@ -38,7 +39,7 @@ pub(super) async fn open(handle: &MySql, target: &Target) -> Result<Opened, Erro
     let (elected, answering) = with_cause(
         &way.places(&order),
         limit,
-        "MySQL",
+        DB::TITLE,
         |place| heard.of(place),
         attempt,
     )
@@ -54,8 +55,8 @@ pub(super) async fn open(handle: &MySql, target: &Target) -> Result<Opened, Erro
 }
 
 /// The election, and beside it, for the report, how many hosts answer. The start waits for none that it does not need.
-async fn with_census(
-    way: &Way,
+async fn with_census<DB: Hosted>(
+    way: &Way<DB>,
     first: usize,
     from_file: bool,
     election: impl Future<Output = Result<Elected, Error>>,

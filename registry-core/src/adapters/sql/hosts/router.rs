@@ -1,18 +1,15 @@
 //! Which host a read goes to.
 
-use super::election::standing;
-use super::host::{MySqlHost, MySqlHostRole, MySqlHostState};
+use super::host::{SqlHost, SqlHostRole, SqlHostState};
 use super::replica::Replica;
 use super::token::WriteToken;
-use super::{Inner, Target};
+use super::{Hosted, Inner, Target};
 use crate::base::Base;
 use crate::error::Error;
 use crate::generations::Generations;
 use crate::kind::ErrorKind;
 use crate::status::{Sessions, State};
 use registry_config::{Role, Settings};
-use sqlx::MySql as Database;
-use sqlx::mysql::MySqlConnection;
 use sqlx::pool::PoolConnection;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -31,9 +28,9 @@ pub(super) const TOKEN_WAIT: Duration = Duration::from_millis(500);
 const TOKEN_NOW: Duration = Duration::from_millis(1);
 
 /// The hosts that are read from, and the rules of the choice.
-pub(super) struct Router {
+pub(super) struct Router<DB: Hosted> {
     /// Every host of the list, by number.
-    hosts: Vec<Arc<Replica>>,
+    hosts: Vec<Arc<Replica<DB>>>,
     /// The numbers of those that are replicas; of a list without roles all, the one in use is left out of the choice.
     replicas: Vec<usize>,
     fallback: bool,
@@ -45,19 +42,23 @@ pub(super) struct Router {
 }
 
 /// A session to read on.
-pub(super) struct Held {
-    pub(super) session: PoolConnection<Database>,
-    pub(super) place: Place,
+pub(crate) struct Held<DB: Hosted> {
+    pub(crate) session: PoolConnection<DB>,
+    pub(crate) place: Place<DB>,
 }
 
 /// Where a session leads to.
-pub(super) struct Place {
-    pub(super) replica: Arc<Replica>,
+pub(crate) struct Place<DB: Hosted> {
+    pub(super) replica: Arc<Replica<DB>>,
     /// Whether it is the primary.
     pub(super) primary: bool,
 }
 
-impl Place {
+impl<DB: Hosted> Place<DB> {
+    pub(crate) fn generations(&self) -> &Generations {
+        &self.replica.generations
+    }
+
     /// Something takes long there: somebody looks whether it is still there.
     pub(super) fn suspect(&self, base: &Base) {
         if self.primary {
@@ -68,15 +69,15 @@ impl Place {
     }
 }
 
-enum Pick {
-    Fit(Arc<Replica>),
+enum Pick<DB: Hosted> {
+    Fit(Arc<Replica<DB>>),
     /// There may be one: some were not looked at yet.
     Unknown,
     None,
 }
 
-impl Router {
-    pub(super) fn new(target: &Target, settings: &Settings) -> Result<Self, Error> {
+impl<DB: Hosted> Router<DB> {
+    pub(super) fn new(target: &Target<DB>, settings: &Settings) -> Result<Self, Error> {
         let way = target.way()?;
         let number = way.hosts.len();
         let is_replica = |index: &usize| way.hosts[*index].role == Role::Replica;
@@ -103,10 +104,10 @@ impl Router {
     /// A session for a read: of a replica that is fit, and has reached the token if there is one; else of the primary.
     pub(super) async fn session(
         &self,
-        inner: &Arc<Inner>,
+        inner: &Arc<Inner<DB>>,
         after: Option<&WriteToken>,
         deadline: Instant,
-    ) -> Result<Held, Error> {
+    ) -> Result<Held<DB>, Error> {
         self.start_looks(inner);
         let target = inner.target()?;
         let mut missed = None;
@@ -133,7 +134,7 @@ impl Router {
         let session = async {
             let mut session = session.await?;
             if let Some(token) = after.filter(|_| target.has_other_writers()) {
-                still_has(token, &mut session, &place.replica, &inner.base).await?;
+                still_has::<DB>(token, &mut session, &place.replica, &inner.base).await?;
             }
             Ok(session)
         };
@@ -163,11 +164,11 @@ impl Router {
     /// A session of a replica; the error says why there is none.
     async fn replica(
         &self,
-        inner: &Arc<Inner>,
-        target: &Target,
+        inner: &Arc<Inner<DB>>,
+        target: &Target<DB>,
         after: Option<&WriteToken>,
         deadline: Instant,
-    ) -> Result<Held, Error> {
+    ) -> Result<Held<DB>, Error> {
         let (mut tried, mut failed) = (Vec::new(), None);
         let mut changes = self.changes.subscribe();
         let patience = if self.fallback {
@@ -208,7 +209,7 @@ impl Router {
                 }
             };
             if let Some(token) = after {
-                match reached(token, &mut session, &place.replica).await {
+                match reached::<DB>(token, &mut session, &place.replica).await {
                     Some(true) => {}
                     Some(false) => {
                         // The others are as far, or their turn would come too late.
@@ -231,10 +232,10 @@ impl Router {
     /// A session to this host; with a look at it when that takes long.
     async fn session_at(
         &self,
-        inner: &Inner,
-        place: &Place,
+        inner: &Inner<DB>,
+        place: &Place<DB>,
         deadline: Instant,
-    ) -> Result<PoolConnection<Database>, Error> {
+    ) -> Result<PoolConnection<DB>, Error> {
         let base = &inner.base;
         let session = place.replica.session(inner, &self.changes);
         let session = base.patient_with(deadline, session, || place.suspect(base)).await;
@@ -242,14 +243,14 @@ impl Router {
     }
 
     /// The choice: of the replicas that are fit and near, by weight; one that has no session left only when all have none.
-    fn pick(&self, primary: usize, tried: &[usize]) -> Pick {
+    fn pick(&self, primary: usize, tried: &[usize]) -> Pick<DB> {
         let all = || {
             let open = |index: &&usize| **index != primary && !tried.contains(index);
             self.replicas.iter().filter(open).map(|index| &self.hosts[*index])
         };
-        let fit = || all().filter(|replica| replica.is(MySqlHostState::Fit));
+        let fit = || all().filter(|replica| replica.is(SqlHostState::Fit));
         let Some(fastest) = fit().filter_map(|replica| replica.latency()).min() else {
-            let unknown = all().any(|replica| replica.is(MySqlHostState::Unknown));
+            let unknown = all().any(|replica| replica.is(SqlHostState::Unknown));
             return if unknown { Pick::Unknown } else { Pick::None };
         };
         let near =
@@ -272,15 +273,15 @@ impl Router {
     }
 
     /// Whether something may have been written so lately that reads go to the primary.
-    fn sticks(&self, inner: &Inner, target: &Target) -> bool {
+    fn sticks(&self, inner: &Inner<DB>, target: &Target<DB>) -> bool {
         self.sticky.is_some_and(|time| {
-            let Sessions { open, idle, .. } = super::sql::sessions(&target.pool);
+            let Sessions { open, idle, .. } = crate::adapters::sql::sessions(&target.pool);
             open > idle || inner.base.generations.released_within(time)
         })
     }
 
     /// Why no replica is fit.
-    fn nobody(&self, target: &Target) -> Error {
+    fn nobody(&self, target: &Target<DB>) -> Error {
         let primary = target.host();
         let mut words = Vec::new();
         for index in self.replicas.iter().copied().filter(|index| *index != primary) {
@@ -304,19 +305,19 @@ impl Router {
         }
     }
 
-    fn address(&self, target: &Target, index: usize) -> String {
+    fn address(&self, target: &Target<DB>, index: usize) -> String {
         target
             .way()
             .map_or_else(|_| String::new(), |way| way.host(index).address())
     }
 
-    fn host(&self, index: usize) -> &Arc<Replica> {
+    fn host(&self, index: usize) -> &Arc<Replica<DB>> {
         let last = self.hosts.len() - 1;
         &self.hosts[index.min(last)]
     }
 
     /// Sets somebody to look at each replica, the first time.
-    fn start_looks(&self, inner: &Arc<Inner>) {
+    fn start_looks(&self, inner: &Arc<Inner<DB>>) {
         let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(looks) = looks.as_mut() else {
             return;
@@ -330,7 +331,8 @@ impl Router {
             host.refresh_secrets(inner);
         }
         for index in &self.replicas {
-            let (replica, inner): (_, Weak<Inner>) = (Arc::clone(&self.hosts[*index]), Arc::downgrade(inner));
+            let (replica, inner): (_, Weak<Inner<DB>>) =
+                (Arc::clone(&self.hosts[*index]), Arc::downgrade(inner));
             looks.spawn(replica.watch(inner, self.changes.clone(), self.ending.subscribe()));
         }
     }
@@ -358,13 +360,13 @@ impl Router {
     }
 
     /// What is known of each host.
-    pub(super) fn snapshot(&self, inner: &Inner, target: &Target) -> Vec<MySqlHost> {
+    pub(super) fn snapshot(&self, inner: &Inner<DB>, target: &Target<DB>) -> Vec<SqlHost> {
         let primary = target.host();
-        let one = |replica: &Arc<Replica>| {
+        let one = |replica: &Arc<Replica<DB>>| {
             let base = &inner.base;
-            let mut found = MySqlHost {
+            let mut found = SqlHost {
                 address: self.address(target, replica.index),
-                role: MySqlHostRole::Replica,
+                role: SqlHostRole::Replica,
                 state: replica.state(),
                 lag: replica.lag(),
                 latency: replica.latency(),
@@ -373,15 +375,15 @@ impl Router {
             };
             if replica.index == primary {
                 let condition = base.health().condition();
-                found.role = MySqlHostRole::Primary;
+                found.role = SqlHostRole::Primary;
                 found.state = match condition.state {
-                    State::Ready => MySqlHostState::Fit,
-                    State::Waiting | State::Connecting => MySqlHostState::Unknown,
-                    _ => MySqlHostState::Away,
+                    State::Ready => SqlHostState::Fit,
+                    State::Waiting | State::Connecting => SqlHostState::Unknown,
+                    _ => SqlHostState::Away,
                 };
                 found.cause = condition.cause;
                 found.lag = None;
-                let own = super::sql::sessions(&target.pool);
+                let own = crate::adapters::sql::sessions(&target.pool);
                 found.sessions = Some(found.sessions.map_or(own, |more| add(own, more)));
             }
             found
@@ -391,7 +393,11 @@ impl Router {
 }
 
 /// Whether the replica of this session comes as far as the token in time; nothing when it does not say.
-async fn reached(token: &WriteToken, session: &mut MySqlConnection, replica: &Replica) -> Option<bool> {
+async fn reached<DB: Hosted>(
+    token: &WriteToken,
+    session: &mut DB::Connection,
+    replica: &Replica<DB>,
+) -> Option<bool> {
     let permit = replica.waits.try_acquire();
     // Whoever may not wait only asks.
     let limit = match &permit {
@@ -399,7 +405,7 @@ async fn reached(token: &WriteToken, session: &mut MySqlConnection, replica: &Re
         _ => TOKEN_NOW,
     };
     // The server's own limit comes first, unless it hangs.
-    match tokio::time::timeout(TOKEN_WAIT * 2, token.is_reached(session, limit)).await {
+    match tokio::time::timeout(TOKEN_WAIT * 2, DB::is_reached(session, token.position(), limit)).await {
         Ok(answer) => answer.ok(),
         Err(_) => {
             // The session may hang: it is tried before it goes back to its pool.
@@ -410,14 +416,14 @@ async fn reached(token: &WriteToken, session: &mut MySqlConnection, replica: &Re
 }
 
 /// Refuses a primary that became a replica, which nobody may have noticed, and has not what was written at the next one.
-async fn still_has(
+async fn still_has<DB: Hosted>(
     token: &WriteToken,
-    session: &mut MySqlConnection,
-    host: &Replica,
+    session: &mut DB::Connection,
+    host: &Replica<DB>,
     base: &Base,
 ) -> Result<(), Error> {
     let question = Unanswered(&host.generations);
-    let Ok(found) = tokio::time::timeout(TOKEN_WAIT * 2, standing(session)).await else {
+    let Ok(found) = tokio::time::timeout(TOKEN_WAIT * 2, DB::standing(session)).await else {
         base.suspect();
         return Err(Error::new(
             ErrorKind::Timeout,
@@ -429,7 +435,7 @@ async fn still_has(
         return Ok(());
     }
     base.health().look();
-    let has_it = reached(token, session, host).await;
+    let has_it = reached::<DB>(token, session, host).await;
     question.answered();
     if has_it == Some(true) {
         return Ok(());

@@ -1,13 +1,13 @@
 //! Which host writes go to: of one host that one, of several the first that answers and is writable.
 
+use super::Hosted;
 use super::way::{HostWay, Way};
 use crate::adapters::sql;
 use crate::error::Error;
 use crate::kind::ErrorKind;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use sqlx::mysql::MySqlConnection;
-use sqlx::{ConnectOptions as _, Connection as _, Row as _};
+use sqlx::{ConnectOptions as _, Connection as _};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -18,8 +18,8 @@ const GRACE: Duration = Duration::from_millis(200);
 const AGAIN: Duration = Duration::from_millis(250);
 
 /// The host that was found.
-pub(super) struct Elected {
-    pub(super) host: usize,
+pub(crate) struct Elected {
+    pub(crate) host: usize,
     /// Its server, where another may be elected.
     pub(super) server: Option<ServerId>,
     /// What its server says of itself: `10.11.19-MariaDB`.
@@ -28,22 +28,22 @@ pub(super) struct Elected {
     pub(super) answering: Vec<usize>,
 }
 
-/// What tells a server from the others, as long as it runs: name of its machine, port, folder of its data. Not its
-/// `server_id`, which the nodes of a Galera cluster may share.
+/// What tells a server from the others, as long as it runs: for MySQL the name of its machine, its port and the folder of its
+/// data. Not its `server_id`, which the nodes of a Galera cluster may share.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct ServerId(String);
+pub(crate) struct ServerId(pub(crate) String);
 
 /// What a server says of writes.
 #[derive(Clone, Debug)]
-pub(super) struct Standing {
-    pub(super) server: ServerId,
+pub(crate) struct Standing {
+    pub(crate) server: ServerId,
     /// Whether it takes writes of an account without special rights.
-    pub(super) writable: bool,
+    pub(crate) writable: bool,
 }
 
 /// What was heard of the hosts so far, in words, for whoever has no time to wait for all of them: by place in the order.
 #[derive(Debug, Default)]
-pub(super) struct Heard(Mutex<BTreeMap<usize, String>>);
+pub(crate) struct Heard(Mutex<BTreeMap<usize, String>>);
 
 impl Heard {
     fn note(&self, place: usize, words: String) {
@@ -72,25 +72,8 @@ impl Answer {
 }
 
 /// Proves that a host answers, by a session of its own and a command on it.
-pub(super) async fn prove(host: &HostWay, from_file: bool) -> Result<String, Error> {
+pub(super) async fn prove<DB: Hosted>(host: &HostWay<DB>, from_file: bool) -> Result<String, Error> {
     ask(host, false, from_file).await.map(|answer| answer.version)
-}
-
-/// Asks a server for its standing.
-pub(super) async fn standing(session: &mut MySqlConnection) -> Result<Standing, sqlx::Error> {
-    // As text, because a later MariaDB has words here instead of numbers. InnoDB's own is that of Aurora's readers.
-    // MySQL's `super_read_only` implies `read_only`.
-    const ASK: &str = "select concat(@@global.read_only), concat(@@global.innodb_read_only), \
-        concat_ws(' ', @@hostname, @@port, @@datadir)";
-    let row = sqlx::raw_sql(ASK).fetch_one(session).await?;
-    let off = |column| {
-        let word: Result<String, _> = row.try_get(column);
-        word.map(|word| matches!(word.as_str(), "0" | "OFF"))
-    };
-    Ok(Standing {
-        server: ServerId(row.try_get(2)?),
-        writable: off(0)? && off(1)?,
-    })
 }
 
 /// Asks the hosts of `order` for one that is writable. Only the first is asked as long as it answers: the others when it
@@ -99,8 +82,8 @@ pub(super) async fn standing(session: &mut MySqlConnection) -> Result<Standing, 
 /// what it refuses a new one is its own affair, and the error: another is asked only when it is out of reach.
 ///
 /// It may take for ever when hosts do: the caller bounds it.
-pub(super) async fn elect(
-    way: &Way,
+pub(crate) async fn elect<DB: Hosted>(
+    way: &Way<DB>,
     order: &[usize],
     from_file: bool,
     limit: Duration,
@@ -201,7 +184,12 @@ fn in_words(address: &str, verdict: &Result<Answer, Error>) -> String {
 }
 
 /// Why no host was found: the one cause where all that are not read only have the same kind, else an outage.
-fn nobody(way: &Way, order: &[usize], verdicts: &[Option<Result<Answer, Error>>], from_file: bool) -> Error {
+fn nobody<DB: Hosted>(
+    way: &Way<DB>,
+    order: &[usize],
+    verdicts: &[Option<Result<Answer, Error>>],
+    from_file: bool,
+) -> Error {
     if let [Some(Err(only))] = verdicts {
         return only.clone();
     }
@@ -235,13 +223,12 @@ fn nobody(way: &Way, order: &[usize], verdicts: &[Option<Result<Answer, Error>>]
 }
 
 /// One bare attempt, and the proof by a command: an expired password connects, and fails its first one.
-async fn ask(host: &HostWay, several: bool, from_file: bool) -> Result<Answer, Error> {
+async fn ask<DB: Hosted>(host: &HostWay<DB>, several: bool, from_file: bool) -> Result<Answer, Error> {
     let attempt = async {
-        let mut session = host.bare().connect().await?;
-        let row = sqlx::raw_sql("select version()").fetch_one(&mut session).await?;
-        let version: String = row.try_get(0)?;
+        let mut session = DB::bare(&host.options).connect().await?;
+        let version = DB::version(&mut session).await?;
         let standing = match several {
-            true => Some(standing(&mut session).await?),
+            true => Some(DB::standing(&mut session).await?),
             false => None,
         };
         // The server has answered; how the session ends tells nothing.
@@ -252,11 +239,11 @@ async fn ask(host: &HostWay, several: bool, from_file: bool) -> Result<Answer, E
 }
 
 /// The driver's error with the cause and the next step.
-pub(super) fn explain(error: sqlx::Error, host: &HostWay, from_file: bool) -> Error {
+pub(crate) fn explain<DB: Hosted>(error: sqlx::Error, host: &HostWay<DB>, from_file: bool) -> Error {
     sql::explain(error, host.place.as_ref(), from_file)
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "mysql"))]
 mod tests {
     use super::*;
 
@@ -289,7 +276,7 @@ mod tests {
             "[mysql.main]\nconnections = [{ host = \"db4\" }, { host = \"db5\" }]\nusername = \"shop\"\n";
         let loaded = registry_config::load(text, "databases.toml");
         let settings = registry_config::resolve(&loaded.shape.connections[0], None, &[]).unwrap();
-        let way = super::super::way::way(&settings).unwrap();
+        let way = Way::<sqlx::MySql>::new(&settings, "mysql.main").unwrap();
         let kind = |verdicts: &[_]| nobody(&way, &[0, 1], verdicts, false).kind();
         let refused = |kind| Some(Err(Error::new(kind, "refused")));
         assert_eq!(kind(&[refused(ErrorKind::Auth), answer(false)]), ErrorKind::Auth);

@@ -1,12 +1,12 @@
 //! How a host that is read from is looked at: on a session of its own, with pauses.
 
-use super::election::{explain, standing};
-use super::lag;
+use super::Hosted;
+use super::election::explain;
+use super::lag::Replication;
 use super::way::{HostWay, Way};
 use crate::backoff::Backoff;
 use crate::error::Error;
 use crate::kind::ErrorKind;
-use sqlx::mysql::MySqlConnection;
 use sqlx::{ConnectOptions as _, Connection as _};
 use std::time::{Duration, Instant};
 
@@ -20,8 +20,10 @@ const REFUSED: (Duration, Duration) = (Duration::from_millis(250), Duration::fro
 const FAREWELL: Duration = Duration::from_millis(500);
 
 /// The session of the looks, and the pauses between them.
-pub(super) struct Looking {
-    pub(super) session: Option<MySqlConnection>,
+pub(super) struct Looking<DB: Hosted> {
+    pub(super) session: Option<DB::Connection>,
+    /// What the backend remembers of the host.
+    memory: DB::Memory,
     /// The next look is to have another.
     pub(super) spent: bool,
     /// The version of the way that it was made in, and the latest that was tried.
@@ -45,10 +47,11 @@ struct Demotion {
     pauses: Backoff,
 }
 
-impl Default for Looking {
+impl<DB: Hosted> Default for Looking<DB> {
     fn default() -> Self {
         Self {
             session: None,
+            memory: DB::Memory::default(),
             spent: false,
             version: 0,
             tried: 0,
@@ -61,32 +64,34 @@ impl Default for Looking {
     }
 }
 
-impl Looking {
+impl<DB: Hosted> Looking<DB> {
     /// One light query on a session that is kept for it, and how long that took.
     pub(super) async fn ask(
         &mut self,
-        way: &Way,
+        way: &Way<DB>,
         index: usize,
         limit: Duration,
-    ) -> Result<(lag::Replication, Duration), sqlx::Error> {
+    ) -> Result<(Replication, Duration), sqlx::Error> {
         let session = match &mut self.session {
             Some(session) => session,
             None => {
-                let made = connect(way, index, limit).await?;
+                let made = connect::<DB>(way, index, limit).await?;
                 self.version = way.version;
+                // It may be another server.
+                self.memory = DB::Memory::default();
                 self.session.insert(made)
             }
         };
         let began = Instant::now();
-        let replication = in_time(limit, lag::ask(session)).await?;
+        let replication = in_time(limit, DB::replication(session, &mut self.memory)).await?;
         let took = began.elapsed();
-        self.follows = matches!(&replication, lag::Replication::From(channels) if !channels.is_empty());
+        self.follows = matches!(&replication, Replication::From(channels) if !channels.is_empty());
         Ok((replication, took))
     }
 
     /// Whether the session is one of this way; where it is of an earlier one, another takes its place. One that is refused
     /// leaves the session that works, and is tried again after a pause: a replica may hear of a new password later.
-    pub(super) async fn renew(&mut self, way: &Way, index: usize, limit: Duration) -> bool {
+    pub(super) async fn renew(&mut self, way: &Way<DB>, index: usize, limit: Duration) -> bool {
         if self.session.is_none() || self.version == way.version {
             return self.session.is_some();
         }
@@ -98,7 +103,7 @@ impl Looking {
             return false;
         }
         // For no longer than a look may take: until then nobody asks for the lag.
-        match connect(way, index, LOOK_LIMIT.min(limit)).await {
+        match connect::<DB>(way, index, LOOK_LIMIT.min(limit)).await {
             Ok(made) => {
                 self.end().await;
                 self.session = Some(made);
@@ -130,7 +135,7 @@ impl Looking {
         let Some(session) = &mut self.session else {
             return false;
         };
-        let Ok(found) = in_time(limit, standing(session)).await else {
+        let Ok(found) = in_time(limit, DB::standing(session)).await else {
             // The next look has another.
             self.session = None;
             return false;
@@ -175,8 +180,12 @@ impl Default for Pauses {
     }
 }
 
-async fn connect(way: &Way, index: usize, limit: Duration) -> Result<MySqlConnection, sqlx::Error> {
-    let bare = way.host(index).bare();
+async fn connect<DB: Hosted>(
+    way: &Way<DB>,
+    index: usize,
+    limit: Duration,
+) -> Result<DB::Connection, sqlx::Error> {
+    let bare = DB::bare(&way.host(index).options);
     let made = tokio::time::timeout(limit, bare.connect()).await;
     made.map_err(late)?
 }
@@ -196,17 +205,10 @@ fn late(_: tokio::time::error::Elapsed) -> sqlx::Error {
 }
 
 /// The driver's error with the cause and the next step.
-pub(super) fn explain_look(error: sqlx::Error, host: &HostWay, from_file: bool) -> Error {
-    if is_not_allowed(&error) {
+pub(super) fn explain_look<DB: Hosted>(error: sqlx::Error, host: &HostWay<DB>, from_file: bool) -> Error {
+    if let Some(grant) = DB::lacks_grant(&error) {
         let words = format!("{} does not tell this account its lag", host.address());
-        return Error::new(ErrorKind::Auth, words)
-            .help("grant the account `REPLICA MONITOR` (MariaDB) or `REPLICATION CLIENT` (MySQL) on *.*");
+        return Error::new(ErrorKind::Auth, words).help(grant);
     }
     explain(error, host, from_file)
-}
-
-/// Whether the account may not ask for the lag: its session works all the same.
-pub(super) fn is_not_allowed(error: &sqlx::Error) -> bool {
-    const NOT_ALLOWED: u16 = 1227;
-    matches!(error, sqlx::Error::Database(cause) if lag::number(&**cause) == Some(NOT_ALLOWED))
 }

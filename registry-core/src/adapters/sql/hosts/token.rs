@@ -2,76 +2,48 @@
 
 use crate::error::Error;
 use crate::kind::ErrorKind;
-use sqlx::mysql::MySqlConnection;
 use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
 
 /// The longest token, in bytes: a cookie holds about as much.
 const LONGEST: usize = 4_000;
 
 /// A moment in the life of a primary: whoever has reached it has every write that was acknowledged before the token was
-/// asked for. From [`MySql::write_token`](super::MySql::write_token), for [`MySql::read_after`](super::MySql::read_after).
+/// asked for. From `write_token` of a MySQL or PostgreSQL handle, for its `read_after`.
 ///
-/// As text, by `Display` and `FromStr`, it travels in a cookie or a header: `mariadb:0-1-42`. It holds no secret, and
-/// is not proof against forgery: a reader that is given a moment that never comes waits half a second and reads from
-/// the primary. At most 4,000 bytes.
+/// As text, by `Display` and `FromStr`, it travels in a cookie or a header: `mariadb:0-1-42`, `postgres:0/3000148`. It holds
+/// no secret, and is not proof against forgery: a reader that is given a moment that never comes waits half a second and
+/// reads from the primary, and so does one that is given a token of another kind of server, without the wait. At most 4,000
+/// bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WriteToken(Position);
 
+/// How far a server is, in its own words.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Position {
+pub(crate) enum Position {
     /// The server counts no transactions: only the primary is sure to have them.
     Unknown,
     /// `domain-server-sequence`, one for each domain.
     MariaDb(Box<str>),
     /// `uuid:first-last`, or more of them.
     MySql(Box<str>),
+    /// The place in the log, as two hexadecimal numbers: `16/B374D848`.
+    Postgres(Box<str>),
 }
 
 impl WriteToken {
-    /// What the server of this session has now.
-    pub(super) async fn of(session: &mut MySqlConnection) -> Result<Self, sqlx::Error> {
-        const UNKNOWN_VARIABLE: u16 = 1193;
-        let found = sqlx::query_scalar::<_, String>("select @@global.gtid_binlog_pos")
-            .fetch_one(&mut *session)
-            .await;
-        let position = match found {
-            Ok(text) => Position::mariadb(&text),
-            // MySQL, whose name of it is another.
-            Err(sqlx::Error::Database(error)) if super::lag::number(&*error) == Some(UNKNOWN_VARIABLE) => {
-                let text = sqlx::query_scalar::<_, String>("select @@global.gtid_executed");
-                Position::mysql(&text.fetch_one(session).await?)
-            }
-            Err(error) => return Err(error),
-        };
-        // A server without a binary log counts nothing.
-        Ok(Self(position.unwrap_or(Position::Unknown)))
+    pub(super) fn new(position: Position) -> Self {
+        Self(position)
     }
 
-    /// Waits until the server of this session has it; false after `limit`, and at once when it could not be told.
-    pub(super) async fn is_reached(
-        &self,
-        session: &mut MySqlConnection,
-        limit: Duration,
-    ) -> Result<bool, sqlx::Error> {
-        let (statement, position) = match &self.0 {
-            Position::Unknown => return Ok(false),
-            Position::MariaDb(position) => ("select master_gtid_wait(?, ?)", position),
-            Position::MySql(position) => ("select wait_for_executed_gtid_set(?, ?)", position),
-        };
-        let waited = sqlx::query_scalar::<_, Option<i64>>(statement)
-            .bind(&**position)
-            .bind(limit.as_secs_f64())
-            .fetch_one(session)
-            .await?;
-        Ok(waited == Some(0))
+    pub(super) fn position(&self) -> &Position {
+        &self.0
     }
 }
 
 impl Position {
     /// Numbers of MariaDB: `0-1-42,1-1-7`.
-    fn mariadb(text: &str) -> Option<Self> {
+    pub(crate) fn mariadb(text: &str) -> Option<Self> {
         let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
         // Domain and server have 32 bits, the sequence has 64.
         let is_short =
@@ -90,7 +62,7 @@ impl Position {
     }
 
     /// Sets of MySQL: `3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5:8`, perhaps with tags, and in several lines.
-    fn mysql(text: &str) -> Option<Self> {
+    pub(crate) fn mysql(text: &str) -> Option<Self> {
         let text: String = text.split_whitespace().collect();
         let is_part = |part: &str| {
             let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
@@ -100,6 +72,21 @@ impl Position {
         let valid = text.len() <= LONGEST && text.split(',').all(is_set);
         valid.then(|| Self::MySql(text.into()))
     }
+
+    /// A `pg_lsn` of PostgreSQL: `16/B374D848`.
+    pub(crate) fn postgres(text: &str) -> Option<Self> {
+        let is_half =
+            |half: &str| (1..=8).contains(&half.len()) && half.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let valid = text
+            .split_once('/')
+            .is_some_and(|(high, low)| is_half(high) && is_half(low));
+        valid.then(|| Self::Postgres(text.into()))
+    }
+}
+
+/// The answer of a server of another kind than that of the token.
+pub(crate) fn foreign() -> sqlx::Error {
+    sqlx::Error::Protocol("the token is of another kind of server".to_owned())
 }
 
 impl fmt::Display for WriteToken {
@@ -108,6 +95,7 @@ impl fmt::Display for WriteToken {
             Position::Unknown => f.write_str("primary"),
             Position::MariaDb(position) => write!(f, "mariadb:{position}"),
             Position::MySql(position) => write!(f, "mysql:{position}"),
+            Position::Postgres(position) => write!(f, "postgres:{position}"),
         }
     }
 }
@@ -122,6 +110,7 @@ impl FromStr for WriteToken {
             None if text == "primary" => Some(Position::Unknown),
             Some(("mariadb", position)) => Position::mariadb(position),
             Some(("mysql", position)) => Position::mysql(position),
+            Some(("postgres", position)) => Position::postgres(position),
             _ => None,
         };
         position.map(Self).ok_or_else(|| {
@@ -143,6 +132,9 @@ mod tests {
             "mariadb:0-1-42,7-4294967295-18446744073709551615",
             "mysql:3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5:8",
             "mysql:3e11fa47-71ca-11e1-9e33-c80aa9429562:tag:1-5,4e11fa47-71ca-11e1-9e33-c80aa9429562:1",
+            "postgres:0/0",
+            "postgres:16/B374D848",
+            "postgres:FFFFFFFF/ffffffff",
         ] {
             assert_eq!(text.parse::<WriteToken>().unwrap().to_string(), text);
         }
@@ -165,6 +157,13 @@ mod tests {
             "mysql:",
             "mysql:1-5",
             "mysql:a:1;b",
+            "postgres:",
+            "postgres:16",
+            "postgres:16/",
+            "postgres:16/B374D8480",
+            "postgres:16/x",
+            "postgres:+1/2",
+            "postgres:1/2/3",
             "oracle:1",
             &long,
         ] {

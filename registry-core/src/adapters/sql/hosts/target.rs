@@ -1,15 +1,15 @@
 //! The pool of writes, and the host that its sessions lead to now.
 
-use super::election::{Elected, ServerId, standing};
-use super::way::{Way, dead_end, way};
+use super::election::{Elected, ServerId};
+use super::way::Way;
+use super::{Hosted, Options};
 use crate::adapters::sql;
 use crate::base::Base;
 use crate::error::Error;
 use crate::rotation::{self, Stamp};
 use crate::secret;
 use registry_config::Settings;
-use sqlx::MySql as Database;
-use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlPool};
+use sqlx::Pool;
 use sqlx::pool::PoolOptions;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -21,14 +21,14 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 ///
 /// There is one pool whatever host is in use, so that whoever holds it goes on with the next host. Its sessions to the
 /// host before are ended when they are next wanted.
-pub(super) struct Target {
-    pub(super) pool: MySqlPool,
+pub(super) struct Target<DB: Hosted> {
+    pub(super) pool: Pool<DB>,
     pub(super) min: u64,
     pub(super) from_file: bool,
     base: Arc<Base>,
     settings: Arc<Settings>,
     files: Vec<Box<str>>,
-    now: Mutex<Now>,
+    now: Mutex<Now<DB>>,
     /// None where there is but one host for writes: a thousand idle connections hold nothing that they do not need.
     server: Option<Arc<ServerInUse>>,
 }
@@ -53,11 +53,11 @@ impl ServerInUse {
     }
 }
 
-struct Now {
-    way: Result<Way, Error>,
+struct Now<DB: Hosted> {
+    way: Result<Way<DB>, Error>,
     version: u64,
     stamp: Stamp,
-    /// The server is away: the pool has [`dead_end`] instead of the way.
+    /// The server is away: the pool has a [dead end](Hosted::dead_end) instead of the way.
     away: bool,
     /// The host in use, by number.
     host: usize,
@@ -65,17 +65,17 @@ struct Now {
     first: Option<(usize, Instant)>,
 }
 
-impl Target {
+impl<DB: Hosted> Target<DB> {
     /// Everything that needs no server.
     pub(super) fn new(base: &Arc<Base>, settings: &Arc<Settings>) -> Self {
         let files = rotation::files(settings);
         let stamp = rotation::stamp(&files);
-        let way = way(settings);
+        let way = Way::<DB>::new(settings, base.label());
         let options = way
             .as_ref()
-            .map_or_else(|_| dead_end(), |way| way.host(0).options.clone());
+            .map_or_else(|_| DB::dead_end(), |way| way.host(0).options.clone());
         let several = way.as_ref().is_ok_and(|way| way.writers().len() > 1);
-        let mut pool = sql::options::<sqlx::MySql>(&base.generations, settings, sql::Limits::new(settings));
+        let mut pool = DB::pool(&base.generations, settings);
         let server = several.then(|| Arc::new(ServerInUse::default()));
         if let Some(server) = &server {
             pool = writable_only(pool, base, sql::Limits::new(settings), server);
@@ -116,14 +116,14 @@ impl Target {
     }
 
     /// How a session is made now.
-    pub(super) fn way(&self) -> Result<Way, Error> {
+    pub(super) fn way(&self) -> Result<Way<DB>, Error> {
         self.lock().way.clone()
     }
 
     /// The hosts that writes may go to, in the order in which they are tried: the one in use, unless another was asked
     /// for, then the others as they stand in the list. What was asked for holds once: when this attempt fails, or nobody
     /// waits for it any more, nobody moves by it later.
-    pub(super) fn order(&self, way: &Way) -> Vec<usize> {
+    pub(super) fn order(&self, way: &Way<DB>) -> Vec<usize> {
         let (host, first) = {
             let mut now = self.lock();
             (now.host, now.first.take())
@@ -147,7 +147,7 @@ impl Target {
 
     /// The pool for a call. When it may have to open a session, the files are looked at first: a secret that was rotated
     /// is used from the next session on.
-    pub(super) fn pool(&self) -> Result<MySqlPool, Error> {
+    pub(super) fn pool(&self) -> Result<Pool<DB>, Error> {
         if !self.files.is_empty() && self.pool.num_idle() == 0 {
             self.refresh_quietly();
         }
@@ -164,7 +164,7 @@ impl Target {
         if stamp == now.stamp && (now.way.is_ok() || self.files.is_empty()) {
             return Ok(false);
         }
-        let mut way = way(&self.settings)?;
+        let mut way = Way::<DB>::new(&self.settings, self.base.label())?;
         way.version = now.version + 1;
         now.version = way.version;
         if !now.away {
@@ -204,12 +204,12 @@ impl Target {
     pub(super) fn set_away(&self) {
         let mut now = self.lock();
         now.away = true;
-        self.set_options(dead_end());
+        self.set_options(DB::dead_end());
     }
 
     /// The server is there, and this way leads to it, at the host that was elected. Meanwhile the files may have
     /// changed: then the next session takes the new way, which is still to be proved.
-    pub(super) fn set_there(&self, proved: &Way, elected: &Elected) {
+    pub(super) fn set_there(&self, proved: &Way<DB>, elected: &Elected) {
         let host = elected.host;
         let mut now = self.lock();
         // Before the options: a session that is being made to another server is refused from now on.
@@ -237,29 +237,29 @@ impl Target {
         }
     }
 
-    fn set_options(&self, options: MySqlConnectOptions) {
+    fn set_options(&self, options: Options<DB>) {
         sql::set_options(&self.pool, &self.base.generations, options);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Now> {
+    fn lock(&self) -> MutexGuard<'_, Now<DB>> {
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The pool of a connection whose values gave none.
-pub(super) fn nowhere() -> MySqlPool {
-    MySqlPool::connect_lazy_with(dead_end())
+pub(super) fn nowhere<DB: Hosted>() -> Pool<DB> {
+    Pool::connect_lazy_with(DB::dead_end())
 }
 
 /// The pool of several hosts that writes may go to: no session is handed out for long whose host takes no writes, or is
 /// not the one that was elected. Whoever works in transactions of the driver's own tells us no error, and the host in use
 /// may become a replica under them.
-fn writable_only(
-    options: PoolOptions<Database>,
+fn writable_only<DB: Hosted>(
+    options: PoolOptions<DB>,
     base: &Arc<Base>,
     limits: sql::Limits,
     server: &Arc<ServerInUse>,
-) -> PoolOptions<Database> {
+) -> PoolOptions<DB> {
     let (made, used) = (Arc::downgrade(base), Arc::downgrade(base));
     let (greeted, elected) = (Arc::clone(server), Arc::clone(server));
     let generations = Arc::clone(&base.generations);
@@ -273,7 +273,7 @@ fn writable_only(
         due
     };
     let options = sql::greeting(options, &base.generations, move |session| {
-        Box::pin(refuse_others(session, made.clone(), Arc::clone(&greeted)))
+        Box::pin(refuse_others::<DB>(session, made.clone(), Arc::clone(&greeted)))
     });
     options.before_acquire(move |session, meta| {
         let fitness = limits.fitness(&generations, &meta);
@@ -283,7 +283,7 @@ fn writable_only(
         let (base, elected) = (used.clone(), Arc::clone(&elected));
         let generations = Arc::clone(&generations);
         Box::pin(async move {
-            let look = refuse_others(session, base, elected);
+            let look = refuse_others::<DB>(session, base, elected);
             let sound = fitness != sql::Fitness::Ended
                 && tokio::time::timeout(sql::RELEASE_PING, look)
                     .await
@@ -299,12 +299,12 @@ fn writable_only(
 /// The greeting of a session to one of several hosts that writes may go to. It may have been begun before the host in
 /// use changed, and lead to the one that was left, which may hang meanwhile and take writes afterwards; or lead to a host
 /// that has just become a replica. Then it is of no use, and it is time for a look.
-async fn refuse_others(
-    session: &mut MySqlConnection,
+async fn refuse_others<DB: Hosted>(
+    session: &mut DB::Connection,
     base: Weak<Base>,
     elected: Arc<ServerInUse>,
 ) -> Result<(), sqlx::Error> {
-    let found = standing(session).await?;
+    let found = DB::standing(session).await?;
     let words = match (found.writable, elected.is(&found.server)) {
         (true, true) => return Ok(()),
         (true, false) => "the session leads to a server that is not in use",
@@ -316,7 +316,7 @@ async fn refuse_others(
     Err(sqlx::Error::Protocol(words.to_owned()))
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "mysql"))]
 mod tests {
     use super::*;
 
@@ -327,7 +327,7 @@ mod tests {
         let loaded = registry_config::load(text, "databases.toml");
         let shape = &loaded.shape.connections[0];
         let settings = Arc::new(registry_config::resolve(shape, None, &[]).unwrap());
-        let target = Target::new(&Base::new(shape, &settings), &settings);
+        let target = Target::<sqlx::MySql>::new(&Base::new(shape, &settings), &settings);
         let way = target.way().unwrap();
         let elected = Elected {
             host: 1,
