@@ -150,10 +150,14 @@ async fn look_up(db: &AppRegistry) -> Result<(), Error> {
         );
     }
     // Of a fleet: who is read from, and whether a replica keeps up.
-    for host in db.mysql.main.hosts()? {
-        let sessions = host.sessions.map_or(0, |sessions| sessions.open);
-        let (address, role, state) = (&host.address, host.role, host.state);
-        println!("  mysql.main at {address}: {role}, {state}, {sessions} sessions");
+    let mysql = ("mysql.main", db.mysql.main.hosts()?);
+    let postgres = ("postgres.warehouse", db.postgres.warehouse.hosts()?);
+    for (name, hosts) in [mysql, postgres] {
+        for host in hosts {
+            let sessions = host.sessions.map_or(0, |sessions| sessions.open);
+            let (address, role, state) = (&host.address, host.role, host.state);
+            println!("  {name} at {address}: {role}, {state}, {sessions} sessions");
+        }
     }
     Ok(())
 }

@@ -24,7 +24,8 @@ pub(crate) async fn pack(db: &AppRegistry, number: i64, order: &input::Order) ->
     pack.await
 }
 
-/// The parcel of an order, once it is packed.
+/// The parcel of an order, once it is packed: from a standby where there is one, which may hear of it a moment later.
 pub(crate) async fn parcel(db: &AppRegistry, number: i64) -> Result<Option<Parcel>, Error> {
-    db.postgres.warehouse.find_by_id::<Parcel>(number).one().await
+    let reader = db.postgres.warehouse.read();
+    reader.find_by_id::<Parcel>(number).one().await
 }

@@ -27,7 +27,8 @@ use std::path::PathBuf;
 /// and runs the command with the variables that lead the connections there: DBREG_MYSQL__MAIN__HOST, …__PASSWORD and
 /// so on, which take the place of what the file says. Servers and data are gone when the command ends.
 ///
-/// A connection of several hosts gets several servers: MySQL servers that replicate, a memcached server for each host.
+/// A connection of several hosts gets several servers: servers of MySQL and PostgreSQL that replicate, a memcached server for
+/// each host.
 /// Roles and weights, which no variable holds, are in a file of values that DBREG_CONFIG names.
 #[derive(Args)]
 #[command(after_help = "\

@@ -107,11 +107,11 @@ fn the_command_finds_a_server_for_each_connection_and_they_end_with_it() {
 }
 
 #[test]
-fn a_fleet_has_a_server_for_each_host_and_mysql_replicates() {
+fn a_fleet_has_a_server_for_each_host_and_mysql_and_postgres_replicate() {
     let script = r#"
         set -e
         export MYSQL_PWD="$DBREG_MYSQL__MAIN__PASSWORD"
-        ports=$(sed -n 's/.*port = \([0-9]*\).*/\1/p' "$DBREG_CONFIG" | head -n 2)
+        ports=$(sed -n 's/.*port = \([0-9]*\).*/\1/p' "$DBREG_CONFIG")
         sql() { mariadb --no-defaults --protocol=tcp -h 127.0.0.1 -P "$1" -u "$DBREG_MYSQL__MAIN__USERNAME" \
             -N -e "$2" "$DBREG_MYSQL__MAIN__DB"; }
         set -- $ports
@@ -119,6 +119,14 @@ fn a_fleet_has_a_server_for_each_host_and_mysql_replicates() {
         tries=0
         until [ "$(sql "$2" 'select max(n) from t' 2>/dev/null)" = 42 ]; do tries=$((tries + 1)); [ $tries -lt 500 ]; done
         sql "$2" 'insert into t values (43)' 2>&1 | grep -o read-only
+        export PGPASSWORD="$DBREG_POSTGRES__WAREHOUSE__PASSWORD"
+        pg() { psql -h 127.0.0.1 -p "$1" -U "$DBREG_POSTGRES__WAREHOUSE__USERNAME" -d "$DBREG_POSTGRES__WAREHOUSE__DB" \
+            -XqtAc "$2"; }
+        pg "$3" 'create table t (n int)'
+        pg "$3" 'insert into t values (41), (42)'
+        tries=0
+        until [ "$(pg "$4" 'select max(n) from t' 2>/dev/null)" = 42 ]; do tries=$((tries + 1)); [ $tries -lt 500 ]; done
+        pg "$4" 'insert into t values (43)' 2>&1 | grep -o read-only
         cat "$DBREG_CONFIG"
         env
     "#;
@@ -126,8 +134,11 @@ fn a_fleet_has_a_server_for_each_host_and_mysql_replicates() {
     let output = command.args(["--", "/bin/sh", "-c", script]).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     let stdout = String::from_utf8(output.stdout.clone()).unwrap();
-    assert!(stdout.starts_with("read-only\n[mysql.main]\n"), "{stdout}");
-    assert!(stdout.contains(", role = \"replica\" }"), "{stdout}");
+    assert!(
+        stdout.starts_with("read-only\nread-only\n[mysql.main]\n"),
+        "{stdout}"
+    );
+    assert_eq!(stdout.matches(", role = \"replica\" }").count(), 2, "{stdout}");
     assert!(stdout.contains("DBREG_PROFILE=fleet\n"), "{stdout}");
     let variables = variables(&output.stdout);
     assert!(!variables.contains_key("DBREG_MYSQL__MAIN__CONNECTIONS"));

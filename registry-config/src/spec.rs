@@ -40,8 +40,6 @@ impl BackendSpec {
 pub enum HostsRule {
     /// No server at all (SQLite).
     None,
-    /// Exactly one; no backend of the table has it.
-    One,
     /// A list.
     Many,
 }

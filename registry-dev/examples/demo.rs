@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! cargo demo
-//! cargo demo --fleet        # three memcached hosts, a MySQL with a replica: the profile `fleet` of databases.toml
+//! cargo demo --fleet        # three memcached hosts, MySQL and PostgreSQL with a replica: the profile `fleet` of databases.toml
 //! cargo demo orders.jsonl   # other orders than the sample
 //! ```
 

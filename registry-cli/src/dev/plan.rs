@@ -338,6 +338,9 @@ mod tests {
             [mongodb.logs]
             connections = [{ host = "m1" }, { host = "m2" }]
             db = "logs"
+            [postgres.roles]
+            connections = [{ host = "a" }, { host = "b", role = "replica" }]
+            username = "shop"
             "#,
         );
         let plan = plan.unwrap();
@@ -354,6 +357,7 @@ mod tests {
                 ("mongodb.logs", Form::Hosts, 1),
                 ("memcached.plain", Form::Hosts, 3),
                 ("memcached.weights", Form::Values, 2),
+                ("postgres.roles", Form::Values, 2),
             ]
         );
     }

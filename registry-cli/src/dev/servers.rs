@@ -8,34 +8,57 @@ use super::values;
 use super::variables::{self, Address};
 use crate::exit;
 use registry_dev::{
-    Error, MemcachedServer, MongoDbServer, MySqlReplicated, MySqlServer, PostgresServer, Server,
+    Error, MemcachedServer, MongoDbServer, MySqlReplicated, MySqlServer, PostgresReplicated, PostgresServer,
+    Replicated, Server,
 };
 use std::net::SocketAddr;
+use std::ops::Deref;
 use tempfile::TempDir;
 
 /// Running servers, and the variables that lead there. All end with this value.
 pub(crate) struct Servers {
     variables: Vec<(String, String)>,
-    _mysql: Option<MySql>,
+    _mysql: Option<Sql<MySqlServer, MySqlReplicated>>,
     _mongodb: Option<MongoDbServer>,
-    _postgres: Option<PostgresServer>,
+    _postgres: Option<Sql<PostgresServer, PostgresReplicated>>,
     _memcached: Vec<Vec<MemcachedServer>>,
     _folder: TempDir,
 }
 
 /// One server for all, or as many that replicate as the connection with the most hosts has.
-enum MySql {
-    One(MySqlServer),
-    Many(MySqlReplicated),
+enum Sql<S, G> {
+    One(S),
+    Many(G),
 }
 
-impl MySql {
-    fn servers(&self) -> Vec<&MySqlServer> {
+impl<S: Deref<Target = Server>, G: Deref<Target = Replicated<S>>> Sql<S, G> {
+    fn servers(&self) -> Vec<&Server> {
         match self {
             Self::One(server) => vec![server],
-            Self::Many(group) => group.servers().collect(),
+            Self::Many(group) => group.servers().map(Deref::deref).collect(),
         }
     }
+
+    /// The addresses of this many of them.
+    fn addresses(&self, number: usize) -> Vec<SocketAddr> {
+        let all = self.servers().into_iter().map(Server::address);
+        all.take(number).collect()
+    }
+
+    /// Says which connections each of them is for: those of as many hosts.
+    fn tell(&self, progress: &Progress, connections: &[(&Planned, &str)]) {
+        for (index, server) in self.servers().into_iter().enumerate() {
+            let here = connections
+                .iter()
+                .filter(|(planned, _)| planned.parts.len() > index);
+            tell(progress, server, here);
+        }
+    }
+}
+
+/// How many hosts the connection with the most has; nothing where there is no connection.
+fn most(connections: &[(&Planned, &str)]) -> Option<usize> {
+    connections.iter().map(|(planned, _)| planned.parts.len()).max()
 }
 
 impl Servers {
@@ -66,14 +89,11 @@ impl Servers {
         let mut variables = Vec::new();
         let mut file = String::new();
         for (planned, password) in plan.connections.iter().zip(&passwords) {
+            let hosts = planned.parts.len();
             let servers: Vec<SocketAddr> = match &planned.target {
-                Target::MySql { .. } => {
-                    let all = mysql.iter().flat_map(MySql::servers);
-                    let all = all.map(|server| server.address());
-                    all.take(planned.parts.len()).collect()
-                }
+                Target::MySql { .. } => mysql.iter().flat_map(|all| all.addresses(hosts)).collect(),
                 Target::MongoDb { .. } => mongodb.iter().map(|server| server.address()).collect(),
-                Target::Postgres { .. } => postgres.iter().map(|server| server.address()).collect(),
+                Target::Postgres { .. } => postgres.iter().flat_map(|all| all.addresses(hosts)).collect(),
                 Target::Memcached => {
                     let fleet = caches.next().into_iter().flatten();
                     fleet.map(|server| server.address()).collect()
@@ -119,29 +139,22 @@ fn unprepared(error: std::io::Error) -> Failure {
 async fn start_mysql(
     connections: Vec<(&Planned, &str)>,
     progress: &Progress,
-) -> Result<Option<MySql>, Error> {
-    let Some(most) = connections.iter().map(|(planned, _)| planned.parts.len()).max() else {
-        return Ok(None);
-    };
-    let mysql = match most {
-        1 => MySql::One(registry_dev::mysql().await?),
-        most => MySql::Many(registry_dev::mysql_replicated(most).await?),
+) -> Result<Option<Sql<MySqlServer, MySqlReplicated>>, Error> {
+    let mysql = match most(&connections) {
+        None => return Ok(None),
+        Some(1) => Sql::One(registry_dev::mysql().await?),
+        Some(most) => Sql::Many(registry_dev::mysql_replicated(most).await?),
     };
     for (planned, password) in &connections {
         let Target::MySql { db, user } = &planned.target else {
             continue;
         };
         match &mysql {
-            MySql::One(server) => server.create_database(db, user, password).await?,
-            MySql::Many(group) => group.create_database(db, user, password).await?,
+            Sql::One(server) => server.create_database(db, user, password).await?,
+            Sql::Many(group) => group.create_database(db, user, password).await?,
         }
     }
-    for (index, server) in mysql.servers().into_iter().enumerate() {
-        let here = connections
-            .iter()
-            .filter(|(planned, _)| planned.parts.len() > index);
-        tell(progress, server, here);
-    }
+    mysql.tell(progress, &connections);
     Ok(Some(mysql))
 }
 
@@ -160,18 +173,23 @@ async fn start_mongodb(
 async fn start_postgres(
     connections: Vec<(&Planned, &str)>,
     progress: &Progress,
-) -> Result<Option<PostgresServer>, Error> {
-    if connections.is_empty() {
-        return Ok(None);
-    }
-    let server = registry_dev::postgres().await?;
+) -> Result<Option<Sql<PostgresServer, PostgresReplicated>>, Error> {
+    let postgres = match most(&connections) {
+        None => return Ok(None),
+        Some(1) => Sql::One(registry_dev::postgres().await?),
+        Some(most) => Sql::Many(registry_dev::postgres_replicated(most).await?),
+    };
     for (planned, password) in &connections {
-        if let Target::Postgres { db, user } = &planned.target {
-            server.create_database(db, user, password).await?;
+        let Target::Postgres { db, user } = &planned.target else {
+            continue;
+        };
+        match &postgres {
+            Sql::One(server) => server.create_database(db, user, password).await?,
+            Sql::Many(group) => group.create_database(db, user, password).await?,
         }
     }
-    tell(progress, &server, &connections);
-    Ok(Some(server))
+    postgres.tell(progress, &connections);
+    Ok(Some(postgres))
 }
 
 /// One for each host of each connection: memcached has no databases that would keep them apart.

@@ -24,9 +24,6 @@ pub(super) fn within(spec: &BackendSpec, part: Part) -> Vec<Json> {
         });
         rules.push(json!({ "not": several }));
     }
-    if spec.hosts == HostsRule::One {
-        rules.push(json!({ "properties": { "connections": { "maxItems": 1 } } }));
-    }
     if spec.host_keys.iter().any(|key| key.path == "role") {
         rules.push(json!({ "properties": { "connections": roles() } }));
     }
@@ -61,7 +58,7 @@ pub(super) fn unless_by_default(spec: &BackendSpec) -> Vec<Json> {
     let mut needs = Vec::new();
     match spec.hosts {
         HostsRule::None => needs.push(any(&["path"])),
-        _ => needs.push(any(&["url", "connections", "host", "socket"])),
+        HostsRule::Many => needs.push(any(&["url", "connections", "host", "socket"])),
     }
     if spec.name == "mongodb" {
         needs.push(any(&["url", "db"]));

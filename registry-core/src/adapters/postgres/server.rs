@@ -13,11 +13,12 @@ const LOOKS: usize = 64;
 
 /// Asks a server for its standing.
 pub(super) async fn standing(session: &mut PgConnection) -> Result<Standing, sqlx::Error> {
-    // Not `transaction_read_only`, which a session to read from has for itself. Address and port tell servers apart as long as
-    // they run; `system_identifier` does not, because a standby has that of its primary.
+    // Not `transaction_read_only`, which a session to read from has for itself. Address and port tell servers apart, and, by a
+    // socket, when they were started; `system_identifier` does not, because a standby has that of its primary.
     const ASK: &str = "select pg_is_in_recovery() \
             or exists (select from pg_settings where name = 'default_transaction_read_only' and reset_val = 'on'), \
-        concat_ws(' ', inet_server_addr(), inet_server_port(), current_setting('cluster_name'))";
+        concat_ws(' ', coalesce(cast(inet_server_addr() as text), cast(pg_postmaster_start_time() as text)), \
+            inet_server_port(), current_setting('cluster_name'))";
     let row = sqlx::raw_sql(ASK).fetch_one(session).await?;
     let read_only: bool = row.try_get(0)?;
     Ok(Standing {
@@ -56,20 +57,22 @@ impl Looks {
         }
         let seen = self.0.front().filter(|look| look.place <= replayed);
         let seen = seen.map(|look| now.saturating_duration_since(look.moment));
-        if self.0.back().is_none_or(|look| look.place != received) || received <= replayed {
-            // A standby that is a long way behind keeps the oldest: they are those that it comes to first.
-            if self.0.len() < LOOKS || received <= replayed {
-                self.0.push_back(Received {
-                    place: received,
-                    moment: now,
-                });
-            }
-        }
+        let look = Received {
+            place: received,
+            moment: now,
+        };
         if received <= replayed {
-            while self.0.len() > 1 {
-                self.0.pop_front();
-            }
+            self.0.clear();
+            self.0.push_back(look);
             return Some(Duration::ZERO);
+        }
+        if self.0.back().is_some_and(|latest| latest.place == received) {
+            // Nothing came since: it was as much then as it is now.
+            self.0.pop_back();
+        }
+        // A standby that is a long way behind keeps the oldest: they are those that it comes to first.
+        if self.0.len() < LOOKS {
+            self.0.push_back(look);
         }
         match (seen, committed) {
             (Some(seen), Some(committed)) => Some(seen.min(committed)),
@@ -200,6 +203,10 @@ mod tests {
             "what was received by the third"
         );
         assert_eq!(looks.behind(17, 17, None, at(7)), Some(Duration::ZERO));
+        // Nothing comes any more: what it came to by the latest look is as new as that.
+        assert_eq!(looks.behind(18, 17, None, at(8)), Some(SECOND));
+        assert_eq!(looks.behind(18, 17, None, at(9)), Some(SECOND * 2));
+        assert_eq!(looks.behind(19, 18, None, at(10)), Some(SECOND));
     }
 
     #[test]

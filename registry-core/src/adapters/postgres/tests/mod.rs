@@ -3,6 +3,8 @@
 #[cfg(feature = "tasks")]
 mod emptied;
 #[cfg(feature = "tasks")]
+mod hosts;
+#[cfg(feature = "tasks")]
 mod keys;
 mod lists;
 #[cfg(feature = "tasks")]

@@ -30,6 +30,10 @@ pub(crate) enum Replication {
     /// It replicates from these.
     From(Vec<Channel>),
     /// It shares the data of the others, and has no replication to be behind with: Galera, Aurora.
+    #[cfg_attr(
+        not(feature = "mysql"),
+        expect(dead_code, reason = "PostgreSQL has no such kind")
+    )]
     Shared,
 }
 

@@ -44,7 +44,9 @@ use std::time::Duration;
 use target::Target;
 pub use token::WriteToken;
 pub(crate) use token::{Position, foreign};
-pub(crate) use way::{HostWay, Way, listed};
+#[cfg(feature = "tasks")]
+pub(crate) use way::Way;
+pub(crate) use way::{HostWay, listed};
 
 /// How the driver makes sessions.
 pub(crate) type Options<DB> = <<DB as Database>::Connection as sqlx::Connection>::Options;
