@@ -5,5 +5,7 @@
 mod document;
 #[cfg(target_os = "linux")]
 mod galera;
+#[cfg(feature = "postgres")]
+mod pgbouncer;
 mod program;
 mod twemproxy;

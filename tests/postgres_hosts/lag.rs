@@ -1,7 +1,7 @@
 //! Standbys that lag, stand still or are cut off: who is too old is not read from, and how old it is is not forgotten.
 
 use crate::servers::{AppRegistry, number, on_primary, only, servers, until, with_roles};
-use dbreg::{ErrorKind, SqlHostState, State};
+use dbreg::{ErrorKind, SqlHostState, State, sqlx};
 use registry_dev::PostgresReplicated;
 use std::time::{Duration, Instant};
 
@@ -156,5 +156,53 @@ async fn without_a_fallback_a_read_says_what_ails_the_standbys() {
     assert_eq!(number(&servers, &db.postgres.main).await.unwrap(), 0);
     servers.start_applying(1).await.unwrap();
     only(&servers, &db.postgres.main.read(), 1).await;
+    db.close().await.unwrap();
+}
+
+/// What it misses it gets bit by bit, and has replayed all that it has at any time.
+#[tokio::test]
+async fn a_standby_that_still_receives_what_it_missed_is_not_read_from() {
+    for may_see in [true, false] {
+        let servers = servers(2).await;
+        if !may_see {
+            on_primary(&servers, "revoke pg_monitor from shop").await;
+            servers.caught_up(1).await.unwrap();
+        }
+        let db = with_roles(&servers, "max_lag = \"1s\"").await;
+        let reader = db.postgres.main.read();
+        only(&servers, &reader, 1).await;
+        servers.stop_receiving(1).await.unwrap();
+        on_primary(&servers, "insert into t values (1)").await;
+        becomes(&servers, &db, SqlHostState::Behind).await;
+        servers.start_receiving(1).await.unwrap();
+        until("the standby is read from", async || {
+            let mut session = reader.acquire().await.unwrap();
+            let found = sqlx::query_scalar::<_, i64>("select count(*) from t");
+            let rows = found.fetch_one(&mut *session).await.unwrap();
+            assert_eq!(rows, 1, "it was written longer ago than a standby may be behind");
+            number(&servers, &mut *session).await.unwrap() == 1
+        })
+        .await;
+        db.close().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_account_without_any_grant_reads_from_standbys() {
+    let servers = servers(2).await;
+    on_primary(&servers, "revoke pg_monitor from shop").await;
+    servers.caught_up(1).await.unwrap();
+    let db = with_roles(&servers, "max_lag = \"1s\"").await;
+    let reader = db.postgres.main.read();
+    only(&servers, &reader, 1).await;
+    servers.delay(1, Duration::from_secs(3600)).await.unwrap();
+    on_primary(&servers, INSERT).await;
+    becomes(&servers, &db, SqlHostState::Behind).await;
+    servers.delay(1, Duration::ZERO).await.unwrap();
+    only(&servers, &reader, 1).await;
+    servers.stop_receiving(1).await.unwrap();
+    becomes(&servers, &db, SqlHostState::Behind).await;
+    servers.start_receiving(1).await.unwrap();
+    only(&servers, &reader, 1).await;
     db.close().await.unwrap();
 }

@@ -247,3 +247,46 @@ async fn many_rows_come_through_and_a_stream_that_is_dropped_gives_its_session_b
     assert!(latest.last().unwrap().message.contains("42P01"));
     db.close().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_standby_that_lets_nobody_in_is_passed_over_and_not_waited_for_each_time() {
+    use sqlx::ConnectOptions as _;
+    let servers = servers(2).await;
+    let db = with_roles(&servers, "connect_timeout = \"2s\"\npool = { max = 2 }").await;
+    let main = &db.postgres.main;
+    crate::servers::on_primary(&servers, "alter role shop connection limit 8").await;
+    servers.caught_up(1).await.unwrap();
+    let standby = sqlx::postgres::PgConnectOptions::new_without_pgpass()
+        .host("127.0.0.1")
+        .port(servers.server(1).port())
+        .username("shop")
+        .password("a password")
+        .database("shop");
+    let mut held = Vec::new();
+    for _ in 0..7 {
+        held.push(standby.connect().await.unwrap());
+    }
+    // The last session there is that of the looks. On the primary there are some left.
+    until("it is known to let nobody in", async || {
+        number(&servers, &main.read()).await.is_ok_and(|found| found == 0)
+            && main.hosts().unwrap()[1].cause.is_some()
+    })
+    .await;
+    let began = Instant::now();
+    let mut reads = 0;
+    while began.elapsed() < Duration::from_secs(3) {
+        assert_eq!(number(&servers, &main.read()).await.unwrap(), 0);
+        reads += 1;
+    }
+    // A second of every one and a half; if each waited, it would be six.
+    assert!(reads > 20, "{reads} reads");
+    let cause = main.hosts().unwrap()[1].cause.clone();
+    drop(held);
+    only(&servers, &main.read(), 1).await;
+    assert_eq!(
+        main.hosts().unwrap()[1].cause.clone().map(|cause| cause.kind()),
+        None,
+        "{cause:?}"
+    );
+    db.close().await.unwrap();
+}

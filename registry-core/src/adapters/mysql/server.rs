@@ -8,7 +8,8 @@ use std::time::Duration;
 /// Asks a server for its standing.
 pub(super) async fn standing(session: &mut MySqlConnection) -> Result<Standing, sqlx::Error> {
     // As text, because a later MariaDB has words here instead of numbers. InnoDB's own is that of Aurora's readers.
-    // MySQL's `super_read_only` implies `read_only`.
+    // MySQL's `super_read_only` implies `read_only`. What tells it from others is not its `server_id`, which the nodes of a
+    // Galera cluster may share.
     const ASK: &str = "select concat(@@global.read_only), concat(@@global.innodb_read_only), \
         concat_ws(' ', @@hostname, @@port, @@datadir)";
     let row = sqlx::raw_sql(ASK).fetch_one(session).await?;

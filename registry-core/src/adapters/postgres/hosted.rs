@@ -1,7 +1,7 @@
 //! PostgreSQL as a kind of server whose connections may have several hosts.
 
-use super::server::{self, Looks};
-use super::way;
+use super::standby::Standby;
+use super::{server, way};
 use crate::adapters::sql;
 use crate::adapters::sql::hosts::{Answer, HostWay, Hosted, Position, Replication, Standing};
 use crate::error::Error;
@@ -17,7 +17,7 @@ impl Hosted for Postgres {
     const BACKEND: &'static str = "postgres";
     const TITLE: &'static str = "PostgreSQL";
 
-    type Memory = Looks;
+    type Memory = Standby;
 
     fn hosts(settings: &Settings, label: &str) -> Result<Vec<HostWay<Self>>, Error> {
         way::hosts(settings, label)
@@ -49,7 +49,7 @@ impl Hosted for Postgres {
         Box::pin(server::standing(session))
     }
 
-    fn replication<'s>(session: &'s mut PgConnection, memory: &'s mut Looks) -> Answer<'s, Replication> {
+    fn replication<'s>(session: &'s mut PgConnection, memory: &'s mut Standby) -> Answer<'s, Replication> {
         Box::pin(server::replication(session, memory))
     }
 

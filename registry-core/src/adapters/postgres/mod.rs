@@ -13,6 +13,7 @@
 mod error;
 mod hosted;
 mod server;
+mod standby;
 #[cfg(feature = "tasks")]
 mod tasks;
 #[cfg(test)]

@@ -1,24 +1,20 @@
 //! What a PostgreSQL server is asked: who it is, how far its replication is, and how far it is itself.
 
+use super::standby::{Look, Standby};
 use crate::adapters::sql::hosts::{Channel, Link, Position, Replication, ServerId, Standing, foreign};
 use sqlx::Row as _;
-use sqlx::postgres::{PgConnection, PgRow};
-use std::collections::VecDeque;
+use sqlx::postgres::PgConnection;
 use std::time::{Duration, Instant};
 
 /// How often a standby is asked whether it has come to a position: the server has no statement that waits for one.
 const ASK_AGAIN: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(50));
-/// How many looks are remembered: enough for the longest lag that still counts, with a look every fifth of `max_lag`.
-const LOOKS: usize = 64;
-
 /// Asks a server for its standing.
 pub(super) async fn standing(session: &mut PgConnection) -> Result<Standing, sqlx::Error> {
-    // Not `transaction_read_only`, which a session to read from has for itself. Address and port tell servers apart, and, by a
-    // socket, when they were started; `system_identifier` does not, because a standby has that of its primary.
+    // Not `transaction_read_only`, which a session to read from has for itself. When they were started tells servers apart,
+    // whatever way leads to them; `system_identifier` does not, because a standby has that of its primary.
     const ASK: &str = "select pg_is_in_recovery() \
             or exists (select from pg_settings where name = 'default_transaction_read_only' and reset_val = 'on'), \
-        concat_ws(' ', coalesce(cast(inet_server_addr() as text), cast(pg_postmaster_start_time() as text)), \
-            inet_server_port(), current_setting('cluster_name'))";
+        concat_ws(' ', cast(extract(epoch from pg_postmaster_start_time()) as text), current_setting('cluster_name'))";
     let row = sqlx::raw_sql(ASK).fetch_one(session).await?;
     let read_only: bool = row.try_get(0)?;
     Ok(Standing {
@@ -27,112 +23,90 @@ pub(super) async fn standing(session: &mut PgConnection) -> Result<Standing, sql
     })
 }
 
-/// What was received by a look, and when that was.
-#[derive(Clone, Copy, Debug)]
-struct Received {
-    place: u64,
-    moment: Instant,
-}
-
-/// What was received up to the latest looks: the oldest first.
-///
-/// The server tells when what it replayed last was committed. While nobody writes that moment grows old, and the first
-/// record after an hour of rest would make a standby an hour late. But what a look found received is known to be at least
-/// as new as that look: who has replayed it is behind by no more than the time since.
-#[derive(Debug, Default)]
-pub(crate) struct Looks(VecDeque<Received>);
-
-impl Looks {
-    /// How far behind a standby is that has received and replayed up to these places, and whose last replayed
-    /// transaction was committed so long ago, where it knows.
-    fn behind(
-        &mut self,
-        received: u64,
-        replayed: u64,
-        committed: Option<Duration>,
-        now: Instant,
-    ) -> Option<Duration> {
-        while self.0.get(1).is_some_and(|look| look.place <= replayed) {
-            self.0.pop_front();
-        }
-        let seen = self.0.front().filter(|look| look.place <= replayed);
-        let seen = seen.map(|look| now.saturating_duration_since(look.moment));
-        let look = Received {
-            place: received,
-            moment: now,
-        };
-        if received <= replayed {
-            self.0.clear();
-            self.0.push_back(look);
-            return Some(Duration::ZERO);
-        }
-        if self.0.back().is_some_and(|latest| latest.place == received) {
-            // Nothing came since: it was as much then as it is now.
-            self.0.pop_back();
-        }
-        // A standby that is a long way behind keeps the oldest: they are those that it comes to first.
-        if self.0.len() < LOOKS {
-            self.0.push_back(look);
-        }
-        match (seen, committed) {
-            (Some(seen), Some(committed)) => Some(seen.min(committed)),
-            (seen, committed) => seen.or(committed),
-        }
-    }
-}
-
-/// Asks a server for its replication. It needs no grant; whether somebody has stopped it, only `pg_read_all_settings` tells.
+/// Asks a server for its replication. Everybody may ask; whether its receiver is at work, how far its sender was, and whether
+/// somebody has stopped it, only `pg_monitor` may see.
 pub(super) async fn replication(
     session: &mut PgConnection,
-    looks: &mut Looks,
+    standby: &mut Standby,
 ) -> Result<Replication, sqlx::Error> {
     // A standby that was started without its primary has received nothing yet, and may still replay what it has.
     const ASK: &str = "select pg_is_in_recovery(), \
         case when pg_is_in_recovery() then not pg_is_wal_replay_paused() end, \
-        exists (select from pg_stat_wal_receiver), \
         (select setting = '' from pg_settings where name = 'primary_conninfo'), \
-        (pg_last_wal_receive_lsn() - '0/0')::text, (pg_last_wal_replay_lsn() - '0/0')::text, \
-        (extract(epoch from clock_timestamp() - pg_last_xact_replay_timestamp()) * 1000000)::bigint";
+        receiver.pid, receiver.status, cast(receiver.latest_end_lsn - '0/0' as text), \
+        cast(pg_last_wal_receive_lsn() - '0/0' as text), cast(pg_last_wal_replay_lsn() - '0/0' as text), \
+        cast(extract(epoch from pg_last_xact_replay_timestamp()) * 1000000 as bigint), \
+        cast(extract(epoch from clock_timestamp() - pg_last_xact_replay_timestamp()) * 1000000 as bigint) \
+        from (select) one left join pg_stat_wal_receiver receiver on true";
+    let asked = Instant::now();
     let row = sqlx::raw_sql(ASK).fetch_one(session).await?;
     if !row.try_get::<bool, _>(0)? {
-        *looks = Looks::default();
+        *standby = Standby::default();
         return Ok(Replication::From(Vec::new()));
     }
-    Ok(Replication::From(vec![channel(&row, looks, Instant::now())?]))
-}
-
-fn channel(row: &PgRow, looks: &mut Looks, now: Instant) -> Result<Channel, sqlx::Error> {
     let place = |column: usize| -> Result<Option<u64>, sqlx::Error> {
         let text: Option<String> = row.try_get(column)?;
         Ok(text.and_then(|text| text.parse().ok()))
     };
-    let (received, replayed) = (place(4)?, place(5)?.unwrap_or(0));
-    let committed: Option<i64> = row.try_get(6)?;
-    // Clocks differ: who is ahead of its primary by the clock is not behind.
-    let committed = committed.map(|micros| Duration::from_micros(u64::try_from(micros).unwrap_or(0)));
-    let connected: bool = row.try_get(2)?;
-    let behind = received.and_then(|received| looks.behind(received, replayed, committed, now));
-    Ok(Channel {
+    let (ended, received) = (place(5)?, place(6)?);
+    let age: Option<i64> = row.try_get(9)?;
+    let look = Look {
+        receiver: row.try_get(3)?,
+        // Nobody may see it, or it is at work.
+        streams: row
+            .try_get::<Option<String>, _>(4)?
+            .is_none_or(|word| word == "streaming"),
+        received: received.map(|received| received.max(ended.unwrap_or(0))),
+        replayed: place(7)?.unwrap_or(0),
+        committed: row.try_get(8)?,
+        // Clocks differ: who is behind its primary by the clock is not ahead of it.
+        age: age.map(|micros| Duration::from_micros(u64::try_from(micros).unwrap_or(0))),
+    };
+    let connected = standby.is_connected(&look);
+    let stopped = row.try_get::<Option<bool>, _>(2)? == Some(true);
+    Ok(Replication::From(vec![Channel {
         applying: row.try_get(1)?,
-        link: match (connected, row.try_get::<Option<bool>, _>(3)?) {
-            (true, _) => Link::Connected,
-            (false, Some(true)) => Link::Stopped,
-            (false, _) => Link::Sought,
+        link: match connected {
+            true => Link::Connected,
+            false if stopped => Link::Stopped,
+            false => Link::Sought,
         },
-        drained: received.is_some_and(|received| received <= replayed),
-        behind: behind.filter(|_| connected),
-    })
+        drained: look.received.is_some_and(|received| received <= look.replayed),
+        behind: standby.behind(&look, connected, asked, Instant::now()),
+    }]))
 }
 
 /// What the server of this session has now: where the next record goes, because what was committed without waiting for the
 /// disk (`synchronous_commit = off`) is acknowledged all the same.
 pub(super) async fn position(session: &mut PgConnection) -> Result<Position, sqlx::Error> {
-    const ASK: &str = "select case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_insert_lsn() end::text";
+    const ASK: &str = "select cast(case when pg_is_in_recovery() then pg_last_wal_replay_lsn() \
+            else pg_current_wal_insert_lsn() end - '0/0' as text), \
+        cast(current_setting('wal_block_size') as bigint), pg_size_bytes(current_setting('wal_segment_size'))";
     let row = sqlx::raw_sql(ASK).fetch_one(session).await?;
     let text: Option<String> = row.try_get(0)?;
-    Ok(text
-        .and_then(|text| Position::postgres(&text))
-        .unwrap_or(Position::Unknown))
+    let Some(place) = text.and_then(|text| text.parse().ok()) else {
+        return Ok(Position::Unknown);
+    };
+    let size = |column: usize| -> Result<u64, sqlx::Error> {
+        let size: i64 = row.try_get(column)?;
+        Ok(u64::try_from(size).unwrap_or(0))
+    };
+    let end = end_of_last_record(place, size(1)?, size(2)?);
+    let text = format!("{:X}/{:X}", end >> 32, end & 0xffff_ffff);
+    Ok(Position::postgres(&text).unwrap_or(Position::Unknown))
+}
+
+/// Where the last record ends, by where the next begins. On a new page of the log that is behind the page's header, and a
+/// standby that has everything has come to the end of the page before, no further.
+fn end_of_last_record(next: u64, page: u64, segment: u64) -> u64 {
+    // The first page of a file has the long one.
+    const HEADERS: (u64, u64) = (24, 40);
+    let is_at = |size: u64, header: u64| size != 0 && next % size == header;
+    match next {
+        _ if is_at(segment, HEADERS.1) => next - HEADERS.1,
+        _ if is_at(page, HEADERS.0) => next - HEADERS.0,
+        _ => next,
+    }
 }
 
 /// Waits until the server of this session has it; false after `limit`, and at once when it could not be told.
@@ -166,59 +140,16 @@ pub(super) async fn is_reached(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
-    const SECOND: Duration = Duration::from_secs(1);
-    const HOUR: Duration = Duration::from_secs(3600);
+    use super::end_of_last_record;
 
     #[test]
-    fn a_record_after_an_hour_of_rest_makes_nobody_late() {
-        let (mut looks, now) = (Looks::default(), Instant::now());
-        assert_eq!(looks.behind(10, 10, Some(HOUR), now), Some(Duration::ZERO));
-        let behind = looks.behind(11, 10, Some(HOUR), now + SECOND);
-        assert_eq!(behind, Some(SECOND), "it had everything a second ago");
-        // Whose last transaction is newer than the last look is behind by less.
-        assert_eq!(
-            looks.behind(12, 11, Some(SECOND / 2), now + SECOND * 2),
-            Some(SECOND / 2)
-        );
-    }
-
-    #[test]
-    fn who_replays_slowly_is_as_late_as_what_it_has_come_to() {
-        let (mut looks, now) = (Looks::default(), Instant::now());
-        let at = |seconds: u32| now + SECOND * seconds;
-        assert_eq!(looks.behind(10, 10, None, now), Some(Duration::ZERO));
-        for second in 1..=5 {
-            let behind = looks.behind(10 + u64::from(second), 10, None, at(second));
-            assert_eq!(
-                behind,
-                Some(SECOND * second),
-                "nothing was replayed since the first look"
-            );
-        }
-        assert_eq!(
-            looks.behind(16, 13, None, at(6)),
-            Some(SECOND * 3),
-            "what was received by the third"
-        );
-        assert_eq!(looks.behind(17, 17, None, at(7)), Some(Duration::ZERO));
-        // Nothing comes any more: what it came to by the latest look is as new as that.
-        assert_eq!(looks.behind(18, 17, None, at(8)), Some(SECOND));
-        assert_eq!(looks.behind(18, 17, None, at(9)), Some(SECOND * 2));
-        assert_eq!(looks.behind(19, 18, None, at(10)), Some(SECOND));
-    }
-
-    #[test]
-    fn of_a_first_look_only_the_server_tells_and_no_more_is_kept_than_is_of_use() {
-        let (mut looks, now) = (Looks::default(), Instant::now());
-        assert_eq!(looks.behind(20, 10, None, now), None);
-        assert_eq!(looks.behind(21, 10, Some(HOUR), now), Some(HOUR));
-        for look in 0..1_000 {
-            looks.behind(30 + look, 10, None, now);
-        }
-        assert_eq!(looks.0.len(), LOOKS);
-        // The oldest are those that it comes to first.
-        assert_eq!(looks.behind(2_000, 20, Some(HOUR), now + SECOND), Some(SECOND));
+    fn a_record_ends_before_the_header_of_the_next_page() {
+        let end = |next| end_of_last_record(next, 8192, 16 << 20);
+        assert_eq!(end(0x0300_0148), 0x0300_0148);
+        assert_eq!(end(0x0300_2018), 0x0300_2000);
+        assert_eq!(end(0x0300_0028), 0x0300_0000);
+        // Not the header of a page, but something within one.
+        assert_eq!(end(0x0300_2028), 0x0300_2028);
+        assert_eq!(end_of_last_record(24, 0, 0), 24);
     }
 }

@@ -74,8 +74,9 @@ impl PostgresTasks {
             return Ok(self.way.host(only));
         }
         let elected = match self.elected(&self.way, &writers).await {
-            // The database may be to be made; one that every server has tells as well who takes writes.
-            Err(error) if error.kind() == ErrorKind::UnknownDatabase => {
+            // The database may be to be made, also where another host is away; one that every server has tells as well who
+            // takes writes.
+            Err(error) if matches!(error.kind(), ErrorKind::UnknownDatabase | ErrorKind::Unreachable) => {
                 let outside = self.way.hosts.iter().map(|host| HostWay {
                     options: host.options.clone().database(SYSTEM[0]),
                     place: host.place.clone(),

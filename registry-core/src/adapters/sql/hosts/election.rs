@@ -28,8 +28,7 @@ pub(crate) struct Elected {
     pub(super) answering: Vec<usize>,
 }
 
-/// What tells a server from the others, as long as it runs: for MySQL the name of its machine, its port and the folder of its
-/// data. Not its `server_id`, which the nodes of a Galera cluster may share.
+/// What tells a server from the others, as long as it runs, in words of its backend.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ServerId(pub(crate) String);
 

@@ -31,7 +31,7 @@ pub(crate) enum Replication {
     From(Vec<Channel>),
     /// It shares the data of the others, and has no replication to be behind with: Galera, Aurora.
     #[cfg_attr(
-        not(feature = "mysql"),
+        not(any(feature = "mysql", test)),
         expect(dead_code, reason = "PostgreSQL has no such kind")
     )]
     Shared,

@@ -107,6 +107,7 @@ impl<DB: Hosted> Looking<DB> {
             Ok(made) => {
                 self.end().await;
                 self.session = Some(made);
+                self.memory = DB::Memory::default();
                 self.version = way.version;
                 true
             }

@@ -79,7 +79,8 @@ impl<DB: Hosted> Reading<DB> {
         if kind == ErrorKind::Unreachable {
             place.replica.generations.lost();
         }
-        if place.primary {
+        // That a write is refused here is our own doing, and says nothing of the primary.
+        if place.primary && !copy.is_by_read_only_server() {
             let _ = self.inner.base.record(copy, "read");
             return error;
         }

@@ -23,6 +23,9 @@ use tokio::sync::{Notify, Semaphore, watch};
 /// The least time between two looks, whoever asks for one.
 const LOOK_GAP: Duration = Duration::from_millis(100);
 
+/// How long a host that gave no session is passed over.
+const REFUSAL: Duration = Duration::from_secs(1);
+
 /// A host that is read from. Its sessions are READ ONLY on the server.
 pub(crate) struct Replica<DB: Hosted> {
     /// Its number in the list.
@@ -41,6 +44,8 @@ pub(crate) struct Replica<DB: Hosted> {
     asked: AtomicBool,
     /// It has the data of the others, and no position of its own that a token could be compared with.
     shared: AtomicBool,
+    /// Whether it may have refused a session lately.
+    refuses: AtomicBool,
     /// The sessions that may wait for what a token names: half of the pool, because a token may be forged.
     pub(super) waits: Semaphore,
 }
@@ -54,6 +59,8 @@ struct Known {
     /// The pool has a [dead end](Hosted::dead_end) instead of the way.
     away: bool,
     age: Age,
+    /// It gave no session, and why.
+    refused: Option<(Instant, Error)>,
 }
 
 /// What a look found.
@@ -79,6 +86,7 @@ impl<DB: Hosted> Replica<DB> {
             wake: Notify::new(),
             asked: AtomicBool::new(false),
             shared: AtomicBool::new(false),
+            refuses: AtomicBool::new(false),
             waits: Semaphore::new(half.clamp(1, Semaphore::MAX_PERMITS)),
         }
     }
@@ -110,7 +118,38 @@ impl<DB: Hosted> Replica<DB> {
     }
 
     pub(super) fn cause(&self) -> Option<Error> {
-        self.lock().cause.clone()
+        let known = self.lock();
+        let refused = known
+            .refused
+            .as_ref()
+            .filter(|(since, _)| since.elapsed() < REFUSAL);
+        known
+            .cause
+            .clone()
+            .or_else(|| refused.map(|(_, error)| error.clone()))
+    }
+
+    /// It gave no session.
+    pub(super) fn refused(&self, error: &Error) {
+        self.lock().refused = Some((Instant::now(), error.clone()));
+        self.refuses.store(true, Ordering::Release);
+    }
+
+    /// Whether it gave no session a moment ago: others are asked first.
+    pub(super) fn has_refused_lately(&self) -> bool {
+        if !self.refuses.load(Ordering::Acquire) {
+            return false;
+        }
+        let mut known = self.lock();
+        let lately = known
+            .refused
+            .as_ref()
+            .is_some_and(|(since, _)| since.elapsed() < REFUSAL);
+        if !lately {
+            known.refused = None;
+            self.refuses.store(false, Ordering::Release);
+        }
+        lately
     }
 
     pub(super) fn sessions(&self) -> Option<Sessions> {

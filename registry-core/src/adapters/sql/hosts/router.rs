@@ -24,7 +24,7 @@ const FIRST_LOOK: Duration = Duration::from_secs(1);
 /// How long a read waits for a replica to have what was written before its token.
 pub(super) const TOKEN_WAIT: Duration = Duration::from_millis(500);
 
-/// The same for a read that may not wait. Not zero, which to MySQL is for ever.
+/// The same for a read that may not wait. Not zero, which to some servers is for ever.
 const TOKEN_NOW: Duration = Duration::from_millis(1);
 
 /// The hosts that are read from, and the rules of the choice.
@@ -197,7 +197,7 @@ impl<DB: Hosted> Router<DB> {
                 replica,
                 primary: false,
             };
-            let mut session = match self.session_at(inner, &place, deadline).await {
+            let mut session = match self.session_soon(inner, &place, deadline).await {
                 Ok(session) => session,
                 Err(error) => {
                     // Nothing was asked of it yet: another replica may be.
@@ -229,6 +229,33 @@ impl<DB: Hosted> Router<DB> {
         }
     }
 
+    /// A session to this replica. Where there is another host to turn to, one that can open a session and does not is not waited
+    /// for: the driver of PostgreSQL tries again and again at a server that is full.
+    async fn session_soon(
+        &self,
+        inner: &Inner<DB>,
+        place: &Place<DB>,
+        deadline: Instant,
+    ) -> Result<PoolConnection<DB>, Error> {
+        let is_last = !self.fallback && self.replicas.len() == 1;
+        if is_last || place.replica.is_busy() {
+            return self.session_at(inner, place, deadline).await;
+        }
+        let patience = inner.base.connect_timeout() / 4;
+        let session = self.session_at(inner, place, deadline);
+        let error = match tokio::time::timeout(patience, session).await {
+            Ok(Err(error)) if error.kind() == ErrorKind::TooManyConnections => error,
+            Ok(session) => return session,
+            Err(_) => {
+                let address = self.address(inner.target()?, place.replica.index);
+                let words = format!("{address} gives no session within {patience:?}");
+                Error::new(ErrorKind::Timeout, words)
+            }
+        };
+        place.replica.refused(&error);
+        Err(error)
+    }
+
     /// A session to this host; with a look at it when that takes long.
     async fn session_at(
         &self,
@@ -248,7 +275,7 @@ impl<DB: Hosted> Router<DB> {
             let open = |index: &&usize| **index != primary && !tried.contains(index);
             self.replicas.iter().filter(open).map(|index| &self.hosts[*index])
         };
-        let fit = || all().filter(|replica| replica.is(SqlHostState::Fit));
+        let fit = || all().filter(|replica| replica.is(SqlHostState::Fit) && !replica.has_refused_lately());
         let Some(fastest) = fit().filter_map(|replica| replica.latency()).min() else {
             let unknown = all().any(|replica| replica.is(SqlHostState::Unknown));
             return if unknown { Pick::Unknown } else { Pick::None };
