@@ -88,21 +88,20 @@ impl Bench {
         program
     }
 
-    /// A worker with the document's file.
-    async fn worker(&self) -> AppRegistry {
+    /// A worker with the document's file, and a pool of so many.
+    async fn worker(&self, sessions: u32) -> AppRegistry {
         let toml = with(
             block("toml", "port     = 6432"),
             [
                 ("= 6432", format!("= {}", self.port.number())),
-                (
-                    "/run/secrets/shop_db",
-                    self.password.path().display().to_string(),
-                ),
+                ("/run/secrets/shop_db", self.password.path().display().to_string()),
             ],
         );
         let file = NamedTempFile::new().expect("a file");
         std::fs::write(file.path(), toml).expect("it is written");
-        let started = App::builder().config_file(file.path()).connect().await;
+        let app = App::builder().config_file(file.path());
+        let started = app.variable("DBREG_POSTGRES__MAIN__POOL__MAX", sessions);
+        let started = started.connect().await;
         started.unwrap_or_else(|report| panic!("{report}"))
     }
 
@@ -145,7 +144,11 @@ fn code(error: &sqlx::Error) -> Option<String> {
 async fn until_it_fails(db: &AppRegistry, is_it: impl Fn(&Error) -> bool) {
     let began = Instant::now();
     loop {
-        assert!(began.elapsed() < PATIENCE, "{:?}", db.postgres.main.errors().latest);
+        assert!(
+            began.elapsed() < PATIENCE,
+            "{:?}",
+            db.postgres.main.errors().latest
+        );
         if let Err(error) = echo(db, 1).await {
             let error = Error::from(error);
             assert!(error.is_transient(), "{error}");
@@ -160,7 +163,11 @@ async fn until_it_fails(db: &AppRegistry, is_it: impl Fn(&Error) -> bool) {
 async fn until_it_works(db: &AppRegistry) {
     let began = Instant::now();
     while echo(db, 1).await.is_err() {
-        assert!(began.elapsed() < PATIENCE, "{:?}", db.postgres.main.errors().latest);
+        assert!(
+            began.elapsed() < PATIENCE,
+            "{:?}",
+            db.postgres.main.errors().latest
+        );
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     for number in 0..20 {
@@ -173,7 +180,8 @@ async fn more_workers_than_sessions_take_turns() {
     let bench = Bench::new().await;
     let _pooler = bench.pooler(&[(SESSIONS, "= 3\n")]);
     let workers = (0..12).map(async |worker| {
-        let db = bench.worker().await;
+        // One each: who has a session and waits for another would hold up the rest.
+        let db = bench.worker(1).await;
         for number in worker * 100..worker * 100 + 10 {
             assert_eq!(echo(&db, number).await.unwrap(), number);
         }
@@ -188,7 +196,7 @@ async fn more_workers_than_sessions_take_turns() {
 async fn the_server_is_killed_and_comes_back_behind_it() {
     let bench = Bench::new().await;
     let _pooler = bench.pooler(&[]);
-    let db = bench.worker().await;
+    let db = bench.worker(10).await;
     for _ in 0..2 {
         until_it_works(&db).await;
         bench.server.kill().await.unwrap();
@@ -216,7 +224,7 @@ async fn the_server_is_killed_and_comes_back_behind_it() {
 async fn it_is_killed_itself_and_started_again() {
     let bench = Bench::new().await;
     let mut pooler = bench.pooler(&[]);
-    let db = bench.worker().await;
+    let db = bench.worker(10).await;
     for _ in 0..2 {
         until_it_works(&db).await;
         drop(pooler);
@@ -234,7 +242,7 @@ async fn transaction_mode_is_for_a_version_that_knows_prepared_statements() {
     if !knows_statements() {
         let mode = [(MODE, "pool_mode = transaction\n"), (SESSIONS, "= 1\n")];
         let _pooler = bench.pooler(&mode);
-        let (one, other) = (bench.worker().await, bench.worker().await);
+        let (one, other) = (bench.worker(10).await, bench.worker(10).await);
         assert_eq!(echo(&one, 1).await.unwrap(), 1);
         let refused = echo(&other, 2).await.unwrap_err();
         assert_eq!(code(&refused).as_deref(), Some("42P05"));
@@ -246,28 +254,37 @@ async fn transaction_mode_is_for_a_version_that_knows_prepared_statements() {
     bench.server.sql_in("shop", create).await.unwrap();
     let mut workers = Vec::new();
     for _ in 0..6 {
-        workers.push(bench.worker().await);
+        workers.push(bench.worker(10).await);
     }
     for round in 0..3 {
-        let calls = workers.iter().enumerate().flat_map(|(worker, db)| {
+        let calls = workers.iter().zip(0_i64..).flat_map(|(db, worker)| {
             (0..10).map(move |call| async move {
-                let number = i64::from(round * 1_000 + call) + worker as i64 * 100;
+                let number = round * 1_000 + worker * 100 + call;
                 if call % 2 == 0 {
                     return assert_eq!(echo(db, number).await.unwrap(), number);
                 }
                 let read = sqlx::query_scalar::<_, i64>("select $1::bigint + 1").bind(number);
-                assert_eq!(read.fetch_one(&db.postgres.main.read()).await.unwrap(), number + 1);
-                let write = sqlx::query("insert into orders values ($1)").bind(number);
-                write.execute(&db.postgres.main).await.unwrap();
-                let write = sqlx::query("insert into orders values ($1)").bind(number);
-                write.execute(&db.postgres.main.read()).await.unwrap_err();
+                assert_eq!(
+                    read.fetch_one(&db.postgres.main.read()).await.unwrap(),
+                    number + 1
+                );
+                let write = || sqlx::query("insert into orders values ($1)").bind(number);
+                write().execute(&db.postgres.main).await.unwrap();
+                let refused = write().execute(&db.postgres.main.read()).await;
+                assert_eq!(code(&refused.unwrap_err()).as_deref(), Some("25006"));
             })
         });
         futures_util::future::join_all(calls).await;
     }
     let held: u32 = workers
         .iter()
-        .map(|db| db.postgres.main.status().sessions.map_or(0, |sessions| sessions.open))
+        .map(|db| {
+            db.postgres
+                .main
+                .status()
+                .sessions
+                .map_or(0, |sessions| sessions.open)
+        })
         .sum();
     assert!(held >= 50, "{held}");
     assert!(bench.sessions().await <= 5);

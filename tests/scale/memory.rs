@@ -9,8 +9,10 @@ use crate::{ALLOCATOR, alone};
 use dbreg::mongodb::bson::doc;
 use dbreg::mongodb::options::{ClientOptions, ServerAddress};
 use dbreg::sqlx::mysql::{MySqlConnectOptions, MySqlPool, MySqlPoolOptions, MySqlSslMode};
+use dbreg::sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
 use dbreg::sqlx::{ConnectOptions as _, Connection as _};
-use dbreg::{Memcached, MongoDb, MySql, mongodb, sqlx};
+use dbreg::{Memcached, MongoDb, MySql, Postgres, mongodb, sqlx};
+use registry_dev::PostgresOptions;
 use std::time::Duration;
 
 /// The most that dbreg may add to an idle connection, in bytes.
@@ -101,6 +103,61 @@ async fn of_mysql() {
     let (ours, db) = each(POOLS, async { builder.connect().await.unwrap() }).await;
     assert_eq!(db.handles.len(), POOLS);
     judge("mysql", ours, drivers);
+    db.close().await.unwrap();
+}
+
+fleet!(Postgreses: [Postgres; POOLS] by postgres, file("postgres", POOLS, "host = \"127.0.0.1\"\nusername = \"shop\"\npassword = { env = \"SHOP\" }\ndb = \"shop\""));
+
+#[tokio::test]
+async fn of_postgres() {
+    let _alone = alone().await;
+    // The usual kind of password takes some milliseconds for each login.
+    let options = PostgresOptions::default().setting("password_encryption", "md5");
+    let server = registry_dev::postgres_with(options).await.unwrap();
+    server
+        .create_database("shop", "shop", "a password")
+        .await
+        .unwrap();
+    let port = server.port();
+    let bare = async || {
+        let mut pools = Vec::new();
+        for number in 0..POOLS {
+            let options = PgConnectOptions::new_without_pgpass()
+                .host("127.0.0.1")
+                .port(port)
+                .username("shop")
+                .password("a password")
+                .database("shop")
+                .application_name(&format!("dbreg postgres.c{number}"))
+                .ssl_mode(PgSslMode::Disable)
+                .disable_statement_logging();
+            let mut session = options.connect().await.unwrap();
+            sqlx::raw_sql("show server_version")
+                .execute(&mut session)
+                .await
+                .unwrap();
+            session.close().await.unwrap();
+            let pool = PgPoolOptions::new()
+                .max_connections(10)
+                .acquire_timeout(Duration::from_secs(5))
+                .idle_timeout(None)
+                .max_lifetime(None);
+            pools.push(pool.connect_lazy_with(options));
+        }
+        pools
+    };
+    drop(bare().await);
+    let (drivers, pools) = each(POOLS, bare()).await;
+    futures_util::future::join_all(pools.iter().map(PgPool::close)).await;
+    drop(pools);
+    let builder = (0..POOLS).fold(Postgreses::builder(), |builder, number| {
+        builder
+            .variable(format!("DBREG_POSTGRES__C{number}__PORT"), port)
+            .variable(format!("DBREG_POSTGRES__C{number}__PASSWORD"), "a password")
+    });
+    let (ours, db) = each(POOLS, async { builder.connect().await.unwrap() }).await;
+    assert_eq!(db.handles.len(), POOLS);
+    judge("postgres", ours, drivers);
     db.close().await.unwrap();
 }
 

@@ -110,7 +110,7 @@ pub(crate) trait Hosted: Database {
 pub(crate) struct Inner<DB: Hosted> {
     pub(crate) base: Arc<Base>,
     target: Result<Target<DB>, Error>,
-    hosts: String,
+    hosts: Box<str>,
     /// Made at the first read through a reader; in a box, because many connections have none.
     router: OnceLock<Box<Router<DB>>>,
     /// Where a secret comes from a file.
@@ -124,9 +124,9 @@ impl<DB: Hosted> Inner<DB> {
         let (target, hosts) = match &prepared.settings {
             Ok(settings) => (
                 Ok(Target::new(&base, settings)),
-                super::shown(settings, DB::BACKEND),
+                super::shown(settings, DB::BACKEND).into(),
             ),
-            Err(error) => (Err(error.clone()), String::new()),
+            Err(error) => (Err(error.clone()), Box::default()),
         };
         let inner = Arc::new(Self {
             base,
@@ -268,6 +268,6 @@ impl<DB: Hosted> Inner<DB> {
 
     /// The hosts for the report.
     pub(crate) fn shown_hosts(&self) -> String {
-        self.hosts.clone()
+        self.hosts.to_string()
     }
 }

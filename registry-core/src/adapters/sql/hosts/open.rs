@@ -26,14 +26,14 @@ pub(super) async fn open<DB: Hosted>(base: &Base, target: &Target<DB>) -> Result
     let works = base.is_open() && order[0] == target.host();
     let heard = Heard::default();
     let attempt = async {
-        let election = elect(&way, &order, target.from_file, limit, works, &heard);
+        let election = elect(&way, &order, target.from_file(), limit, works, &heard);
         let (elected, answering) = if way.hosts.len() > 1 && !base.has_been_open() {
-            with_census(&way, order[0], target.from_file, election).await?
+            with_census(&way, order[0], target.from_file(), election).await?
         } else {
             (election.await?, None)
         };
         target.set_there(&way, &elected);
-        sql::fill(&target.pool, target.min).await?;
+        sql::fill(&target.pool, target.min()).await?;
         Ok((elected, answering))
     };
     let (elected, answering) = with_cause(
@@ -51,6 +51,8 @@ pub(super) async fn open<DB: Hosted>(base: &Base, target: &Target<DB>) -> Result
     if let Some(answering) = answering {
         detail = format!("{detail}, {answering} of {} hosts", way.hosts.len());
     }
+    // It is kept as long as the connection.
+    detail.shrink_to_fit();
     Ok(Opened { detail })
 }
 

@@ -23,11 +23,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// host before are ended when they are next wanted.
 pub(super) struct Target<DB: Hosted> {
     pub(super) pool: Pool<DB>,
-    pub(super) min: u64,
-    pub(super) from_file: bool,
     base: Arc<Base>,
     settings: Arc<Settings>,
-    files: Vec<Box<str>>,
+    files: Box<[Box<str>]>,
     now: Mutex<Now<DB>>,
     /// None where there is but one host for writes: a thousand idle connections hold nothing that they do not need.
     server: Option<Arc<ServerInUse>>,
@@ -68,7 +66,7 @@ struct Now<DB: Hosted> {
 impl<DB: Hosted> Target<DB> {
     /// Everything that needs no server.
     pub(super) fn new(base: &Arc<Base>, settings: &Arc<Settings>) -> Self {
-        let files = rotation::files(settings);
+        let files = rotation::files(settings).into_boxed_slice();
         let stamp = rotation::stamp(&files);
         let way = Way::<DB>::new(settings, base.label());
         let options = way
@@ -82,8 +80,6 @@ impl<DB: Hosted> Target<DB> {
         }
         Self {
             pool: pool.connect_lazy_with(options),
-            min: settings.count("pool.min").unwrap_or(0),
-            from_file: secret::from_file(settings),
             base: Arc::clone(base),
             settings: Arc::clone(settings),
             files,
@@ -101,6 +97,16 @@ impl<DB: Hosted> Target<DB> {
 
     pub(super) fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// How many sessions are opened at once.
+    pub(super) fn min(&self) -> u64 {
+        self.settings.count("pool.min").unwrap_or(0)
+    }
+
+    /// Whether a credential comes from a file.
+    pub(super) fn from_file(&self) -> bool {
+        secret::from_file(&self.settings)
     }
 
     /// The host in use, by number.
