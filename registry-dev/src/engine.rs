@@ -18,11 +18,13 @@ pub enum Engine {
     Twemproxy,
     /// Galera, a library that MariaDB loads: several servers that write together.
     Galera,
+    /// PgBouncer: a proxy in front of a PostgreSQL server, which holds few sessions with it for many clients.
+    PgBouncer,
 }
 
 impl Engine {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Twemproxy, Self::Galera];
+    pub const ALL: [Self; 3] = [Self::Twemproxy, Self::Galera, Self::PgBouncer];
 
     /// The program, or the library.
     ///
@@ -32,6 +34,7 @@ impl Engine {
         let found = match self {
             Self::Twemproxy => find::program(&["nutcracker"]),
             Self::Galera => GALERA.iter().map(PathBuf::from).find(|path| Path::is_file(path)),
+            Self::PgBouncer => find::program(&["pgbouncer"]),
         };
         found.ok_or_else(|| Error::NotInstalled {
             engine: self,
@@ -46,6 +49,7 @@ impl Engine {
             (Self::Twemproxy, _) => Some("nutcracker"),
             (Self::Galera, Some(Installer::Brew)) => None,
             (Self::Galera, _) => Some("galera-4"),
+            (Self::PgBouncer, _) => Some("pgbouncer"),
         }
     }
 }
@@ -55,6 +59,7 @@ impl fmt::Display for Engine {
         f.write_str(match self {
             Self::Twemproxy => "twemproxy",
             Self::Galera => "Galera",
+            Self::PgBouncer => "PgBouncer",
         })
     }
 }

@@ -34,7 +34,7 @@ apt-get -q -o DPkg::Lock::Timeout=300 update
 apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends "$@"
 for package; do
     case $package in
-        memcached | nutcracker) [ ! -d /run/systemd/system ] || systemctl disable --now "$package" ;;
+        memcached | nutcracker | pgbouncer) [ ! -d /run/systemd/system ] || systemctl disable --now "$package" ;;
     esac
 done
 "#;
