@@ -53,10 +53,12 @@ pub use registry_core::Memcached;
 pub use registry_core::MongoDb;
 #[cfg(feature = "mysql")]
 pub use registry_core::MySql;
+#[cfg(feature = "postgres")]
+pub use registry_core::Postgres;
+#[cfg(feature = "postgres")]
+pub use registry_core::PostgresReader;
 #[cfg(feature = "sqlite")]
 pub use registry_core::Sqlite;
-#[cfg(feature = "postgres")]
-pub use registry_core::{Postgres, PostgresReader};
 
 #[cfg(all(
     feature = "sea-orm",

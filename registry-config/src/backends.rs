@@ -311,7 +311,8 @@ const TIMEOUT: KeySpec = KeySpec::new(
 );
 const STATEMENT_CACHE: KeySpec = KeySpec::new(
     "statement_cache",
-    Kind::Count { min: 0, max: 65_535 },
+    // With none, sqlx 0.9 keeps all on PostgreSQL's side for good, and on MySQL's prepares each query anew.
+    Kind::Count { min: 1, max: 65_535 },
     "Prepared statements that each session keeps",
 );
 const MAX_LAG: KeySpec = KeySpec::new(

@@ -179,6 +179,10 @@ fn run(step: &Step, root: &Path, deadline: Instant) -> u8 {
     for name in registry_dev::cargo_variables(env!("CARGO_PKG_NAME")) {
         command.env_remove(name);
     }
+    if std::env::var_os("CI").is_some() {
+        // What a second build would save there is none of, and the first takes longer for it.
+        command.env("CARGO_INCREMENTAL", "0");
+    }
     let status = command.spawn().and_then(|mut child| {
         loop {
             if let Some(status) = child.try_wait()? {

@@ -5,7 +5,6 @@
 mod document;
 #[cfg(target_os = "linux")]
 mod galera;
-#[cfg(feature = "postgres")]
 mod pgbouncer;
 mod program;
 mod twemproxy;

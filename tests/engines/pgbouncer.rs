@@ -287,3 +287,29 @@ async fn transaction_mode_is_for_a_version_that_knows_prepared_statements() {
     assert!(held >= 50, "{held}");
     assert!(bench.sessions().await <= 5);
 }
+
+/// Two servers that are both writable, each behind a PgBouncer of its own, which lives on when its server dies.
+#[tokio::test]
+async fn the_next_host_is_used_when_the_server_behind_the_first_is_gone() {
+    let (first, second) = tokio::join!(Bench::new(), Bench::new());
+    let _poolers = [first.pooler(&[]), second.pooler(&[])];
+    let [one, two] = [&first, &second].map(|bench| bench.port.number());
+    let db = App::builder()
+        .variable(
+            "DBREG_POSTGRES__MAIN__CONNECTIONS",
+            format!("127.0.0.1:{one},127.0.0.1:{two}"),
+        )
+        .variable("DBREG_POSTGRES__MAIN__PASSWORD", PASSWORD)
+        .connect()
+        .await
+        .unwrap();
+    let server = async || -> Result<i32, sqlx::Error> {
+        let port = sqlx::query_scalar("select inet_server_port()");
+        port.fetch_one(&db.postgres.main).await
+    };
+    assert_eq!(server().await.unwrap(), i32::from(first.server.port()));
+    first.server.kill().await.unwrap();
+    until_it_works(&db).await;
+    assert_eq!(server().await.unwrap(), i32::from(second.server.port()));
+    db.close().await.unwrap();
+}

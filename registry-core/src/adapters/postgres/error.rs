@@ -18,8 +18,7 @@ pub(crate) fn server_error(code: &str, message: &str) -> Error {
         // Limits of the server's own: of a statement, of an idle transaction.
         "57014" if message.contains("timeout") => ErrorKind::Timeout,
         "25P03" => ErrorKind::Timeout,
-        // What is no message of the protocol; poolers say more with it.
-        "08P01" => ErrorKind::Protocol,
+        "08P01" => of_pooler(message).unwrap_or(ErrorKind::Protocol),
         _ if code.starts_with("08") => ErrorKind::Unreachable,
         _ => ErrorKind::Operation,
     };
@@ -29,6 +28,9 @@ pub(crate) fn server_error(code: &str, message: &str) -> Error {
         "3D000" => error.help(NO_DATABASE),
         // `missing FROM-clause entry` has the same code, and is a mistake of the query.
         "42P01" if message.starts_with("relation ") => error.help(NO_TABLE),
+        "08P01" if message.starts_with("unsupported startup parameter") => {
+            error.help("write `ignore_startup_parameters = extra_float_digits` into PgBouncer's file")
+        }
         "28000" if message.contains("no encryption") => {
             error.help("the server may want TLS: write `tls = \"verify\"`, or mend its pg_hba.conf")
         }
@@ -42,6 +44,22 @@ pub(crate) fn server_error(code: &str, message: &str) -> Error {
         "25006" => error.by_read_only_server(),
         _ => error,
     }
+}
+
+/// What PgBouncer says itself, all with the code of a message that is none of the protocol: by its words.
+fn of_pooler(message: &str) -> Option<ErrorKind> {
+    let kinds = [
+        ("server login has been failing", ErrorKind::Unreachable),
+        ("server conn crashed", ErrorKind::Unreachable),
+        ("pgbouncer cannot connect to server", ErrorKind::Unreachable),
+        ("query_wait_timeout", ErrorKind::Timeout),
+        ("no more connections allowed", ErrorKind::TooManyConnections),
+        ("authentication failed", ErrorKind::Auth),
+        ("no such database", ErrorKind::UnknownDatabase),
+        ("unsupported startup parameter", ErrorKind::Config),
+    ];
+    let found = kinds.into_iter().find(|(words, _)| message.contains(words));
+    found.map(|(_, kind)| kind)
 }
 
 #[cfg(test)]
@@ -76,5 +94,25 @@ mod tests {
         }
         let message = "canceling statement due to statement timeout";
         assert_eq!(server_error("57014", message).kind(), ErrorKind::Timeout);
+        for (message, kind) in [
+            (
+                "server login has been failing, try again later (server_login_retry)",
+                ErrorKind::Unreachable,
+            ),
+            ("query_wait_timeout", ErrorKind::Timeout),
+            (
+                "no more connections allowed (max_client_conn)",
+                ErrorKind::TooManyConnections,
+            ),
+            ("SASL authentication failed", ErrorKind::Auth),
+            ("no such database: shop", ErrorKind::UnknownDatabase),
+            (
+                "unsupported startup parameter: extra_float_digits",
+                ErrorKind::Config,
+            ),
+            ("invalid message format", ErrorKind::Protocol),
+        ] {
+            assert_eq!(server_error("08P01", message).kind(), kind, "{message}");
+        }
     }
 }

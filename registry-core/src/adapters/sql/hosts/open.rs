@@ -26,9 +26,9 @@ pub(super) async fn open<DB: Hosted>(base: &Base, target: &Target<DB>) -> Result
     let works = base.is_open() && order[0] == target.host();
     let heard = Heard::default();
     let attempt = async {
-        let election = elect(&way, &order, target.from_file(), limit, works, &heard);
+        let election = elect(&way, &order, target.has_credential_file(), limit, works, &heard);
         let (elected, answering) = if way.hosts.len() > 1 && !base.has_been_open() {
-            with_census(&way, order[0], target.from_file(), election).await?
+            with_census(&way, order[0], target.has_credential_file(), election).await?
         } else {
             (election.await?, None)
         };

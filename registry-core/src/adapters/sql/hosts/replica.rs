@@ -206,7 +206,7 @@ impl<DB: Hosted> Replica<DB> {
             inner
                 .target
                 .as_ref()
-                .map(|target| (target.way(), target.from_file())),
+                .map(|target| (target.way(), target.has_credential_file())),
         ) {
             (Some(cause), _) => cause.again(),
             (None, Ok((Ok(way), from_file))) => explain(error, way.host(self.index), from_file),
@@ -312,7 +312,7 @@ impl<DB: Hosted> Replica<DB> {
             let target = inner.target.as_ref().ok()?;
             (
                 target.way().ok()?,
-                target.from_file(),
+                target.has_credential_file(),
                 inner.base.connect_timeout(),
                 inner.max_lag(),
             )

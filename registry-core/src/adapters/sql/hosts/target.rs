@@ -105,7 +105,7 @@ impl<DB: Hosted> Target<DB> {
     }
 
     /// Whether a credential comes from a file.
-    pub(super) fn from_file(&self) -> bool {
+    pub(super) fn has_credential_file(&self) -> bool {
         secret::from_file(&self.settings)
     }
 
