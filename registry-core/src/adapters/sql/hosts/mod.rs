@@ -98,7 +98,8 @@ pub(crate) trait Hosted: Database {
     /// How far the server is: everything that was acknowledged is before it.
     fn position(session: &mut Self::Connection) -> Answer<'_, Position>;
 
-    /// Waits until the server has come to a position; false after `limit`, and at once where it cannot tell.
+    /// Waits until the server has come to a position; false after `limit`, and at once where it counts nothing. A position of
+    /// another kind of server is an error.
     fn is_reached<'s>(
         session: &'s mut Self::Connection,
         position: &'s Position,
