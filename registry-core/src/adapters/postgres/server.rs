@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 /// How often a standby is asked whether it has come to a position: the server has no statement that waits for one.
 const ASK_AGAIN: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(50));
+
 /// Asks a server for its standing.
 pub(super) async fn standing(session: &mut PgConnection) -> Result<Standing, sqlx::Error> {
     // Not `transaction_read_only`, which a session to read from has for itself. When they were started tells servers apart,
