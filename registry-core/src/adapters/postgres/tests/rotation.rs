@@ -101,6 +101,28 @@ async fn a_reload_ends_old_sessions_whoever_saw_the_new_password_first() {
 }
 
 #[tokio::test]
+async fn a_reload_ends_sessions_of_readers_too() {
+    let (server, _folder, secret) = server("first").await;
+    let handle = open_handle(&server, &secret, "pool = { max = 1 }\n").await;
+    let reader = handle.read();
+    let pid = async || {
+        let pid = sqlx::query_scalar::<_, i32>("select pg_backend_pid()");
+        pid.fetch_one(&reader).await.unwrap()
+    };
+    for (password, seen_before) in [("second", false), ("third", true)] {
+        let old = pid().await;
+        alter(&server, password).await;
+        put(&secret, password);
+        if seen_before {
+            handle.inner.look_at_files();
+            assert_eq!(pid().await, old, "nobody needed a session");
+        }
+        connection::reload(&handle).await.unwrap();
+        assert_ne!(pid().await, old, "{password}");
+    }
+}
+
+#[tokio::test]
 async fn a_session_that_was_being_made_during_the_rotation_is_ended_too() {
     let (server, _folder, secret) = server("first").await;
     let proxy = registry_dev::Proxy::to(server.address()).await.unwrap();
