@@ -180,7 +180,7 @@ fn run(step: &Step, root: &Path, deadline: Instant) -> u8 {
         command.env_remove(name);
     }
     if std::env::var_os("CI").is_some() {
-        // What a second build would save there is none of, and the first takes longer for it.
+        // It makes the first build longer and the next one shorter, of which there is none.
         command.env("CARGO_INCREMENTAL", "0");
     }
     let status = command.spawn().and_then(|mut child| {
