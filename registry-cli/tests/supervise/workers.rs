@@ -148,7 +148,12 @@ os.execv(sys.argv[1], sys.argv[1:])
     program.args(["-c", broken, env!("CARGO_BIN_EXE_dbreg")]);
     let worker = python(r#"tell("READY=1"); signal.pause()"#);
     let mut master = Master::spawn(program, &[], &worker.each_ref().map(String::as_str));
-    let ready = |master: &Master| (master.status()["ready"] == 1).then(|| master.pid_of(0));
+    // Of one status: the worker may have ended by the time of a second.
+    let ready = |master: &Master| {
+        let status = master.status();
+        let pid = status["workers"][0]["pid"].as_u64();
+        u32::try_from(pid?).ok().filter(|_| status["ready"] == 1)
+    };
     let first = until("it is ready", || ready(&master));
     send("KILL", first);
     until("another one is ready", || {
