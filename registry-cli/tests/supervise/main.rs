@@ -4,6 +4,7 @@
 
 mod master;
 mod signals;
+mod slow;
 mod status;
 mod systemd;
 mod workers;

@@ -100,6 +100,8 @@ impl Machine {
             return Vec::new();
         }
         self.excuse(now);
+        // A sign of life makes nothing due: those of others may not have been read yet.
+        let is_alive = matches!(event, Event::Beat(_) | Event::AtWork(..));
         match event {
             Event::Start => (0..self.slots.len()).for_each(|number| self.spawn(now, number)),
             Event::Ready(id) => self.ready(now, id),
@@ -132,7 +134,9 @@ impl Machine {
             }
         }
         self.roll_on(now);
-        self.due(now);
+        if !is_alive {
+            self.due(now);
+        }
         self.end_if_done();
         std::mem::take(&mut self.actions)
     }

@@ -2,23 +2,21 @@
 
 use super::event::{Action, Event, Exit, Id, Time, Word};
 use super::folder::Folder;
+use super::live::{self, Live, Words};
 use super::machine::Machine;
 use super::notify::{self, Notice};
 use super::process::{self, Spawner};
 use super::tally::Tally;
 use super::{control, probe, settings::Settings};
-use rustix::process::Pid;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io::Write as _;
-use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tokio::net::UnixDatagram;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 /// When a program counts as ready.
@@ -30,17 +28,6 @@ pub enum Readiness {
     Notify,
     /// When it has lived for a second: for programs that say nothing.
     Alive,
-}
-
-/// How long a program of [`Readiness::Alive`] has to live.
-const ALIVE: Duration = Duration::from_secs(1);
-
-/// A worker's process, and what it said.
-struct Live {
-    pid: Pid,
-    socket: PathBuf,
-    reader: AbortHandle,
-    notice: Notice,
 }
 
 pub(super) struct Master {
@@ -142,7 +129,12 @@ impl Master {
                 Some(_) = self.readers.join_next() => continue,
                 () = tokio::time::sleep_until(deadline.unwrap_or(far)) => Event::Tick,
                 // Last: a worker that talks without end must not keep the master from all else.
-                Some((id, notice)) = self.notices.recv() => { self.noticed(id, notice); continue }
+                Some((id, notice)) = self.notices.recv() => {
+                    if !self.noticed(id, notice) {
+                        continue;
+                    }
+                    Event::Ready(id)
+                }
             };
             self.handle(event);
         }
@@ -153,7 +145,30 @@ impl Master {
         self.began.elapsed()
     }
 
+    /// What is due falls due after all that was said until now is heard: a master that was slow has read none of it.
     fn handle(&mut self, event: Event) {
+        if self.machine.next_deadline().is_some_and(|at| at <= self.now()) {
+            self.hear();
+        }
+        self.take_in(event);
+    }
+
+    fn hear(&mut self) {
+        let mut said = Vec::new();
+        while let Ok(notice) = self.notices.try_recv() {
+            said.push(notice);
+        }
+        for (id, live) in &self.live {
+            said.extend(live.words.unread().into_iter().map(|notice| (*id, notice)));
+        }
+        // First every sign of life, then what makes a difference to others.
+        said.retain(|(id, notice)| self.noticed(*id, notice.clone()));
+        for (id, _) in said {
+            self.take_in(Event::Ready(id));
+        }
+    }
+
+    fn take_in(&mut self, event: Event) {
         let mut events = vec![event];
         while let Some(event) = events.pop() {
             let now = self.now();
@@ -187,17 +202,16 @@ impl Master {
 
     fn spawn(&mut self, id: Id, number: usize, failures: u32) -> Option<Event> {
         let socket = self.folder.notify(id.0);
-        let spawned = UnixDatagram::bind(&socket)
-            .and_then(|reader| Ok((reader, self.spawner.spawn(number, failures, &socket)?)));
+        let spawned = Words::bind(&socket)
+            .and_then(|words| Ok((words, self.spawner.spawn(number, failures, &socket)?)));
         match spawned {
-            Ok((reader, pid)) => {
-                let reader = self
-                    .readers
-                    .spawn(read(id, reader, self.sender.clone(), self.readiness));
+            Ok(((words, reader), pid)) => {
+                let reading = live::read(id, reader, self.sender.clone(), self.readiness);
                 let live = Live {
                     pid,
                     socket,
-                    reader,
+                    words,
+                    reader: self.readers.spawn(reading),
                     notice: Notice::default(),
                 };
                 self.live.insert(id, live);
@@ -211,34 +225,30 @@ impl Master {
         }
     }
 
-    fn noticed(&mut self, id: Id, notice: Notice) {
+    /// Takes in what a worker says; true when it says that it is ready, which is left to do.
+    fn noticed(&mut self, id: Id, notice: Notice) -> bool {
         let Some(live) = self.live.get_mut(&id) else {
-            return;
+            return false;
         };
-        live.notice.reloads |= notice.reloads;
         let news = notice.status.is_some();
-        if let Some(status) = notice.status {
-            live.notice.status = Some(status);
+        let Notice {
+            ready, beat, at_work, ..
+        } = notice;
+        live.notice.renew(notice);
+        if beat {
+            self.take_in(Event::Beat(id));
         }
-        if !notice.hosts.is_empty() {
-            live.notice.hosts = notice.hosts;
-        }
-        if notice.beat {
-            self.handle(Event::Beat(id));
-        }
-        if let Some(time) = notice.at_work {
+        if let Some(time) = at_work {
             // systemd waits for the first worker, and for this one as long as the master does.
             if !self.told_ready && self.machine.is_starting(id) {
                 self.tell_systemd(&format!("EXTEND_TIMEOUT_USEC={}", time.as_micros()));
             }
-            self.handle(Event::AtWork(id, time));
-        }
-        if notice.ready {
-            self.handle(Event::Ready(id));
+            self.take_in(Event::AtWork(id, time));
         }
         if news {
             self.publish();
         }
+        ready
     }
 
     /// Collects everything that ended, workers and orphans.
@@ -259,7 +269,7 @@ impl Master {
         let Some(mut live) = self.live.remove(&id) else {
             return;
         };
-        // What it said last may still lie in its socket.
+        // What it said last may lie in its socket still: the news that it has ended is faster.
         live.reader.abort();
         self.drain(id, &mut live);
         let _ = std::fs::remove_file(&live.socket);
@@ -278,19 +288,17 @@ impl Master {
         self.handle(Event::Exited(id, exit));
     }
 
-    /// Takes what was sent and not read yet.
+    /// Takes what one that has ended sent, and was not read yet.
     fn drain(&mut self, id: Id, live: &mut Live) {
         while let Ok((other, notice)) = self.notices.try_recv() {
             if other == id {
-                if notice.status.is_some() {
-                    live.notice.status = notice.status;
-                }
-                if !notice.hosts.is_empty() {
-                    live.notice.hosts = notice.hosts;
-                }
-            } else {
-                self.noticed(other, notice);
+                live.notice.renew(notice);
+            } else if self.noticed(other, notice) {
+                self.handle(Event::Ready(other));
             }
+        }
+        for notice in live.words.unread() {
+            live.notice.renew(notice);
         }
     }
 
@@ -414,30 +422,6 @@ impl Master {
             }
         }
         self.status.send_replace(status);
-    }
-}
-
-/// Reads what one worker sends until the process is gone.
-async fn read(id: Id, reader: UnixDatagram, notices: mpsc::Sender<(Id, Notice)>, readiness: Readiness) {
-    if readiness == Readiness::Alive {
-        tokio::time::sleep(ALIVE).await;
-        let ready = Notice {
-            ready: true,
-            ..Notice::default()
-        };
-        if notices.send((id, ready)).await.is_err() {
-            return;
-        }
-    }
-    let mut buffer = vec![0; notify::LIMIT];
-    while let Ok(length) = reader.recv(&mut buffer).await {
-        if notices
-            .send((id, notify::parse(&buffer[..length])))
-            .await
-            .is_err()
-        {
-            return;
-        }
     }
 }
 

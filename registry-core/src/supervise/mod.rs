@@ -29,6 +29,7 @@ mod event;
 mod folder;
 pub(crate) mod link;
 mod listen;
+mod live;
 mod machine;
 mod master;
 mod notify;

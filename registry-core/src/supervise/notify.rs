@@ -34,6 +34,19 @@ pub(crate) struct Notice {
     pub(crate) hosts: Vec<String>,
 }
 
+impl Notice {
+    /// Takes in what was said later, of what stays: which program it is, what it does, what it misses.
+    pub(crate) fn renew(&mut self, later: Self) {
+        self.reloads |= later.reloads;
+        if later.status.is_some() {
+            self.status = later.status;
+        }
+        if !later.hosts.is_empty() {
+            self.hosts = later.hosts;
+        }
+    }
+}
+
 /// Sends lines to a socket: a path, or an abstract name behind `@`.
 pub(crate) fn send(socket: &OsStr, lines: &str) -> io::Result<()> {
     let sender = UnixDatagram::unbound()?;
