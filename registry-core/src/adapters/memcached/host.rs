@@ -85,7 +85,7 @@ impl Host {
     }
 
     /// What a session that came free has to do; the session itself, where that is more than to rest.
-    pub(super) fn next(&self, session: Session, batch: &mut Batch) -> (Next, Option<Session>) {
+    pub(super) fn next(&self, session: Box<Session>, batch: &mut Batch) -> (Next, Option<Box<Session>>) {
         let typical = self.typical();
         let crowded = self.terms.is_crowded();
         if crowded != self.is_crowded() {
@@ -288,7 +288,7 @@ impl Host {
     }
 
     /// Gives back a session that is in step: to those who wait, or to rest.
-    pub(super) fn give_back(self: &Arc<Self>, mut session: Session) {
+    pub(super) fn give_back(self: &Arc<Self>, mut session: Box<Session>) {
         let mut queue = self.queue();
         if queue.closed {
             return;

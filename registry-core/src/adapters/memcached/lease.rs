@@ -12,6 +12,7 @@ use crate::background;
 use crate::error::Error;
 use std::borrow::Cow;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -25,7 +26,7 @@ const DRAIN_LIMIT: Duration = Duration::from_millis(500);
 /// taken for that of the next call.
 pub(super) struct Lease {
     host: Arc<Host>,
-    session: Option<Session>,
+    session: Option<Box<Session>>,
 }
 
 /// Why a call on a lease failed.
@@ -36,7 +37,7 @@ pub(super) struct Refusal {
 }
 
 impl Lease {
-    pub(super) fn new(host: &Arc<Host>, session: Session) -> Self {
+    pub(super) fn new(host: &Arc<Host>, session: Box<Session>) -> Self {
         Self {
             host: Arc::clone(host),
             session: Some(session),
@@ -70,12 +71,16 @@ impl Lease {
         deadline: Instant,
         work: impl AsyncFnOnce(&mut Stream) -> io::Result<T>,
     ) -> Result<T, Refusal> {
-        let base = Arc::clone(&self.host.terms().base);
         let session = self
             .session
             .as_mut()
             .expect("a lease holds its session until it is settled");
-        let answer = base.patient(deadline, work(&mut session.stream)).await;
+        let base = &self.host.terms().base;
+        let answer = {
+            // Lent: each step that takes a future by value is as large as the future once more.
+            let work = pin!(work(&mut session.stream));
+            base.patient(deadline, work).await
+        };
         let answer = match answer {
             Some(Ok(_)) if !session.stream.is_settled() => Err(Failure::Io(super::frame::garbled(
                 "the server sent more than one answer to one command",
@@ -132,7 +137,7 @@ impl Drop for Lease {
     }
 }
 
-async fn drain(host: Arc<Host>, mut session: Session) {
+async fn drain(host: Arc<Host>, mut session: Box<Session>) {
     let limit = DRAIN_LIMIT.min(host.terms().base.timeout());
     match tokio::time::timeout(limit, session.stream.drain()).await {
         Ok(Ok(())) => {

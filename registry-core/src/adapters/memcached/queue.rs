@@ -111,7 +111,8 @@ pub(super) struct Waiting {
 #[derive(Default)]
 pub(super) struct Queue {
     /// The one that was used last is used next, so that the others grow old.
-    pub(super) idle: Vec<Session>,
+    #[expect(clippy::vec_box, reason = "they come and go in their boxes")]
+    pub(super) idle: Vec<Box<Session>>,
     pub(super) waiting: VecDeque<Waiting>,
     /// The sessions that there are, those that are being opened included.
     pub(super) places: Arc<Places>,
@@ -178,7 +179,7 @@ impl Queue {
     }
 
     /// Lets a session rest, and ends those that have rested too long: they are at the bottom.
-    pub(super) fn rest(&mut self, mut session: Session, terms: &Terms) {
+    pub(super) fn rest(&mut self, mut session: Box<Session>, terms: &Terms) {
         let now = Instant::now();
         session.rest(now);
         if self.idle.first().is_some_and(|oldest| oldest.is_past(terms, now)) {

@@ -8,6 +8,7 @@ use super::queue::Next;
 use super::session::Session;
 use crate::background;
 use crate::error::Error;
+use std::pin::pin;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -18,13 +19,9 @@ use tokio::time::Instant;
 const OPEN_AGAIN: Duration = Duration::from_millis(250);
 
 /// What a runner begins with.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "the large one is the usual one, and lives in the task"
-)]
 pub(super) enum Start {
     /// A session that is in step.
-    With(Session),
+    With(Box<Session>),
     /// A place, for one that it opens first.
     In(Place),
 }
@@ -78,7 +75,7 @@ async fn run(host: Arc<Host>, start: Start) {
 }
 
 /// A session in this place, for what waits; none when nothing does, and when none is to be had.
-async fn open(host: &Arc<Host>, place: Option<Place>) -> Option<Session> {
+async fn open(host: &Arc<Host>, place: Option<Place>) -> Option<Box<Session>> {
     let connecting = async {
         let closed = host.closing().notified();
         {
@@ -103,11 +100,11 @@ async fn open(host: &Arc<Host>, place: Option<Place>) -> Option<Session> {
 }
 
 /// Speaks a batch; gives the session back when it is of further use.
-async fn speak(host: &Arc<Host>, batch: &mut Batch, mut session: Session) -> Option<Session> {
+async fn speak(host: &Arc<Host>, batch: &mut Batch, mut session: Box<Session>) -> Option<Box<Session>> {
     let base = &host.terms().base;
     let deadline = batch.deadline(base.timeout());
     let before = session.stream.received();
-    let spoken = base.patient(deadline, batch.speak(&mut session)).await;
+    let spoken = base.patient(deadline, pin!(batch.speak(&mut session))).await;
     let failure = match spoken {
         Some(Ok(())) => {
             host.vitality().succeeded();

@@ -51,7 +51,7 @@ impl Terms {
     }
 }
 
-/// A session. It is in step: everything that was sent on it was answered, or it is not used again.
+/// A session, in a box: it goes from hand to hand with every call. It is in step: everything that was sent on it was answered, or it is not used again.
 pub(super) struct Session {
     pub(super) stream: Stream,
     /// Whether it has answered anything: one that has may be closed by the server without our knowing.
@@ -69,7 +69,7 @@ impl Session {
         terms: &Terms,
         address: &HostAddress,
         place: Option<Place>,
-    ) -> Result<Self, Error> {
+    ) -> Result<Box<Self>, Error> {
         let deadline = terms.base.connect_timeout();
         let connecting = TcpStream::connect((address.host.as_str(), address.port));
         let Ok(connected) = tokio::time::timeout(deadline, connecting).await else {
@@ -83,13 +83,13 @@ impl Session {
             .and_then(|tcp| Stream::new(tcp, terms.max_value))
             .map_err(|cause| of_io(address, &cause))?;
         let now = Instant::now();
-        Ok(Self {
+        Ok(Box::new(Self {
             stream,
             used: false,
             born: now,
             rested: now,
             place,
-        })
+        }))
     }
 
     /// Ends it; another may be opened in its place.
