@@ -66,6 +66,12 @@ async fn execute<'e>(on: impl Executor<'e, Database = sqlx::MySql>) {
         .expect("the server answers");
 }
 
+/// A thousand rows, by the table that MariaDB counts in.
+async fn rows<'e>(on: impl Executor<'e, Database = sqlx::MySql>) {
+    let rows = sqlx::query("select seq from mysql.seq_1_to_1000").fetch_all(on);
+    assert_eq!(rows.await.expect("the server answers").len(), 1_000);
+}
+
 async fn find(on: &Collection<Document>) {
     let found = on.find_one(doc! { "_id": 1 }).await.expect("the server answers");
     assert!(found.is_some());
@@ -80,6 +86,15 @@ async fn process_fetch(on: &MySql) {
 async fn process_execute(on: &MySql) {
     let done = on.process(async |pool| Ok(sqlx::query("select 1").execute(&pool).await?));
     done.await.expect("the server answers");
+}
+
+async fn process_rows(on: &MySql) {
+    let rows = on.process(async |pool| {
+        Ok(sqlx::query("select seq from mysql.seq_1_to_1000")
+            .fetch_all(&pool)
+            .await?)
+    });
+    assert_eq!(rows.await.expect("the server answers").len(), 1_000);
 }
 
 async fn process_find(on: &MongoDb) {
@@ -128,30 +143,38 @@ async fn main() {
     let db = connect(port, mongodb.address().port()).await;
     let mut outcome = Outcome::default();
 
-    for (what, prepared) in [("select 1, fetch_one", true), ("select 1, execute", false)] {
+    for (what, calls) in [
+        ("select 1, fetch_one", 50),
+        ("select 1, execute", 50),
+        ("1,000 rows, fetch_all", 5),
+    ] {
         let mut contest = Contest::new(what, &["through the handle", "through process", "the bare pool"]);
         // Sessions of their own in each block: which processor the server's thread of a session is on is luck, and lasts.
         for _ in 0..BLOCKS {
             let (fresh, pool) = (connect(port, mongodb.address().port()).await, bare(port).await);
             let handle = fresh.mysql.main.clone();
-            let batches = if prepared {
-                [
+            let batches = match what {
+                "select 1, fetch_one" => [
                     batch!(handle, fetch(handle).await),
                     batch!(handle, process_fetch(handle).await),
                     batch!(pool, fetch(pool).await),
-                ]
-            } else {
-                [
+                ],
+                "select 1, execute" => [
                     batch!(handle, execute(handle).await),
                     batch!(handle, process_execute(handle).await),
                     batch!(pool, execute(pool).await),
-                ]
+                ],
+                _ => [
+                    batch!(handle, rows(handle).await),
+                    batch!(handle, process_rows(handle).await),
+                    batch!(pool, rows(pool).await),
+                ],
             };
-            contest.race(60, 50, &batches).await;
+            contest.race(60, calls, &batches).await;
             pool.close().await;
             fresh.close().await.expect("nothing is at work");
         }
-        let case = contest.case(50.0, MICROSECONDS);
+        let case = contest.case(calls as f64, MICROSECONDS);
         contest.print(&case);
         for (index, through) in ["through the handle", "through process"].iter().enumerate() {
             let goal = format!("{what}, {through}, against the bare pool");

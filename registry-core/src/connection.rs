@@ -7,6 +7,7 @@ use crate::status::{Sessions, State, Status};
 use futures_util::future::BoxFuture;
 use std::fmt;
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -153,13 +154,14 @@ where
     let work = async {
         let base = connection.base();
         base.usable().await?;
-        let op = op(client()?);
+        // Lent on, here and below: each step that takes a future by value is as large as the future once more.
+        let mut op = pin!(op(client()?));
         if connection.waits_by_itself() {
-            return base.unless_away(op).await;
+            return base.unless_away(op.as_mut()).await;
         }
         op.await
     };
-    connection.base().run(operation, work).await
+    connection.base().run(operation, pin!(work)).await
 }
 
 // In boxes, here and wherever what is called seldom waits for something: the code of a future that is none is compiled

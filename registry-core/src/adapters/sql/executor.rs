@@ -1,42 +1,10 @@
 //! A handle as an sqlx `Executor` and `Acquire`: what runs on it directly has a deadline per wait, and its errors are
 //! recorded.
 
+use super::as_driver_error;
 use super::error::{configuration, server_error};
-use super::{as_driver_error, closed};
 use crate::base::Base;
 use crate::error::Error;
-use futures_util::stream::{self, BoxStream};
-use futures_util::{StreamExt as _, TryStreamExt as _};
-use std::sync::Arc;
-
-/// Guards a stream of results: opens a lazy connection first, bounds each wait, records the error that leaves.
-pub(crate) fn stream<'e, T: Send + 'e>(
-    base: Arc<Base>,
-    inner: BoxStream<'e, Result<T, sqlx::Error>>,
-) -> BoxStream<'e, Result<T, sqlx::Error>> {
-    let start = async move {
-        let pass = base.enter("execute").map_err(closed)?;
-        let usable = base.usable().await;
-        usable.map_err(|error| as_driver_error(base.record(error, "execute")))?;
-        let waits = stream::unfold(
-            (base, pass, inner, false),
-            async |(base, pass, mut inner, ended)| {
-                if ended {
-                    return None;
-                }
-                let item = match base.bounded(inner.next()).await {
-                    Ok(None) => return None,
-                    Ok(Some(item)) => item.map_err(|error| record(&base, error)),
-                    Err(error) => Err(as_driver_error(base.record(base.explained(error), "execute"))),
-                };
-                let ended = item.is_err();
-                Some((item, (base, pass, inner, ended)))
-            },
-        );
-        Ok::<_, sqlx::Error>(waits)
-    };
-    stream::once(start).try_flatten().boxed()
-}
 
 /// Writes an error of the driver to the log; the caller gets the driver's own, or the cause of an outage that it only
 /// follows from.
@@ -113,7 +81,7 @@ macro_rules! sql_handle {
                     let session = self.pool()?.acquire().await?;
                     $crate::adapters::sql::begun(&self.inner.base.generations, session).await
                 };
-                self.direct(begin).await
+                self.direct(::core::pin::pin!(begin)).await
             }
 
             /// Runs work in a transaction: committed when the work gives `Ok`, rolled back when it gives `Err`, when it
@@ -196,14 +164,15 @@ macro_rules! sql_handle {
                 'c: 'e,
                 E: 'q + sqlx::Execute<'q, Self::Database>,
             {
-                // As one wait: as the stream of its results, which is how sqlx does it, it would be one for each.
+                // As one wait: as the stream of its results, which is how sqlx does it, it would be one for each. And on a
+                // session: the pool, which takes one for this, would put a future around it.
                 let handle = self.clone();
                 Box::pin(async move {
                     let done = async {
-                        let pool = handle.pool()?;
-                        sqlx::Executor::execute(&pool, query).await
+                        let mut session = handle.pool()?.acquire().await?;
+                        sqlx::Executor::execute(&mut *session, query).await
                     };
-                    handle.direct(done).await
+                    handle.direct(::core::pin::pin!(done)).await
                 })
             }
 
@@ -221,10 +190,10 @@ macro_rules! sql_handle {
                 let handle = self.clone();
                 Box::pin(async move {
                     let row = async {
-                        let pool = handle.pool()?;
-                        sqlx::Executor::fetch_optional(&pool, query).await
+                        let mut session = handle.pool()?.acquire().await?;
+                        sqlx::Executor::fetch_optional(&mut *session, query).await
                     };
-                    handle.direct(row).await
+                    handle.direct(::core::pin::pin!(row)).await
                 })
             }
 
@@ -242,10 +211,10 @@ macro_rules! sql_handle {
                 let handle = self.clone();
                 Box::pin(async move {
                     let statement = async {
-                        let pool = handle.pool()?;
-                        sqlx::Executor::prepare_with(&pool, sql, parameters).await
+                        let mut session = handle.pool()?.acquire().await?;
+                        sqlx::Executor::prepare_with(&mut *session, sql, parameters).await
                     };
-                    handle.direct(statement).await
+                    handle.direct(::core::pin::pin!(statement)).await
                 })
             }
 
@@ -262,10 +231,10 @@ macro_rules! sql_handle {
                 let handle = self.clone();
                 Box::pin(async move {
                     let described = async {
-                        let pool = handle.pool()?;
-                        sqlx::Executor::describe(&pool, sql).await
+                        let mut session = handle.pool()?.acquire().await?;
+                        sqlx::Executor::describe(&mut *session, sql).await
                     };
-                    handle.direct(described).await
+                    handle.direct(::core::pin::pin!(described)).await
                 })
             }
         }

@@ -14,6 +14,7 @@ mod models;
 #[cfg(feature = "sea-orm")]
 pub(crate) mod orm;
 mod pool;
+mod rows;
 #[cfg(feature = "tasks")]
 pub(crate) mod tasks;
 mod transaction;
@@ -25,7 +26,7 @@ pub(crate) use error::NO_TABLE;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 pub(crate) use error::{NO_DATABASE, explain};
 pub(crate) use error::{as_driver_error, closed};
-pub(crate) use executor::{record, sql_handle, stream, tagged_executor};
+pub(crate) use executor::{record, sql_handle, tagged_executor};
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 pub(crate) use login::{Login, Tls, authority, shown};
 #[cfg(any(feature = "mysql", feature = "postgres"))]
@@ -33,6 +34,7 @@ pub(crate) use pool::set_options;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 pub(crate) use pool::{Fitness, RELEASE_PING, greeting};
 pub(crate) use pool::{Limits, fill, options, sessions};
+pub(crate) use rows::stream;
 pub use transaction::Transaction;
 pub(crate) use transaction::{begun, transaction};
 #[cfg(any(feature = "mysql", feature = "postgres"))]
