@@ -11,18 +11,18 @@ use std::time::Duration;
 #[registry(toml = r#"
 [memcached.cache]
 connections     = [{ host = "127.0.0.1" }]
-timeout         = "1s"
-connect_timeout = "1s"
+timeout         = "2s"
+connect_timeout = "5s"
 
 [memcached.strict]
 connections     = [{ host = "127.0.0.1" }]
 on_dead_host    = "error"
-connect_timeout = "1s"
+connect_timeout = "5s"
 
 [memcached.moving]
 connections     = [{ host = "127.0.0.1" }]
 on_dead_host    = "rehash"
-connect_timeout = "1s"
+connect_timeout = "5s"
 
 [memcached.shop]
 connections = [{ host = "127.0.0.1" }]

@@ -9,7 +9,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 /// How long what a command wrote may take to arrive, once it has ended.
-const REST: Duration = Duration::from_millis(500);
+const REST: Duration = Duration::from_secs(5);
 
 /// What the command printed. An error holds the end of its standard error; `input` and arguments are in no message.
 pub(crate) fn output(mut command: Command, input: Option<&str>, limit: Duration) -> Result<String, Error> {

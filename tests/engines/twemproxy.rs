@@ -61,7 +61,9 @@ async fn servers() -> Vec<MemcachedServer> {
 fn configuration(servers: &[MemcachedServer], listen: &Port) -> String {
     let listen = format!("listen: 127.0.0.1:{}", listen.number());
     let yaml = block("yaml", "distribution: ketama");
-    let yaml = with(yaml, [("listen: 127.0.0.1:22121", listen)]);
+    // A machine with much to do may need longer than one that serves.
+    let patient = ("timeout: 400", "timeout: 10000".to_owned());
+    let yaml = with(yaml, [("listen: 127.0.0.1:22121", listen), patient]);
     let lines = HOSTS.map(|host| format!("{host}:11211:"));
     let here = servers.iter().map(|server| format!("{}:", server.address()));
     with(yaml, lines.iter().map(String::as_str).zip(here))

@@ -12,7 +12,7 @@ use std::net::Ipv4Addr;
 host = "127.0.0.1"
 username = "shop"
 db = "shop"
-timeout = "2s"
+timeout = "5s"
 
 [mysql.spare]
 host = "127.0.0.1"

@@ -15,9 +15,7 @@ use std::time::Duration;
 host = "127.0.0.1"
 username = "shop"
 db = "shop"
-timeout = "1s"
-connect_timeout = "5s"
-pool = { min = 2, max = 4, acquire_timeout = "900ms" }
+pool = { min = 2, max = 4 }
 
 [postgres.later]
 url = "postgresql://shop@127.0.0.1/shop"
@@ -42,10 +40,22 @@ async fn server() -> PostgresServer {
 }
 
 async fn connect(server: &PostgresServer) -> AppRegistry {
+    connect_by(App::builder(), server).await
+}
+
+/// With short limits, for what they end.
+async fn connect_in_haste(server: &PostgresServer) -> AppRegistry {
+    let builder = App::builder()
+        .variable("DBREG_POSTGRES__MAIN__TIMEOUT", "2s")
+        .variable("DBREG_POSTGRES__MAIN__POOL__ACQUIRE_TIMEOUT", "1900ms");
+    connect_by(builder, server).await
+}
+
+async fn connect_by(builder: dbreg::Builder<AppRegistry>, server: &PostgresServer) -> AppRegistry {
     let port = server.port();
     let socket = server.socket_folder().unwrap().join(format!(".s.PGSQL.{port}"));
     let url = format!("postgres://shop:p%2Fw%40%3Acanary%27%5C%20%C3%BC@127.0.0.1:{port}/shop");
-    App::builder()
+    builder
         .variable("DBREG_POSTGRES__MAIN__PORT", port)
         .variable("DBREG_POSTGRES__MAIN__PASSWORD", PASSWORD)
         .variable("DBREG_POSTGRES__LATER__URL", url)
@@ -149,7 +159,7 @@ async fn records_errors_once_with_kind_and_operation() {
 #[tokio::test]
 async fn a_server_that_stands_still_hangs_nothing_and_the_pool_recovers() {
     let server = server().await;
-    let db = connect(&server).await;
+    let db = connect_in_haste(&server).await;
     server.pause().await.unwrap();
     let both = futures_util::future::join(
         db.postgres
@@ -157,7 +167,6 @@ async fn a_server_that_stands_still_hangs_nothing_and_the_pool_recovers() {
             .process(async |pool| Ok(sqlx::query("select 1").execute(&pool).await?)),
         sqlx::query("select 1").execute(&db.postgres.main),
     );
-    // The limit of each is 1 s.
     let (one, two) = tokio::time::timeout(PATIENCE, both).await.unwrap();
     assert_eq!(one.unwrap_err().kind(), ErrorKind::Timeout);
     assert_eq!(dbreg::Error::from(two.unwrap_err()).kind(), ErrorKind::Timeout);
@@ -174,7 +183,7 @@ async fn a_server_that_stands_still_hangs_nothing_and_the_pool_recovers() {
 #[tokio::test]
 async fn a_query_that_its_deadline_ended_gives_its_place_in_the_pool_back() {
     let server = server().await;
-    let db = connect(&server).await;
+    let db = connect_in_haste(&server).await;
     // All that there can be, each at work on the server for much longer than the limit of a call.
     let queries = (0..4).map(|_| sqlx::query("select pg_sleep(600)").execute(&db.postgres.main));
     let results = tokio::time::timeout(PATIENCE, futures_util::future::join_all(queries));
@@ -246,7 +255,7 @@ async fn more_statements_than_the_cache_holds_are_no_trouble() {
 #[tokio::test]
 async fn a_pool_that_is_busy_does_not_pass_for_a_server_that_is_away() {
     let server = server().await;
-    let db = connect(&server).await;
+    let db = connect_in_haste(&server).await;
     let main = &db.postgres.main;
     let busy = futures_util::future::try_join_all((0..4).map(|_| main.acquire()));
     let busy = busy.await.unwrap();

@@ -245,17 +245,15 @@ async fn a_server_that_comes_late_is_waited_for() {
 #[tokio::test]
 async fn the_end_of_the_wait_cuts_an_attempt_short() {
     // Nothing listens there at first, and then somebody who never says a word.
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = free.local_addr().unwrap();
-    drop(free);
+    let port = registry_dev::Port::claim().unwrap();
     let scene = Scene::new(&format!(
         "[mysql.main]\nhost = \"127.0.0.1\"\nport = {}\nusername = \"root\"\ndb = \"shop\"\nconnect_timeout = \"10m\"\n",
-        address.port()
+        port.number()
     ));
     let silent = std::sync::OnceLock::new();
     let observe = |event| {
         if let dbreg::tasks::Event::Waiting { .. } = event {
-            silent.get_or_init(|| std::net::TcpListener::bind(address).unwrap());
+            silent.get_or_init(|| std::net::TcpListener::bind(("127.0.0.1", port.number())).unwrap());
         }
     };
     let tasks = scene.builder().wait(Duration::from_secs(1)).build().unwrap();

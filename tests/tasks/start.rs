@@ -221,7 +221,7 @@ async fn a_migration_has_its_own_limit_and_takes_nothing_from_the_start() {
         "{error}"
     );
 
-    let deadline = Duration::from_secs(2);
+    let deadline = Duration::from_secs(5);
     let mut start = pin!(builder(&server, &scene).deadline(deadline).connect());
     let early = tokio::time::timeout(deadline + deadline / 4, start.as_mut()).await;
     assert!(early.is_err(), "{early:?}");

@@ -15,7 +15,7 @@ use std::time::Duration;
 /// How long a replica may take to have what another server had.
 const CATCH_UP: Duration = Duration::from_secs(30);
 /// How long a primary that may hang is asked to take no more writes.
-const FAREWELL: Duration = Duration::from_secs(2);
+const FAREWELL: Duration = Duration::from_secs(5);
 /// Between two looks at something that will happen in milliseconds.
 const POLL: Duration = Duration::from_millis(10);
 

@@ -204,7 +204,12 @@ async fn a_reload_ends_sessions_of_readers_too() {
 async fn a_session_that_was_being_made_during_the_rotation_is_ended_too() {
     let (server, _folder, secret) = server().await;
     let proxy = registry_dev::Proxy::to(server.address()).await.unwrap();
-    let handle = open_handle_at(proxy.port(), &secret, "pool = { min = 1, max = 2 }\n").await;
+    let handle = open_handle_at(
+        proxy.port(),
+        &secret,
+        "pool = { min = 1, max = 2, acquire_timeout = \"60s\" }\n",
+    )
+    .await;
     let pool = handle.instance();
     while pool.num_idle() == 0 {
         tokio::task::yield_now().await;

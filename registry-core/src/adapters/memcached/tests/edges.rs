@@ -126,7 +126,7 @@ async fn a_server_without_a_connection_to_give_says_so() {
 #[tokio::test]
 async fn a_server_that_stands_still_costs_a_deadline_and_no_more() {
     let server = registry_dev::memcached().await.unwrap();
-    let cache = handle(server.port(), "timeout = \"100ms\"\npool = { max = 1 }\n");
+    let cache = handle(server.port(), "timeout = \"1s\"\npool = { max = 1 }\n");
     cache.set("k", "v", None).await.unwrap();
     server.pause().await.unwrap();
     for _ in 0..3 {

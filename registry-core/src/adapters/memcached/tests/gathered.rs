@@ -193,7 +193,7 @@ async fn a_large_value_holds_up_no_small_one() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let cache = handle(
         listener.local_addr().unwrap().port(),
-        "pool = { max = 2 }\nmax_value = 67108864\n",
+        "timeout = \"60s\"\npool = { max = 2 }\nmax_value = 67108864\n",
     );
     tokio::spawn(async move {
         while let Ok((tcp, _)) = listener.accept().await {

@@ -153,7 +153,7 @@ async fn a_restart_of_the_server_is_not_seen_by_the_next_call() {
     server.start().await.unwrap();
     // It is known to be away until the keeper has looked again.
     let back = cache.inner.base.health().until(|state| state == State::Ready);
-    tokio::time::timeout(Duration::from_secs(2), back).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(20), back).await.unwrap();
     cache.get("k").await.unwrap();
 }
 

@@ -49,7 +49,7 @@ impl Case {
 async fn run(case: &Case, rested: bool) -> (Result<String, Error>, Duration) {
     let verb = case.verb();
     let port = fake::start(verb, case.bad()).await;
-    let cache = open_handle(port, "connect_timeout = \"500ms\"\ntimeout = \"600ms\"\n");
+    let cache = open_handle(port, "connect_timeout = \"5s\"\ntimeout = \"3s\"\n");
     let call = async || match verb {
         "get" => cache
             .get("test")
@@ -108,7 +108,7 @@ async fn a_malformed_reply_is_an_error_and_harms_no_other_call() {
     let outcomes = futures_util::future::join_all(cases.iter().map(|case| run(case, false))).await;
     for (case, (outcome, elapsed)) in cases.iter().zip(outcomes) {
         let Case { id, expect, .. } = case;
-        assert!(elapsed < Duration::from_secs(2), "{id} took {elapsed:?}");
+        assert!(elapsed < Duration::from_secs(10), "{id} took {elapsed:?}");
         let error = match outcome {
             Ok(value) => {
                 assert!(
@@ -147,7 +147,7 @@ async fn nor_does_one_on_a_session_that_rested() {
     let outcomes = futures_util::future::join_all(cases.iter().map(|case| run(case, true))).await;
     for (case, (outcome, elapsed)) in cases.iter().zip(outcomes) {
         let Case { id, expect, .. } = case;
-        assert!(elapsed < Duration::from_secs(2), "{id} took {elapsed:?}");
+        assert!(elapsed < Duration::from_secs(10), "{id} took {elapsed:?}");
         let ended = ["get-close", "version-close"].contains(&id.as_str());
         match outcome {
             Err(error) if ended => panic!("{id} is not tried again: {error}"),

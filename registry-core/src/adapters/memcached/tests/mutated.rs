@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use std::time::Duration;
 
 /// So many servers at a time.
-const AT_ONCE: usize = 90;
+const AT_ONCE: usize = 180;
 
 /// So many bent copies of each reply.
 const COPIES: u64 = 12;
@@ -78,7 +78,7 @@ async fn run(verb: &'static str, seed: u64, bad: Bad) {
     let port = fake::start(verb, bad.clone()).await;
     let cache = open_handle(
         port,
-        "pool = { max = 1 }\nconnect_timeout = \"5s\"\ntimeout = \"1s\"\n",
+        "pool = { max = 1 }\nconnect_timeout = \"5s\"\ntimeout = \"3s\"\n",
     );
     let call = async {
         // What a bent reply says may be anything; that it ends is what counts.

@@ -11,7 +11,7 @@ use std::time::Duration;
 /// Short, and the lease still many times a beat: a machine that is slow must not lose what it holds.
 const TERMS: Terms = Terms {
     beat: Duration::from_millis(100),
-    lease: Duration::from_secs(3),
+    lease: Duration::from_secs(10),
     patience: Duration::from_secs(60),
     pause: Duration::from_millis(20),
 };
