@@ -1,8 +1,9 @@
 //! MySQL on a real server: executor, process, deadlines, errors, TLS, close.
 #![expect(clippy::unwrap_used, reason = "a test states its expectations by panicking")]
 
-use dbreg::sqlx;
+use dbreg::sqlx::{self, Row as _};
 use dbreg::{DbRegistry, Error, ErrorKind, MySql, State};
+use futures_util::stream::{BoxStream, StreamExt as _, TryStreamExt as _};
 use registry_dev::{MySqlOptions, MySqlServer};
 use std::time::{Duration, Instant};
 
@@ -75,6 +76,46 @@ async fn all_results_of_one_execute_have_one_deadline() {
     let error = Error::from(ended.unwrap().unwrap_err());
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
     assert_eq!(through_a_handle(&db.mysql.main).await, 2);
+}
+
+/// What runs on a handle as rows.
+fn rows<'q>(sql: String, on: &'q MySql) -> BoxStream<'q, Result<i64, sqlx::Error>> {
+    let rows = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch(on);
+    rows.map(|row| row.map(|row| row.get(0))).boxed()
+}
+
+#[tokio::test]
+async fn each_wait_for_a_row_has_a_deadline_and_an_error_ends_them() {
+    let server = server().await;
+    let db = connect_in_haste(&server).await;
+    let main = &db.mysql.main;
+    // Together they take longer than the two seconds that each has.
+    let slow = rows("do sleep(0.6); select 7;".repeat(5), main);
+    assert_eq!(slow.try_collect::<Vec<_>>().await.unwrap(), [7; 5]);
+
+    let mut hangs = rows("select 7; do sleep(600)".to_owned(), main);
+    assert_eq!(hangs.try_next().await.unwrap(), Some(7));
+    assert_eq!(main.status().in_flight, 1);
+    let ended = tokio::time::timeout(PATIENCE, hangs.next()).await.unwrap();
+    let error = Error::from(ended.unwrap().unwrap_err());
+    assert_eq!(
+        (error.kind(), error.connection()),
+        (ErrorKind::Timeout, "mysql.main")
+    );
+    assert!(hangs.next().await.is_none());
+    // It holds nothing any more, though it is still there.
+    assert_eq!((main.status().in_flight, main.errors().total), (0, 1));
+    assert_eq!(through_a_handle(main).await, 2);
+
+    let later = &db.mysql.later;
+    assert_eq!(later.status().state, State::Waiting);
+    let first = rows("select 7".to_owned(), later);
+    assert_eq!(first.try_collect::<Vec<_>>().await.unwrap(), [7]);
+    let mut refused = rows("select 7".to_owned(), main);
+    db.close().await.unwrap();
+    let closed = refused.next().await.unwrap().unwrap_err();
+    assert!(matches!(closed, sqlx::Error::PoolClosed), "{closed}");
+    assert!(refused.next().await.is_none());
 }
 
 #[tokio::test]
