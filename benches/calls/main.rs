@@ -133,7 +133,7 @@ async fn connect(mysql: u16, mongodb: u16) -> AppRegistry {
 async fn main() {
     // A call takes 30 microseconds where client and server sit on one core, and 70 where they do not, which is luck and lasts
     // as long as the sessions. So all is on one; the runtime, the servers and their threads inherit it.
-    if cores::keep_to_first().is_none() {
+    if cores::keep_to(0).is_none() {
         println!("not on one core: `taskset` of util-linux is needed");
     }
     let mysql = registry_dev::mysql().await.expect("MySQL starts");
