@@ -1,12 +1,12 @@
 //! The three servers, and the application on them: its log, its status, its answers.
 
-use super::{PATIENCE, until};
-use registry_dev::{MemcachedServer, MongoDbServer, MySqlServer};
+use super::{PATIENCE, POLL, until};
+use registry_dev::{MemcachedServer, MongoDbServer, MySqlServer, Port};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -62,6 +62,11 @@ impl Servers {
         let text = self.runtime.block_on(self.mysql.sql(count)).unwrap();
         text.trim().parse().unwrap()
     }
+
+    /// Waits for the end of them all: MySQL notices a moment later than who had them.
+    pub(crate) fn sessions_end(&self) {
+        until("the sessions end", || (self.sessions() == 0).then_some(()));
+    }
 }
 
 /// The application, ended when it is dropped.
@@ -69,6 +74,7 @@ pub(crate) struct Application {
     pub(crate) master: Child,
     folder: tempfile::TempDir,
     pub(crate) address: SocketAddr,
+    _port: Port,
 }
 
 impl Application {
@@ -79,9 +85,8 @@ impl Application {
 
     /// The same with more variables.
     pub(crate) fn start_with(servers: &Servers, variables: &[(&str, &OsStr)]) -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = free.local_addr().unwrap();
-        drop(free);
+        let port = Port::claim().unwrap();
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port.number()));
         let folder = tempfile::tempdir().unwrap();
         let master = Command::new(std::env::current_exe().unwrap())
             .arg(address.to_string())
@@ -103,6 +108,7 @@ impl Application {
             master,
             folder,
             address,
+            _port: port,
         }
     }
 
@@ -217,7 +223,7 @@ impl Drop for Application {
             if began.elapsed() > PATIENCE {
                 let _ = self.master.kill();
             }
-            std::thread::yield_now();
+            std::thread::sleep(POLL);
         }
     }
 }

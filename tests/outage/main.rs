@@ -28,7 +28,9 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long a worker may be silent.
-const HEARTBEAT: Duration = Duration::from_secs(3);
+const HEARTBEAT: Duration = Duration::from_secs(10);
+/// Between two looks at something that will happen soon.
+const POLL: Duration = Duration::from_millis(5);
 
 type Scenario = (&'static str, fn(&Servers));
 
@@ -52,7 +54,7 @@ const SCENARIOS: [Scenario; 11] = [
 fn main() -> ExitCode {
     match std::env::var(APPLICATION).as_deref() {
         // Outages follow each other here faster than a worker can prove itself for a minute; and a heartbeat that is
-        // shorter than a slow database tells the two apart.
+        // shorter than an outage tells the two apart.
         Ok("serves") => {
             let master = serve::master().healthy_after(Duration::ZERO);
             return master.heartbeat(HEARTBEAT).run(serve::serve);
@@ -100,6 +102,6 @@ fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> (T, Duration) {
             return (found, began.elapsed());
         }
         assert!(began.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
-        std::thread::yield_now();
+        std::thread::sleep(POLL);
     }
 }

@@ -1,19 +1,24 @@
 //! TERM at every moment of a start.
 
 use super::application::{Application, Servers};
-use super::until;
 use std::time::{Duration, Instant};
 
-/// How long a start is looked at: longer than one takes. And the step between two moments.
-const START: u64 = 400;
-const STEP: u64 = 11;
+/// How many moments of a start are looked at, and for how long at most.
+const MOMENTS: u32 = 20;
+const LONGEST: Duration = Duration::from_secs(1);
 
 pub(crate) fn term(servers: &Servers) {
     let own = std::process::id();
-    for moment in (0..START).step_by(STEP as usize) {
+    let began = Instant::now();
+    let application = Application::serving(servers);
+    // Longer than one takes here, and not by much: workers that serve already take their time to end.
+    let start = (began.elapsed() * 3 / 2).min(LONGEST);
+    application.end();
+    println!("  {MOMENTS} moments of {start:?}");
+    for moment in 0..MOMENTS {
         let began = Instant::now();
         let mut application = Application::start(servers);
-        let moment = Duration::from_millis(moment);
+        let moment = start * moment / MOMENTS;
         // Busy, to hit the moment.
         while began.elapsed() < moment {
             std::hint::spin_loop();
@@ -34,7 +39,7 @@ pub(crate) fn term(servers: &Servers) {
         drop(application);
         assert!(!orphans(own), "{moment:?}");
     }
-    until("its sessions end", || (servers.sessions() == 0).then_some(()));
+    servers.sessions_end();
 }
 
 /// Whether a process of the application is left.

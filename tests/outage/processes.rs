@@ -28,7 +28,7 @@ pub(crate) fn worker(servers: &Servers) {
     let killed = |worker: usize| status["workers"][worker]["last_exit"]["how"] == "signal 9";
     assert!(killed(0) || killed(1), "{status}");
     application.end();
-    assert_eq!(servers.sessions(), 0);
+    servers.sessions_end();
 }
 
 /// Killed, a master can end nobody: its workers end by themselves, and their sessions with them.
@@ -40,7 +40,7 @@ pub(crate) fn master(servers: &Servers) {
     until("the workers end", || {
         (!workers.iter().any(|worker| lives(*worker))).then_some(())
     });
-    until("their sessions end", || (servers.sessions() == 0).then_some(()));
+    servers.sessions_end();
     assert!(
         std::net::TcpStream::connect(application.address).is_err(),
         "nobody holds the socket"
@@ -88,20 +88,24 @@ pub(crate) fn blocked(servers: &Servers) {
     assert_eq!(status["workers"][1]["pid"], second.0);
     assert_eq!(status["workers"][1]["restarts"], 0);
     drop(application);
-    until("their sessions end", || (servers.sessions() == 0).then_some(()));
+    servers.sessions_end();
 }
 
 /// It is started again and again, each time with its cause told, and no session of the one before stays.
 pub(crate) fn panicking(servers: &Servers) {
     let application = Application::start_with(servers, &[(APPLICATION, "panics".as_ref())]);
+    // Each is ready for a second, between pauses that grow: that both are at one moment may take long.
+    let mut again = [false; 2];
     until("both panicked twice, and serve again", || {
         let status = application.status();
-        let again = |worker: usize| {
-            let worker = &status["workers"][worker];
-            worker["last_exit"]["how"] == "exit code 101" && worker["restarts"].as_u64() >= Some(2)
-        };
-        (again(0) && again(1) && status["ready"] == 2).then_some(())
+        for (number, again) in again.iter_mut().enumerate() {
+            let worker = &status["workers"][number];
+            *again |= worker["last_exit"]["how"] == "exit code 101"
+                && worker["restarts"].as_u64() >= Some(2)
+                && worker["state"] == "ready";
+        }
+        (again == [true; 2]).then_some(())
     });
     application.end();
-    until("their sessions end", || (servers.sessions() == 0).then_some(()));
+    servers.sessions_end();
 }

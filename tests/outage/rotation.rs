@@ -1,7 +1,7 @@
 //! The password of MySQL changes under load.
 
 use super::application::{Application, PASSWORD, Servers, get};
-use super::{Over, PATIENCE, until};
+use super::{Over, PATIENCE, POLL, until};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
@@ -65,7 +65,7 @@ pub(crate) fn under_load(servers: &Servers) {
             let began = Instant::now();
             while answered.load(Ordering::Relaxed) < enough {
                 assert!(began.elapsed() < PATIENCE, "no answers after change {round}");
-                std::thread::yield_now();
+                std::thread::sleep(POLL);
             }
         }
     });
