@@ -22,11 +22,11 @@ struct App;
 /// The variable that makes this program the application.
 const IS_APPLICATION: &str = "SUPERVISED_MIGRATIONS";
 /// How long the master waits for a worker that gives no sign of work.
-const START_DEADLINE: Duration = Duration::from_secs(2);
+const START_DEADLINE: Duration = Duration::from_secs(5);
 /// How long a start may take that nobody holds up.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// The longest that an orderly end takes.
-const GRACE: Duration = Duration::from_secs(4);
+const GRACE: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
     if std::env::var_os(IS_APPLICATION).is_some() {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use std::ffi::OsStr;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 /// Longer than anything here may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// Between two looks at something that will happen soon.
+const POLL: Duration = Duration::from_millis(5);
 
 /// A worker that says it is ready, by systemd's protocol, and then waits.
 const READY: &str = r#"
@@ -46,14 +48,7 @@ impl Master {
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
-        let errors = BufReader::new(process.stderr.take().unwrap());
-        let (sender, lines) = channel();
-        // It ends with the pipe, which ends with the processes that hold it.
-        std::thread::spawn(move || {
-            for line in errors.lines().map_while(Result::ok) {
-                let _ = sender.send(line);
-            }
-        });
+        let lines = lines_of(process.stderr.take().unwrap());
         Self {
             process,
             lines,
@@ -75,29 +70,31 @@ impl Master {
 
     /// Reads its log up to a line with these words.
     pub(crate) fn says(&self, words: &str) -> String {
-        let began = Instant::now();
-        let mut seen = Vec::new();
-        loop {
-            let left = PATIENCE.saturating_sub(began.elapsed());
-            match self.lines.recv_timeout(left) {
-                Ok(line) if line.contains(words) => return line,
-                Ok(line) => seen.push(line),
-                Err(_) => panic!("it never said `{words}`, but {seen:#?}"),
-            }
-        }
+        line_with(&self.lines, words)
     }
 
     pub(crate) fn signal(&self, signal: &str) {
         send(signal, self.process.id());
     }
 
+    /// Asked again until it answers: one that is still starting, or is slow.
     pub(crate) fn status(&self) -> Value {
-        let output = Command::new(env!("CARGO_BIN_EXE_dbreg"))
-            .args(["status", "test", "--json"])
-            .env("XDG_RUNTIME_DIR", self.folder.path())
-            .output()
-            .unwrap();
-        serde_json::from_slice(&output.stdout).unwrap_or_default()
+        until("it tells its status", || {
+            let output = Command::new(env!("CARGO_BIN_EXE_dbreg"))
+                .args(["status", "test", "--json"])
+                .env("XDG_RUNTIME_DIR", self.folder.path())
+                .output()
+                .unwrap();
+            let answered = output.status.success();
+            answered.then(|| serde_json::from_slice(&output.stdout).unwrap())
+        })
+    }
+
+    /// The process of its one worker, if that is ready. Of one status: it may have ended by the time of a second.
+    pub(crate) fn ready(&self) -> Option<u32> {
+        let status = self.status();
+        let pid = status["workers"][0]["pid"].as_u64();
+        u32::try_from(pid?).ok().filter(|_| status["ready"] == 1)
     }
 
     pub(crate) fn pid_of(&self, worker: usize) -> u32 {
@@ -132,7 +129,32 @@ impl Drop for Master {
             if began.elapsed() > PATIENCE {
                 let _ = self.process.kill();
             }
-            std::thread::yield_now();
+            std::thread::sleep(POLL);
+        }
+    }
+}
+
+/// What is written there, line by line, for who waits with a limit. It ends with the processes that hold the other end.
+pub(crate) fn lines_of(output: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, lines) = channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            let _ = sender.send(line);
+        }
+    });
+    lines
+}
+
+/// Reads up to a line with these words.
+pub(crate) fn line_with(lines: &Receiver<String>, words: &str) -> String {
+    let began = Instant::now();
+    let mut seen = Vec::new();
+    loop {
+        let left = PATIENCE.saturating_sub(began.elapsed());
+        match lines.recv_timeout(left) {
+            Ok(line) if line.contains(words) => return line,
+            Ok(line) => seen.push(line),
+            Err(_) => panic!("it never said `{words}`, but {seen:#?}"),
         }
     }
 }
@@ -156,7 +178,7 @@ pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
             return found;
         }
         assert!(began.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
-        std::thread::yield_now();
+        std::thread::sleep(POLL);
     }
 }
 

@@ -1,11 +1,10 @@
 //! `dbreg status`.
 
-use super::master::{Master, PATIENCE, send, until};
+use super::master::{Master, PATIENCE, line_with, lines_of, send, until};
 use serde_json::json;
-use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 #[test]
 fn the_status_tells_each_worker_and_its_last_exit() {
@@ -82,16 +81,8 @@ fn watch_follows_on_a_terminal() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
-    let mut shows = |words: &str| {
-        let began = Instant::now();
-        let found = lines
-            .by_ref()
-            .map_while(Result::ok)
-            .find(|line| line.contains(words));
-        assert!(began.elapsed() < PATIENCE, "{words}");
-        found.unwrap_or_else(|| panic!("it ended without `{words}`"))
-    };
+    let lines = lines_of(watch.stdout.take().unwrap());
+    let shows = |words: &str| line_with(&lines, words);
     assert!(
         shows("workers ready").contains("\x1b[H\x1b[J"),
         "each page begins at the top"

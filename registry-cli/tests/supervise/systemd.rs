@@ -3,22 +3,39 @@
 use super::master::{Master, PATIENCE, python};
 use std::os::unix::net::UnixDatagram;
 use std::process::Command;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Instant;
 
 /// Hears the master as systemd does.
 struct Systemd {
-    socket: UnixDatagram,
+    told: Receiver<String>,
     heard: Vec<String>,
 }
 
 impl Systemd {
+    /// Takes everything at once: the socket holds ten messages, and the master waits for nobody with the next.
+    fn on(socket: UnixDatagram) -> Self {
+        let (sender, told) = channel();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(length) = socket.recv(&mut buffer) {
+                let text = String::from_utf8(buffer[..length].to_vec()).unwrap();
+                if sender.send(text).is_err() {
+                    return;
+                }
+            }
+        });
+        let heard = Vec::new();
+        Self { told, heard }
+    }
+
     /// Listens until there is this line.
     fn hears(&mut self, words: &str) {
-        let mut buffer = [0; 4096];
+        let began = Instant::now();
         loop {
-            let length = self.socket.recv(&mut buffer);
-            let length =
-                length.unwrap_or_else(|cause| panic!("no `{words}`, but {:#?}: {cause}", self.heard));
-            let text = String::from_utf8(buffer[..length].to_vec()).unwrap();
+            let left = PATIENCE.saturating_sub(began.elapsed());
+            let text = self.told.recv_timeout(left);
+            let text = text.unwrap_or_else(|cause| panic!("no `{words}`, but {:#?}: {cause}", self.heard));
             self.heard.extend(text.lines().map(str::to_owned));
             if text.lines().any(|line| line.contains(words)) {
                 return;
@@ -31,12 +48,7 @@ impl Systemd {
 fn systemd_hears_ready_status_watchdog_and_stopping() {
     let folder = tempfile::tempdir().unwrap();
     let (path, open) = (folder.path().join("notify"), folder.path().join("open"));
-    let socket = UnixDatagram::bind(&path).unwrap();
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
-    let mut systemd = Systemd {
-        socket,
-        heard: Vec::new(),
-    };
+    let mut systemd = Systemd::on(UnixDatagram::bind(&path).unwrap());
     // Away until there is a file; and it cannot reach systemd over the master's head.
     let script = format!(
         r#"
@@ -53,7 +65,7 @@ while True:
     );
     let variables = [
         ("NOTIFY_SOCKET", path.as_os_str()),
-        ("WATCHDOG_USEC", "200000".as_ref()),
+        ("WATCHDOG_USEC", "2000000".as_ref()),
     ];
     let mut master = Master::python_with(&variables, &[], &script);
     systemd.hears("STATUS=0 workers ready; mysql.main: connection refused");
@@ -83,12 +95,7 @@ fn an_abstract_socket_and_a_watchdog_for_somebody_else() {
     use std::os::linux::net::SocketAddrExt as _;
     let name = format!("dbreg-test-{}", std::process::id());
     let address = std::os::unix::net::SocketAddr::from_abstract_name(&name).unwrap();
-    let socket = UnixDatagram::bind_addr(&address).unwrap();
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
-    let mut systemd = Systemd {
-        socket,
-        heard: Vec::new(),
-    };
+    let mut systemd = Systemd::on(UnixDatagram::bind_addr(&address).unwrap());
     let at = format!("@{name}");
     let variables = [
         ("NOTIFY_SOCKET", at.as_ref()),

@@ -67,12 +67,13 @@ while True:
     tell("WATCHDOG=1")
     time.sleep(0.02)
 "#;
-    let master = Master::python(&["--heartbeat", "1s"], script);
-    master.says("is ready");
-    let stopped = master.pid_of(0);
+    let master = Master::python(&["--heartbeat", "5s"], script);
+    let stopped = until("it is ready", || master.ready());
     send("STOP", stopped);
     master.says("gave no sign of life");
-    master.says("is ready");
+    until("another one is ready", || {
+        master.ready().filter(|pid| *pid != stopped)
+    });
     assert!(!lives(stopped));
 
     let never = Master::python(&["--start-deadline", "200ms"], "time.sleep(600)");
@@ -148,16 +149,10 @@ os.execv(sys.argv[1], sys.argv[1:])
     program.args(["-c", broken, env!("CARGO_BIN_EXE_dbreg")]);
     let worker = python(r#"tell("READY=1"); signal.pause()"#);
     let mut master = Master::spawn(program, &[], &worker.each_ref().map(String::as_str));
-    // Of one status: the worker may have ended by the time of a second.
-    let ready = |master: &Master| {
-        let status = master.status();
-        let pid = status["workers"][0]["pid"].as_u64();
-        u32::try_from(pid?).ok().filter(|_| status["ready"] == 1)
-    };
-    let first = until("it is ready", || ready(&master));
+    let first = until("it is ready", || master.ready());
     send("KILL", first);
     until("another one is ready", || {
-        ready(&master).filter(|pid| *pid != first)
+        master.ready().filter(|pid| *pid != first)
     });
     master.signal("TERM");
     assert_eq!(master.ends().code(), Some(0));
