@@ -1,6 +1,6 @@
 //! A connection that was ready loses its server: calls fail fast, and work within a second of its return.
 
-use crate::{PATIENCE, until};
+use crate::{PATIENCE, SOON, four_quickly, until, without_a_look};
 use dbreg::{DbRegistry, ErrorKind, State, Watch, mongodb, sqlx};
 use futures_util::FutureExt as _;
 use registry_dev::Mode;
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 [mysql.main]
 host = "127.0.0.1"
 username = "root"
-connect_timeout = "2s"
+connect_timeout = "10s"
 timeout = "30s"
 pool = { acquire_timeout = "20s" }
 "#)]
@@ -22,17 +22,31 @@ struct Sql;
 struct Documents;
 
 #[derive(DbRegistry)]
-#[registry(toml = "[memcached.cache]\nhost = \"127.0.0.1\"\nconnect_timeout = \"2s\"\n")]
+#[registry(toml = "[memcached.cache]\nhost = \"127.0.0.1\"\nconnect_timeout = \"10s\"\n")]
 struct Cache;
 
-/// Sessions of the pool that nobody uses.
-async fn four_idle(db: &SqlRegistry) {
-    let held = futures_util::future::try_join_all((0..4).map(|_| db.mysql.main.acquire())).await;
-    drop(held.expect("sessions"));
+/// Sessions of the pool that nobody uses; true when they were there so quickly that nobody looks at the server.
+async fn four_idle(db: &SqlRegistry) -> bool {
+    let quickly = four_quickly(async || db.mysql.main.acquire().await).await;
     until("sessions are idle", async || {
         db.mysql.main.status().sessions.expect("a pool").idle == 4
     })
     .await;
+    quickly
+}
+
+/// Until it is ready again: of an outage the cause may change, from a reset to a refusal.
+async fn ready_again(changes: &mut Watch) {
+    let ready = async {
+        loop {
+            match next(changes).await {
+                (State::Degraded, Some(ErrorKind::Unreachable)) => {}
+                change => return change,
+            }
+        }
+    };
+    let change = tokio::time::timeout(PATIENCE, ready).await;
+    assert_eq!(change.expect("an outage that ends"), (State::Ready, None));
 }
 
 /// The next change of state.
@@ -59,10 +73,12 @@ async fn mysql_stops_and_comes_back() {
 
     for round in 0..3 {
         server.stop().await.unwrap();
-        // The first calls may meet dead sessions; the state is known soon.
+        // The first calls may meet dead sessions, and a look that was under way a server that ends; the state is known soon.
         until("degraded", async || {
             let _ = query().await;
-            db.mysql.main.status().state == State::Degraded
+            let status = db.mysql.main.status();
+            let refused = |cause: dbreg::Error| cause.message().contains("connection refused");
+            status.state == State::Degraded && status.cause.is_some_and(refused)
         })
         .await;
         assert_eq!(
@@ -78,19 +94,19 @@ async fn mysql_stops_and_comes_back() {
             let error = db.mysql.main.ping().await.expect_err("the server is away");
             assert!(error.message().contains("connection refused"), "{error}");
         }
-        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+        assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
         // The driver's own pool does not wait either.
         let began = Instant::now();
         sqlx::query("select 1")
             .execute(&db.mysql.main.instance())
             .await
             .expect_err("the server is away");
-        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+        assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
 
         server.start().await.unwrap();
         let took = until("ready", async || query().await.is_ok()).await;
-        assert!(took < Duration::from_secs(2), "round {round}: {took:?}");
-        assert_eq!(next(&mut changes).await, (State::Ready, None));
+        assert!(took < SOON, "round {round}: {took:?}");
+        ready_again(&mut changes).await;
         // No dead session is handed out from now on.
         for _ in 0..20 {
             query().await.unwrap();
@@ -104,12 +120,16 @@ async fn mysql_stops_and_comes_back() {
 #[tokio::test]
 async fn a_restart_that_nobody_noticed_hands_out_no_dead_session() {
     let server = registry_dev::mysql().await.unwrap();
-    let db = Sql::builder()
-        .variable("DBREG_MYSQL__MAIN__PORT", server.port())
-        .connect()
-        .await
-        .unwrap();
-    four_idle(&db).await;
+    let db = without_a_look(async || {
+        let db = Sql::builder()
+            .variable("DBREG_MYSQL__MAIN__PORT", server.port())
+            .connect()
+            .await
+            .unwrap();
+        let quickly = four_idle(&db).await;
+        (db, quickly)
+    })
+    .await;
     let mut changes = db.watch();
     server.stop().await.unwrap();
     server.start().await.unwrap();
@@ -129,7 +149,7 @@ async fn a_server_that_lets_nobody_new_in_goes_on_for_who_is_in() {
     let proxy = registry_dev::Proxy::to(server.address()).await.unwrap();
     let db = Sql::builder()
         .variable("DBREG_MYSQL__MAIN__PORT", proxy.port())
-        .variable("DBREG_MYSQL__MAIN__CONNECT_TIMEOUT", "500ms")
+        .variable("DBREG_MYSQL__MAIN__CONNECT_TIMEOUT", "2s")
         .connect()
         .await
         .unwrap();
@@ -138,7 +158,7 @@ async fn a_server_that_lets_nobody_new_in_goes_on_for_who_is_in() {
     let mut changes = db.watch();
     proxy.set(Mode::HangNew).await.unwrap();
     // Each takes so long that somebody looks at the server, on a session of its own, and all of them longer than a look.
-    for _ in 0..8 {
+    for _ in 0..12 {
         let slow = sqlx::query("select sleep(0.3)").execute(&db.mysql.main);
         slow.await.unwrap();
     }
@@ -212,8 +232,8 @@ async fn memcached_stops_and_comes_back() {
     assert_eq!(next(&mut changes).await.0, State::Degraded);
     server.start().await.unwrap();
     let took = until("ready", async || db.memcached.cache.get("key").await.is_ok()).await;
-    assert!(took < Duration::from_secs(2), "{took:?}");
-    assert_eq!(next(&mut changes).await, (State::Ready, None));
+    assert!(took < SOON, "{took:?}");
+    ready_again(&mut changes).await;
 }
 
 #[tokio::test]
@@ -241,18 +261,22 @@ async fn mongodb_stops_and_comes_back() {
             .expect_err("the server is away");
         assert!(error.message().contains("connection refused"), "{error}");
     }
-    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
     server.start().await.unwrap();
     let took = until("ready", async || db.mongodb.logs.ping().await.is_ok()).await;
-    assert!(took < Duration::from_secs(3), "{took:?}");
+    assert!(took < SOON, "{took:?}");
 }
 
 #[tokio::test]
 async fn a_stopped_server_is_known_after_one_connect_timeout() {
+    const LIMIT: Duration = Duration::from_secs(5);
     let server = registry_dev::mysql().await.unwrap();
     let db = Sql::builder()
         .variable("DBREG_MYSQL__MAIN__PORT", server.port())
-        .variable("DBREG_MYSQL__MAIN__CONNECT_TIMEOUT", "1s")
+        .variable(
+            "DBREG_MYSQL__MAIN__CONNECT_TIMEOUT",
+            format!("{}s", LIMIT.as_secs()),
+        )
         .connect()
         .await
         .unwrap();
@@ -268,15 +292,11 @@ async fn a_stopped_server_is_known_after_one_connect_timeout() {
         next(&mut changes).await,
         (State::Degraded, Some(ErrorKind::Timeout))
     );
-    assert!(
-        paused.elapsed() < Duration::from_secs(4),
-        "{:?}",
-        paused.elapsed()
-    );
+    assert!(paused.elapsed() < LIMIT * 2, "{:?}", paused.elapsed());
     let began = Instant::now();
     let error = db.mysql.main.ping().await.expect_err("the server hangs");
     assert_eq!(error.kind(), ErrorKind::Timeout);
-    assert!(began.elapsed() < Duration::from_secs(1));
+    assert!(began.elapsed() < LIMIT, "{:?}", began.elapsed());
     server.resume().await.unwrap();
     // The call that was under way is not cut off: its server has come back.
     hanging.await.unwrap().unwrap();

@@ -1,6 +1,6 @@
 //! PostgreSQL goes away and comes back: calls fail fast meanwhile, and no dead session is handed out afterwards.
 
-use crate::{PATIENCE, until};
+use crate::{PATIENCE, four_quickly, until, without_a_look};
 use dbreg::{DbRegistry, ErrorKind, State, sqlx};
 use registry_dev::{PostgresOptions, PostgresServer};
 use std::time::{Duration, Instant};
@@ -10,19 +10,24 @@ use std::time::{Duration, Instant};
 [postgres.main]
 host = "127.0.0.1"
 username = "shop"
-connect_timeout = "2s"
+connect_timeout = "10s"
 timeout = "30s"
 pool = { acquire_timeout = "20s" }
 "#)]
 struct App;
 
-async fn start(connect_timeout: &str) -> (PostgresServer, AppRegistry) {
+async fn start() -> PostgresServer {
     // Without optimization a login by SCRAM takes so long that the keeper has a look at the server.
     let options = PostgresOptions::default().setting("password_encryption", "md5");
     let server = registry_dev::postgres_with(options).await;
     let server = server.expect("PostgreSQL starts");
     let created = server.create_database("shop", "shop", "secret").await;
     created.expect("a database of its own");
+    server
+}
+
+/// A registry with several sessions, all idle; and whether they were there so quickly that nobody looks at the server.
+async fn connect(server: &PostgresServer, connect_timeout: &str) -> (AppRegistry, bool) {
     let db = App::builder()
         .variable("DBREG_POSTGRES__MAIN__PORT", server.port())
         .variable("DBREG_POSTGRES__MAIN__PASSWORD", "secret")
@@ -30,9 +35,7 @@ async fn start(connect_timeout: &str) -> (PostgresServer, AppRegistry) {
         .connect()
         .await
         .expect("the server is there");
-    // Several sessions, all idle.
-    let held = futures_util::future::try_join_all((0..4).map(|_| db.postgres.main.acquire())).await;
-    drop(held.expect("sessions are free"));
+    let quickly = four_quickly(async || db.postgres.main.acquire().await).await;
     until("sessions are idle", async || {
         db.postgres
             .main
@@ -41,7 +44,7 @@ async fn start(connect_timeout: &str) -> (PostgresServer, AppRegistry) {
             .is_some_and(|all| all.idle == 4)
     })
     .await;
-    (server, db)
+    (db, quickly)
 }
 
 async fn query(db: &AppRegistry) -> Result<(), sqlx::Error> {
@@ -50,7 +53,8 @@ async fn query(db: &AppRegistry) -> Result<(), sqlx::Error> {
 
 #[tokio::test]
 async fn it_stops_or_crashes_and_comes_back() {
-    let (server, db) = start("2s").await;
+    let server = start().await;
+    let (db, _) = connect(&server, "10s").await;
     for round in 0..3 {
         if round == 1 {
             server.kill().await.expect("it can be killed");
@@ -96,7 +100,8 @@ async fn it_stops_or_crashes_and_comes_back() {
 
 #[tokio::test]
 async fn a_restart_that_nobody_noticed_hands_out_no_dead_session() {
-    let (server, db) = start("2s").await;
+    let server = start().await;
+    let db = without_a_look(async || connect(&server, "10s").await).await;
     let mut changes = db.watch();
     server.restart().await.expect("it restarts");
     // Longer than a session is trusted without a look; and nothing looks by itself.
@@ -110,7 +115,8 @@ async fn a_restart_that_nobody_noticed_hands_out_no_dead_session() {
 
 #[tokio::test]
 async fn a_server_that_hangs_is_known_and_the_call_under_way_is_not_cut_off() {
-    let (server, db) = start("1s").await;
+    let server = start().await;
+    let (db, _) = connect(&server, "4s").await;
     server.pause().await.expect("it can be paused");
     let hanging = tokio::spawn({
         let main = db.postgres.main.clone();
