@@ -10,14 +10,26 @@ mod start;
 
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use std::alloc::System;
-use tokio::sync::{Mutex, MutexGuard};
+use std::sync::{Mutex, PoisonError};
+use tokio::runtime::Builder;
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-static ALONE: Mutex<()> = Mutex::const_new(());
+static ALONE: Mutex<()> = Mutex::new(());
 
-/// Waits until no other test of this file runs.
-async fn alone() -> MutexGuard<'static, ()> {
-    ALONE.lock().await
+/// Runs a test when no other of this file does. Its runtime comes after that and ends before: it has descriptors and memory, too.
+fn alone(mut runtime: Builder, test: impl Future<Output = ()>) {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    runtime.enable_all().build().unwrap().block_on(test);
+}
+
+fn one_thread() -> Builder {
+    Builder::new_current_thread()
+}
+
+fn two_threads() -> Builder {
+    let mut runtime = Builder::new_multi_thread();
+    runtime.worker_threads(2);
+    runtime
 }

@@ -5,7 +5,7 @@
 //! by their number, is dbreg's: handle, values, state, its share of the model and of the report.
 
 use crate::fleet::{file, fleet};
-use crate::{ALLOCATOR, alone};
+use crate::{ALLOCATOR, alone, one_thread};
 use dbreg::mongodb::bson::doc;
 use dbreg::mongodb::options::{ClientOptions, ServerAddress};
 use dbreg::sqlx::mysql::{MySqlConnectOptions, MySqlPool, MySqlPoolOptions, MySqlSslMode};
@@ -13,7 +13,7 @@ use dbreg::sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
 use dbreg::sqlx::{ConnectOptions as _, Connection as _};
 use dbreg::{Memcached, MongoDb, MySql, Postgres, mongodb, sqlx};
 use registry_dev::PostgresOptions;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The most that dbreg may add to an idle connection, in bytes.
 const LIMIT: isize = 4 * 1024;
@@ -26,22 +26,29 @@ fn held() -> isize {
     bytes(stats.bytes_allocated) - bytes(stats.bytes_deallocated)
 }
 
+/// What is allocated when whatever ends in the background has ended: the sum stands still.
+async fn settled() -> isize {
+    let (since, mut last) = (Instant::now(), held());
+    loop {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let now = held();
+        if now == last {
+            return now;
+        }
+        assert!(
+            since.elapsed() < Duration::from_secs(20),
+            "{now} bytes, {last} before"
+        );
+        last = now;
+    }
+}
+
 /// The bytes that `made` holds, by the number of its parts. What it leaves running ends with it.
 async fn each<T>(count: usize, made: impl Future<Output = T>) -> (isize, T) {
-    let before = held();
+    let before = settled().await;
     let made = made.await;
-    // Whatever ends in the background has ended: the sum stands still.
-    let mut last = held();
-    for _ in 0..1_000 {
-        tokio::task::yield_now().await;
-    }
-    while held() != last {
-        last = held();
-        for _ in 0..1_000 {
-            tokio::task::yield_now().await;
-        }
-    }
-    ((last - before) / isize::try_from(count).unwrap(), made)
+    let after = settled().await;
+    ((after - before) / isize::try_from(count).unwrap(), made)
 }
 
 #[expect(
@@ -61,9 +68,12 @@ const POOLS: usize = 1_000;
 
 fleet!(MySqls: [MySql; POOLS] by mysql, file("mysql", POOLS, "host = \"127.0.0.1\"\nusername = \"root\"\ndb = \"mysql\""));
 
-#[tokio::test]
-async fn of_mysql() {
-    let _alone = alone().await;
+#[test]
+fn of_mysql() {
+    alone(one_thread(), mysql());
+}
+
+async fn mysql() {
     let server = registry_dev::mysql().await.unwrap();
     let port = server.port();
     let bare = async || {
@@ -108,9 +118,12 @@ async fn of_mysql() {
 
 fleet!(Postgreses: [Postgres; POOLS] by postgres, file("postgres", POOLS, "host = \"127.0.0.1\"\nusername = \"shop\"\npassword = { env = \"SHOP\" }\ndb = \"shop\""));
 
-#[tokio::test]
-async fn of_postgres() {
-    let _alone = alone().await;
+#[test]
+fn of_postgres() {
+    alone(one_thread(), postgres());
+}
+
+async fn postgres() {
     // The usual kind of password takes some milliseconds for each login.
     let options = PostgresOptions::default().setting("password_encryption", "md5");
     let server = registry_dev::postgres_with(options).await.unwrap();
@@ -165,9 +178,12 @@ const CLIENTS: usize = 100;
 
 fleet!(MongoDbs: [MongoDb; CLIENTS] by mongodb, file("mongodb", CLIENTS, "host = \"127.0.0.1\"\ndb = \"logs\""));
 
-#[tokio::test]
-async fn of_mongodb() {
-    let _alone = alone().await;
+#[test]
+fn of_mongodb() {
+    alone(one_thread(), mongodb());
+}
+
+async fn mongodb() {
     let server = registry_dev::mongodb().await.unwrap();
     let port = server.port();
     let bare = async || {
@@ -212,9 +228,12 @@ async fn of_mongodb() {
 fleet!(Caches: [Memcached; POOLS] by memcached, file("memcached", POOLS, "host = \"127.0.0.1\""));
 
 /// memcache-async has no client, only a protocol on a stream: without a session there is nothing of it.
-#[tokio::test]
-async fn of_memcached() {
-    let _alone = alone().await;
+#[test]
+fn of_memcached() {
+    alone(one_thread(), memcached());
+}
+
+async fn memcached() {
     let server = registry_dev::memcached().await.unwrap();
     let builder = (0..POOLS).fold(Caches::builder(), |builder, number| {
         builder.variable(format!("DBREG_MEMCACHED__C{number}__PORT"), server.port())
