@@ -10,62 +10,62 @@ use std::time::{Duration, Instant};
 host = "127.0.0.1"
 username = "shop"
 db = "shop"
-connect_timeout = "2s"
+connect_timeout = "20s"
 
 [mysql.refused]
 host = "127.0.0.1"
 port = 1
 username = "shop"
-connect_timeout = "2s"
+connect_timeout = "20s"
 
 [mysql.password]
 host = "127.0.0.1"
 username = "shop"
 db = "shop"
-connect_timeout = "2s"
+connect_timeout = "20s"
 
 [mysql.database]
 host = "127.0.0.1"
 username = "root"
 db = "nowhere"
-connect_timeout = "2s"
+connect_timeout = "20s"
 
 [mysql.hang]
 host = "127.0.0.1"
 username = "shop"
-connect_timeout = "2s"
+connect_timeout = "4s"
 
 [mysql.dns]
 host = "no-such-host.invalid"
 username = "shop"
-connect_timeout = "2s"
+connect_timeout = "20s"
 tls = "off"
 
 [mongodb.refused]
 host = "127.0.0.1"
 port = 1
 db = "logs"
-connect_timeout = "2s"
+connect_timeout = "20s"
 
 [mongodb.hang]
 host = "127.0.0.1"
 db = "logs"
-connect_timeout = "2s"
+connect_timeout = "4s"
 
 [memcached.refused]
 host = "127.0.0.1"
 port = 1
-connect_timeout = "2s"
+connect_timeout = "20s"
 
 [memcached.hang]
 host = "127.0.0.1"
-connect_timeout = "2s"
+connect_timeout = "4s"
 
 [memcached.maybe]
 host = "127.0.0.1"
 port = 1
 start = "optional"
-connect_timeout = "2s"
+connect_timeout = "20s"
 "#)]
 struct Broken;
 
@@ -146,14 +146,15 @@ async fn every_cause_is_in_one_report_and_within_the_deadline() {
     assert!(text.contains("8 variables"), "{text}");
     assert!(!text.contains("canary"), "{text}");
     assert_eq!(error.exit_code(), EXIT_CONFIG);
-    // A deadline of 2 s each, all at once: the sum would be over 6 s.
-    assert!(elapsed < Duration::from_secs(5), "{elapsed:?}");
-    // Everything that was opened is closed again.
-    let sessions = server
-        .sql("select count(*) from information_schema.processlist where user = 'shop'")
-        .await
-        .unwrap();
-    assert!(sessions.contains('0'), "{sessions}");
+    // A deadline of 4 s each, all at once: the sum would be over 12 s.
+    assert!(elapsed < Duration::from_secs(10), "{elapsed:?}");
+    // Everything that was opened is closed again, which the server notices a moment later.
+    let count = "select count(*) from information_schema.processlist where user = 'shop'";
+    let closed = Instant::now();
+    while server.sql(count).await.unwrap().trim() != "0" {
+        assert!(closed.elapsed() < Duration::from_secs(20), "a session stays");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 #[derive(DbRegistry)]

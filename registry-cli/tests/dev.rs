@@ -257,7 +257,9 @@ fn signals_reach_the_command_which_decides() {
 #[test]
 fn a_signal_while_servers_start_ends_it_and_them() {
     let folder = tempfile::tempdir().unwrap();
-    let mut command = dbreg(&["dev", "--file", "right.toml", "--", "echo", "started"]);
+    // When the signal comes late, the command has it, and ends by it too.
+    let script = "echo started; exec sleep 600";
+    let mut command = dbreg(&["dev", "--file", "right.toml", "--", "/bin/sh", "-c", script]);
     let mut child = command.env("TMPDIR", folder.path()).spawn().unwrap();
     let left = || {
         std::fs::read_dir(folder.path())
@@ -271,7 +273,7 @@ fn a_signal_while_servers_start_ends_it_and_them() {
     };
     let deadline = Instant::now() + Duration::from_secs(20);
     while servers() == 0 && Instant::now() < deadline {
-        std::thread::yield_now();
+        std::thread::sleep(Duration::from_millis(1));
     }
     kill("TERM", &child);
     assert_eq!(child.wait().unwrap().code(), Some(128 + 15));

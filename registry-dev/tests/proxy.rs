@@ -128,7 +128,7 @@ async fn latency_delays_and_lets_many_be_under_way() {
     let took = start.elapsed();
     // One by one it would be ten seconds.
     assert!(
-        took >= Duration::from_millis(200) && took < Duration::from_secs(3),
+        took >= Duration::from_millis(200) && took < Duration::from_secs(8),
         "{took:?}"
     );
 }

@@ -20,7 +20,7 @@ impl Shop {
         let proxy = Proxy::to(server.address()).await.expect("a proxy");
         let file = format!(
             "[mysql.main]\nhost = \"127.0.0.1\"\nport = {}\nusername = \"shop\"\npassword = {{ env = \"PASSWORD\" }}\n\
-             db = \"shop\"\nconnect_timeout = \"2s\"\ntimeout = \"2s\"\n",
+             db = \"shop\"\nconnect_timeout = \"20s\"\n",
             proxy.port()
         );
         Self {
@@ -115,7 +115,8 @@ async fn each_fault_has_its_step_and_its_next_one() {
 
     // It accepts, and says nothing: a server that hangs.
     shop.proxy.set(Mode::Blackhole).await.expect("the proxy obeys");
-    let (object, status) = shop.doctor(&[RIGHT]).await;
+    let soon = ("DBREG_MYSQL__MAIN__CONNECT_TIMEOUT", "2s");
+    let (object, status) = shop.doctor(&[RIGHT, soon]).await;
     assert_eq!(
         (failed(&object), word(&object, "kind"), status),
         ("login", "timeout", 69),

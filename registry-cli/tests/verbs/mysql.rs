@@ -27,7 +27,7 @@ impl Shop {
         let proxy = Proxy::to(server.address()).await.expect("a proxy");
         let file = format!(
             "[mysql.main]\nhost = \"127.0.0.1\"\nport = {}\nusername = \"shop\"\npassword = {{ env = \"PASSWORD\" }}\n\
-             db = \"a`; drop shop\"\nconnect_timeout = \"2s\"\n",
+             db = \"a`; drop shop\"\nconnect_timeout = \"20s\"\n",
             proxy.port()
         );
         let project = Project::new(&file);
