@@ -143,7 +143,7 @@ impl MySqlReplicated {
         self.servers[index].sql(statements).await.map(drop)
     }
 
-    /// Makes this server the primary. The primary so far takes no more writes, when it answers within 2 s, and is a
+    /// Makes this server the primary. The primary so far takes no more writes, when it answers within 5 s, and is a
     /// replica afterwards. When it does not answer it is left as it is, and is read only after its next start: kill it
     /// first if it hangs, or it takes writes that are lost.
     ///

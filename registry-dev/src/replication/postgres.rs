@@ -158,7 +158,7 @@ impl PostgresReplicated {
         Ok(())
     }
 
-    /// Makes this server the primary. The primary so far is stopped in order, when it answers within 2 s, and comes back as
+    /// Makes this server the primary. The primary so far is stopped in order, when it answers within 5 s, and comes back as
     /// a replica. When it does not answer it is left as it is, and is read only after its next start: kill it first if it
     /// hangs, or it takes writes that are lost.
     ///
