@@ -15,6 +15,9 @@ const THREADS: usize = 64;
 #[derive(Clone, Debug)]
 pub(crate) struct Native(PathBuf);
 
+/// Its name in the contests.
+pub(crate) const NAME: &str = "libmemcached (C, a thread each)";
+
 /// What to install where it cannot be compiled.
 const STEP: &str = "apt-get install -y --no-install-recommends gcc libmemcached-dev";
 
@@ -38,31 +41,27 @@ impl Native {
     /// It takes part with `get`, `set` or `multi`.
     pub(crate) fn entrant(&self, port: u16, operation: &'static str, load: &Workload) -> Entrant {
         let (program, bytes) = (self.0.clone(), load.bytes);
-        Entrant::of_rounds(
-            "libmemcached (C, a thread each)",
-            move |tasks, window: Duration| {
-                let mut command = tokio::process::Command::new(&program);
-                let numbers = [
-                    port.to_string(),
-                    tasks.min(THREADS).to_string(),
-                    operation.to_owned(),
-                    bytes.to_string(),
-                    window.as_millis().to_string(),
-                    KEYS.to_string(),
-                ];
-                command.args(numbers).kill_on_drop(true);
-                async move {
-                    let ended =
-                        tokio::time::timeout(window + Duration::from_secs(20), command.output()).await;
-                    let output = ended.ok().and_then(Result::ok).unwrap_or_else(|| {
-                        panic!("the program of libmemcached does not end");
-                    });
-                    let text = String::from_utf8_lossy(&output.stdout);
-                    read(&text).unwrap_or_else(|| panic!("libmemcached's program printed no result: {text}"))
-                }
-                .boxed()
-            },
-        )
+        Entrant::of_rounds(NAME, move |tasks, window: Duration| {
+            let mut command = tokio::process::Command::new(&program);
+            let numbers = [
+                port.to_string(),
+                tasks.min(THREADS).to_string(),
+                operation.to_owned(),
+                bytes.to_string(),
+                window.as_millis().to_string(),
+                KEYS.to_string(),
+            ];
+            command.args(numbers).kill_on_drop(true);
+            async move {
+                let ended = tokio::time::timeout(window + Duration::from_secs(20), command.output()).await;
+                let output = ended.ok().and_then(Result::ok).unwrap_or_else(|| {
+                    panic!("the program of libmemcached does not end");
+                });
+                let text = String::from_utf8_lossy(&output.stdout);
+                read(&text).unwrap_or_else(|| panic!("libmemcached's program printed no result: {text}"))
+            }
+            .boxed()
+        })
     }
 }
 
