@@ -1,6 +1,7 @@
 //! Writers and readers at work while servers are killed, hang, fall behind and change their roles: what was
 //! acknowledged is there afterwards, and nothing is there twice.
 
+use dbreg::sqlx;
 use futures_util::future::BoxFuture;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -11,6 +12,9 @@ use tokio::task::JoinSet;
 /// Longer than anything here may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 
+/// Between two polls: whoever asks without a pause takes a core from those that it waits for.
+const POLL: Duration = Duration::from_millis(3);
+
 const WRITERS: usize = 4;
 const READERS: usize = 3;
 /// What has to succeed after each event before the next.
@@ -18,11 +22,43 @@ const PROGRESS: usize = 100;
 
 /// Asks until the answer is yes.
 pub(crate) async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    until_some(what, async || condition().await.then_some(())).await;
+}
+
+/// Tries until it gives something.
+pub(crate) async fn until_some<T>(what: &str, mut attempt: impl AsyncFnMut() -> Option<T>) -> T {
     let started = Instant::now();
-    while !condition().await {
+    loop {
+        if let Some(found) = attempt().await {
+            return found;
+        }
         assert!(started.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
-        tokio::task::yield_now().await;
+        tokio::time::sleep(POLL).await;
     }
+}
+
+/// Checks again and again for this long.
+pub(crate) async fn all_the_while(time: Duration, mut check: impl AsyncFnMut()) {
+    let started = Instant::now();
+    while started.elapsed() < time {
+        check().await;
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// What a read of a replica gave; nothing where that was too slow for once. A look that takes more than a second has it away
+/// until the next.
+pub(crate) fn in_time<T>(read: Result<T, sqlx::Error>) -> Option<T> {
+    let error = match read {
+        Ok(found) => return Some(found),
+        Err(error) => dbreg::Error::from(error),
+    };
+    let slow = ["no answer from ", " gives no session within "];
+    assert!(
+        slow.iter().any(|words| error.message().contains(words)),
+        "{error}"
+    );
+    None
 }
 
 /// Tasks that write each number once, and tasks that read.

@@ -1,6 +1,6 @@
 //! The deadline of a read, and what a read that waits does about it.
 
-use crate::servers::{PATIENCE, connect, number, servers, until, with_roles};
+use crate::servers::{PATIENCE, connect, number, replica_answers, servers, until, with_roles};
 use dbreg::{ErrorKind, State, sqlx};
 use futures_util::future::join_all;
 
@@ -10,24 +10,28 @@ async fn a_read_has_one_deadline_for_its_session_and_its_query() {
     let more = "timeout = \"2s\"\npool = { max = 1 }\nfallback = false";
     let db = with_roles(&servers, more).await;
     let reader = db.mysql.main.read();
-    assert_eq!(number(&reader).await.unwrap(), 1);
+    replica_answers(&reader).await;
     // Each takes less than the deadline, and one has to wait for the session of the other.
     let sleep = || sqlx::query_scalar::<_, i64>("select sleep(1.5)");
-    let (one, other) = tokio::join!(sleep().fetch_one(&reader), sleep().fetch_one(&reader));
-    let errors: Vec<_> = [one, other].into_iter().filter_map(Result::err).collect();
-    assert!(!errors.is_empty());
-    for error in errors {
-        assert_eq!(dbreg::Error::from(error).kind(), ErrorKind::Timeout);
-    }
+    until("a deadline ends one of them", async || {
+        let (one, other) = tokio::join!(sleep().fetch_one(&reader), sleep().fetch_one(&reader));
+        let errors: Vec<_> = [one, other].into_iter().filter_map(Result::err).collect();
+        assert!(!errors.is_empty());
+        // A look that takes too long ends whoever waits for a session, with another error.
+        let mut kinds = errors.into_iter().map(|error| dbreg::Error::from(error).kind());
+        kinds.all(|kind| kind == ErrorKind::Timeout)
+    })
+    .await;
     db.close().await.unwrap();
 }
 
 #[tokio::test]
 async fn a_read_that_finds_every_pool_full_says_so_once() {
     let servers = servers(2).await;
-    let more = "pool = { max = 1, acquire_timeout = \"300ms\" }";
+    let more = "pool = { max = 1, acquire_timeout = \"2s\" }";
     let db = with_roles(&servers, more).await;
     let (main, reader) = (&db.mysql.main, db.mysql.main.read());
+    replica_answers(&reader).await;
     // The one for reads of the replica, then that of the primary.
     let (mut one, mut other) = (reader.acquire().await.unwrap(), reader.acquire().await.unwrap());
     assert_eq!(number(&mut *one).await.unwrap(), 1);
@@ -43,9 +47,13 @@ async fn a_read_that_finds_every_pool_full_says_so_once() {
         error.next_step().unwrap().contains("`acquire_timeout`"),
         "{error:?}"
     );
-    let errors = main.errors();
-    assert_eq!(errors.total, 1, "{errors:?}");
-    assert_eq!(errors.latest[0].message, error.message());
+    let mut errors = main.errors().latest;
+    // A look that took too long is another's error.
+    errors.retain(|known| known.message.contains("no session"));
+    let [told] = errors.as_slice() else {
+        panic!("{errors:?}")
+    };
+    assert_eq!((told.count, told.message.as_str()), (1, error.message()));
     drop((one, other));
     db.close().await.unwrap();
 }
@@ -55,7 +63,7 @@ async fn a_read_that_hangs_on_the_primary_makes_somebody_look_while_it_waits() {
     let servers = servers(1).await;
     let server = servers.server(0);
     let host = format!("{{ host = \"127.0.0.1\", port = {} }}", server.port());
-    let db = connect(&host, "connect_timeout = \"1s\"\ntimeout = \"10m\"").await;
+    let db = connect(&host, "connect_timeout = \"5s\"\ntimeout = \"10m\"").await;
     let reader = db.mysql.main.read();
     assert_eq!(number(&reader).await.unwrap(), 0);
     server.pause().await.unwrap();

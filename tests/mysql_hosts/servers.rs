@@ -1,6 +1,7 @@
 //! The servers of a test, and an application that is connected to them.
 
-pub(crate) use crate::load::{PATIENCE, until};
+use crate::load::until_some;
+pub(crate) use crate::load::{PATIENCE, all_the_while, in_time, until};
 use dbreg::{DbRegistry, sqlx};
 use registry_dev::MySqlReplicated;
 
@@ -70,12 +71,29 @@ pub(crate) async fn connect(hosts: &str, more: &str) -> AppRegistry {
         .unwrap()
 }
 
+/// Starts until the report says this: a start waits for no host that it does not need, and counts none that is slow.
+pub(crate) async fn reports(words: &str, start: impl AsyncFn() -> AppRegistry) -> AppRegistry {
+    until_some(words, async || {
+        let db = start().await;
+        db.report().to_string().contains(words).then_some(db)
+    })
+    .await
+}
+
 /// The number of the server that answers here, from 0.
 pub(crate) async fn number(executor: impl sqlx::MySqlExecutor<'_>) -> Result<usize, sqlx::Error> {
     let id: u64 = sqlx::query_scalar("select @@server_id")
         .fetch_one(executor)
         .await?;
     Ok(usize::try_from(id).unwrap() - 1)
+}
+
+/// Waits until the replica, server 1, is read from.
+pub(crate) async fn replica_answers(reader: &dbreg::MySqlReader) {
+    until("the replica is read from", async || {
+        number(reader).await.is_ok_and(|found| found == 1)
+    })
+    .await;
 }
 
 /// The right to ask how far replication is.

