@@ -166,6 +166,38 @@ async fn a_host_that_hangs_is_left_for_another_that_is_writable() {
     db.close().await.unwrap();
 }
 
+/// A return that takes a while makes somebody look at the host that is about to be left.
+#[tokio::test]
+async fn a_return_to_the_first_host_over_a_slow_network_is_not_undone() {
+    let (first, second, fast) = two_primaries().await;
+    fast.close().await.unwrap();
+    let slow = registry_dev::Mode::Latency(Duration::from_millis(60));
+    let mut proxies = Vec::new();
+    for server in [&first, &second] {
+        let proxy = registry_dev::Proxy::to(server.address()).await.unwrap();
+        proxy.set(slow).await.unwrap();
+        proxies.push(proxy);
+    }
+    let list = format!("127.0.0.1:{},127.0.0.1:{}", proxies[0].port(), proxies[1].port());
+    let builder = App::builder()
+        .variable("DBREG_MYSQL__MAIN__CONNECTIONS", list)
+        .variable("DBREG_MYSQL__MAIN__CONNECT_TIMEOUT", "20s")
+        .variable("DBREG_MYSQL__MAIN__PASSWORD", "a password");
+    let db = builder.connect().await.unwrap();
+    proxies[0].set(registry_dev::Mode::Down).await.unwrap();
+    until("the next host", async || {
+        number(&db.mysql.main).await.is_ok_and(|found| found == 1)
+    })
+    .await;
+    proxies[0].set(slow).await.unwrap();
+    db.mysql.main.return_to_first_host().await.unwrap();
+    crate::servers::all_the_while(Duration::from_secs(3), async || {
+        assert_eq!(number(&db.mysql.main).await.unwrap(), 0);
+    })
+    .await;
+    db.close().await.unwrap();
+}
+
 #[tokio::test]
 async fn the_first_host_that_returns_is_left_alone_until_a_reload() {
     let (first, second, db) = two_primaries().await;

@@ -37,7 +37,8 @@ pub(super) async fn replication(
         receiver.pid, receiver.status, cast(receiver.latest_end_lsn - '0/0' as text), \
         cast(pg_last_wal_receive_lsn() - '0/0' as text), cast(pg_last_wal_replay_lsn() - '0/0' as text), \
         cast(extract(epoch from pg_last_xact_replay_timestamp()) * 1000000 as bigint), \
-        cast(extract(epoch from clock_timestamp() - pg_last_xact_replay_timestamp()) * 1000000 as bigint) \
+        cast(extract(epoch from clock_timestamp() - pg_last_xact_replay_timestamp()) * 1000000 as bigint), \
+        receiver.last_msg_send_time <> receiver.last_msg_receipt_time \
         from (select) one left join pg_stat_wal_receiver receiver on true";
     let asked = Instant::now();
     let row = sqlx::raw_sql(ASK).fetch_one(session).await?;
@@ -57,13 +58,15 @@ pub(super) async fn replication(
         streams: row
             .try_get::<Option<String>, _>(4)?
             .is_none_or(|word| word == "streaming"),
+        // Both are the moment of its start until a message comes.
+        heard: row.try_get(10)?,
         received: received.map(|received| received.max(ended.unwrap_or(0))),
         replayed: place(7)?.unwrap_or(0),
         committed: row.try_get(8)?,
         // Clocks differ: who is behind its primary by the clock is not ahead of it.
         age: age.map(|micros| Duration::from_micros(u64::try_from(micros).unwrap_or(0))),
     };
-    let connected = standby.is_connected(&look);
+    let connected = standby.is_connected(&look, asked);
     let stopped = row.try_get::<Option<bool>, _>(2)? == Some(true);
     Ok(Replication::From(vec![Channel {
         applying: row.try_get(1)?,

@@ -6,6 +6,10 @@ use std::time::{Duration, Instant};
 /// How many looks are remembered: enough for the longest lag that still counts, with a look every fifth of `max_lag`.
 const LOOKS: usize = 64;
 
+/// How long a receiver has to be there to count, where nobody may see whether it has heard anything: it has logged in, and its
+/// sender reads before it sends.
+const SETTLED: Duration = Duration::from_secs(2);
+
 /// What a standby says.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Look {
@@ -13,6 +17,8 @@ pub(super) struct Look {
     pub(super) receiver: Option<i32>,
     /// Whether that is at work, as far as we may know.
     pub(super) streams: bool,
+    /// Whether its sender has told it anything yet; nothing where we may not see it.
+    pub(super) heard: Option<bool>,
     /// How much there is to be replayed: what was received, or, where we may see it, what its sender had.
     pub(super) received: Option<u64>,
     pub(super) replayed: u64,
@@ -27,17 +33,29 @@ pub(super) struct Look {
 pub(crate) struct Standby {
     /// The process that received at the last look, and when that look was; none before the first.
     last: Option<(Option<i32>, Instant)>,
+    /// The receiver, the look that found it first, and what had been received then.
+    arrived: Option<(i32, Instant, Option<u64>)>,
     committed: Option<i64>,
     /// What there was to be replayed by the latest looks: the oldest first.
     looks: VecDeque<(u64, Instant)>,
 }
 
 impl Standby {
-    /// Whether it hears of its primary. One that has just logged in may be refused next, again and again: it has to be there
-    /// at two looks. At the first of all it is believed.
-    pub(super) fn is_connected(&self, look: &Look) -> bool {
-        let stays = self.last.is_none_or(|(receiver, _)| receiver == look.receiver);
-        look.receiver.is_some() && look.streams && stays
+    /// Whether it hears of its primary. One that has just logged in may be refused next, again and again, and one that is let
+    /// in knows nothing of what it missed before the first word of its sender: that tells how far the primary is. Where we may
+    /// not see whether it came, something has to be received, or the receiver to be there for a while. At the first look of all
+    /// it is believed then.
+    pub(super) fn is_connected(&mut self, look: &Look, asked: Instant) -> bool {
+        let Some(receiver) = look.receiver.filter(|_| look.streams) else {
+            self.arrived = None;
+            return false;
+        };
+        let known = self.arrived.filter(|(known, ..)| *known == receiver);
+        let (_, since, received) = *self
+            .arrived
+            .insert(known.unwrap_or((receiver, asked, look.received)));
+        let settled = || look.received > received || asked.saturating_duration_since(since) >= SETTLED;
+        look.heard.unwrap_or_else(|| self.last.is_none() || settled())
     }
 
     /// How far behind it is, where it hears of its primary; nothing when nobody can know. `asked` is when the look began, and
@@ -124,7 +142,7 @@ mod tests {
 
         fn look(&mut self, second: u32, look: Look) -> Option<Duration> {
             let now = self.start + SECOND * second;
-            let connected = self.standby.is_connected(&look);
+            let connected = self.standby.is_connected(&look, now);
             self.standby.behind(&look, connected, now, now)
         }
     }
@@ -133,6 +151,7 @@ mod tests {
         Look {
             receiver: Some(1),
             streams: true,
+            heard: None,
             received: Some(received),
             replayed,
             committed: Some(committed),
@@ -205,17 +224,44 @@ mod tests {
             let receiver = i32::try_from(second).ok();
             assert_eq!(scene.look(second, of(receiver, second)), None);
         }
-        assert!(scene.look(9, of(Some(8), 9)).is_some());
+        assert_eq!(
+            scene.look(9, of(Some(8), 9)),
+            None,
+            "it may have heard nothing yet"
+        );
+        assert!(scene.look(10, of(Some(8), 10)).is_some());
         let waits = Look {
             streams: false,
-            ..of(Some(8), 10)
+            ..of(Some(8), 11)
         };
-        assert_eq!(scene.look(10, waits), None);
+        assert_eq!(scene.look(11, waits), None);
         // What was received before it was cut off is no newer than that.
-        let behind = scene.look(11, look(11, 10, RESTS, HOUR));
-        assert_eq!(behind, None, "the receiver is another");
-        let behind = scene.look(12, look(11, 10, RESTS, HOUR));
+        for second in [12, 13] {
+            let behind = scene.look(second, look(11, 10, RESTS, HOUR));
+            assert_eq!(behind, None, "the receiver is another");
+        }
+        let behind = scene.look(14, look(11, 10, RESTS, HOUR));
         assert_eq!(behind, Some(HOUR));
+    }
+
+    #[test]
+    fn a_receiver_is_there_when_it_has_heard_something() {
+        let mut scene = Scene::new();
+        let of = |heard, received| Look {
+            heard,
+            ..look(received, 10, RESTS, HOUR)
+        };
+        // At the first look of all, too.
+        assert_eq!(scene.look(0, of(Some(false), 10)), None);
+        assert_eq!(scene.look(9, of(Some(false), 10)), None);
+        assert!(scene.look(10, of(Some(true), 11)).is_some());
+        // Where nobody may see it, what it receives tells it.
+        let another = |received| Look {
+            receiver: Some(2),
+            ..of(None, received)
+        };
+        assert_eq!(scene.look(11, another(11)), None);
+        assert!(scene.look(12, another(12)).is_some());
     }
 
     #[test]

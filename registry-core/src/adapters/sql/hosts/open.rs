@@ -21,6 +21,7 @@ pub(super) async fn open<DB: Hosted>(base: &Base, target: &Target<DB>) -> Result
     // What cannot be read now leaves the way as it was; without one, this is the error.
     let refreshed = target.refresh();
     let way = target.way().or_else(|error| refreshed.and(Err(error)))?;
+    let moves = target.moves();
     let order = target.order(&way);
     let limit = base.connect_timeout();
     let works = base.is_open() && order[0] == target.host();
@@ -32,7 +33,7 @@ pub(super) async fn open<DB: Hosted>(base: &Base, target: &Target<DB>) -> Result
         } else {
             (election.await?, None)
         };
-        target.set_there(&way, &elected);
+        target.set_there(&way, &elected, moves);
         sql::fill(&target.pool, target.min()).await?;
         Ok((elected, answering))
     };

@@ -59,6 +59,8 @@ struct Now<DB: Hosted> {
     away: bool,
     /// The host in use, by number.
     host: usize,
+    /// How often another came into use.
+    moves: u64,
     /// The host to try first, where that is another, and when that was asked for.
     first: Option<(usize, Instant)>,
 }
@@ -89,6 +91,7 @@ impl<DB: Hosted> Target<DB> {
                 stamp,
                 away: false,
                 host: 0,
+                moves: 0,
                 first: None,
             }),
             server,
@@ -112,6 +115,11 @@ impl<DB: Hosted> Target<DB> {
     /// The host in use, by number.
     pub(super) fn host(&self) -> usize {
         self.lock().host
+    }
+
+    /// How often another host came into use, for [`set_there`](Self::set_there).
+    pub(super) fn moves(&self) -> u64 {
+        self.lock().moves
     }
 
     /// Looks at the files, and leaves everything as it was when they cannot be read now.
@@ -215,15 +223,22 @@ impl<DB: Hosted> Target<DB> {
 
     /// The server is there, and this way leads to it, at the host that was elected. Meanwhile the files may have
     /// changed: then the next session takes the new way, which is still to be proved.
-    pub(super) fn set_there(&self, proved: &Way<DB>, elected: &Elected) {
+    ///
+    /// The election began when there had been so many `moves`. One that finds another host than the one that came into use
+    /// meanwhile is late, and changes nothing: a look that began before somebody returned to the first host must not undo that.
+    pub(super) fn set_there(&self, proved: &Way<DB>, elected: &Elected, moves: u64) {
         let host = elected.host;
         let mut now = self.lock();
+        if now.moves != moves && now.host != host {
+            return;
+        }
         // Before the options: a session that is being made to another server is refused from now on.
         let server = self.server.as_ref();
         let replaced = server.is_some_and(|server| server.replace(elected.server.clone()));
         let was_away = std::mem::replace(&mut now.away, false);
         let moved = now.host != host;
         now.host = host;
+        now.moves += u64::from(moved);
         let current = now.way.as_ref().ok().filter(|way| way.version > proved.version);
         let proven = current.is_none();
         if was_away || moved {
@@ -341,11 +356,35 @@ mod tests {
             version: String::new(),
             answering: vec![1],
         };
-        target.set_there(&way, &elected);
+        target.set_there(&way, &elected, 0);
         assert_eq!(target.order(&way), [1, 0]);
         assert!(target.prefer_first());
         assert_eq!(target.order(&way), [0, 1]);
         // That attempt failed, and the keeper makes the next one.
         assert_eq!(target.order(&way), [1, 0]);
+    }
+
+    #[tokio::test]
+    async fn a_look_that_began_before_a_return_does_not_undo_it() {
+        let text =
+            "[mysql.main]\nconnections = [{ host = \"db4\" }, { host = \"db5\" }]\nusername = \"shop\"\n";
+        let loaded = registry_config::load(text, "databases.toml");
+        let shape = &loaded.shape.connections[0];
+        let settings = Arc::new(registry_config::resolve(shape, None, &[]).unwrap());
+        let target = Target::<sqlx::MySql>::new(&Base::new(shape, &settings), &settings);
+        let way = target.way().unwrap();
+        let elected = |host| Elected {
+            host,
+            server: None,
+            version: String::new(),
+            answering: vec![host],
+        };
+        target.set_there(&way, &elected(1), target.moves());
+        let look = target.moves();
+        target.set_there(&way, &elected(0), target.moves());
+        target.set_there(&way, &elected(1), look);
+        assert_eq!(target.host(), 0);
+        target.set_there(&way, &elected(1), target.moves());
+        assert_eq!(target.host(), 1);
     }
 }
