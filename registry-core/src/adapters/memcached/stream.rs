@@ -282,6 +282,7 @@ impl Stream {
     }
 
     fn poll_owed(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.answers.reserve(self.owed);
         while self.owed > 0 {
             // Which nearly all are, and which needs no looking for its end.
             const STORED: &[u8] = b"STORED\r\n";

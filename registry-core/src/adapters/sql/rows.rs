@@ -26,8 +26,8 @@ pub(crate) fn stream<'e, T: Send + 'e>(
     })
 }
 
-/// No future for each result: of a thousand rows nearly all are there when they are asked for, and to make a deadline for
-/// each cost a tenth of all.
+/// By hand, and no future for each result: of many rows nearly all are there when they are asked for, and only a wait has a
+/// deadline.
 struct Rows<'e, T> {
     base: Arc<Base>,
     inner: BoxStream<'e, Result<T, sqlx::Error>>,
