@@ -51,7 +51,8 @@ impl Terms {
     }
 }
 
-/// A session, in a box: it goes from hand to hand with every call. It is in step: everything that was sent on it was answered, or it is not used again.
+/// A session, in a box: it goes from hand to hand with every call. It is in step: everything that was sent on it was answered,
+/// or it is not used again.
 pub(super) struct Session {
     pub(super) stream: Stream,
     /// Whether it has answered anything: one that has may be closed by the server without our knowing.
