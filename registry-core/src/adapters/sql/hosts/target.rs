@@ -226,10 +226,11 @@ impl<DB: Hosted> Target<DB> {
     ///
     /// The election began when there had been so many `moves`. One that finds another host than the one that came into use
     /// meanwhile is late, and changes nothing: a look that began before somebody returned to the first host must not undo that.
+    /// Where that one was lost again since, a late one is better than none.
     pub(super) fn set_there(&self, proved: &Way<DB>, elected: &Elected, moves: u64) {
         let host = elected.host;
         let mut now = self.lock();
-        if now.moves != moves && now.host != host {
+        if now.moves != moves && now.host != host && !now.away {
             return;
         }
         // Before the options: a session that is being made to another server is refused from now on.
@@ -341,22 +342,29 @@ async fn refuse_others<DB: Hosted>(
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn a_return_that_was_asked_for_is_tried_once() {
+    fn two_hosts() -> Target<sqlx::MySql> {
         let text =
             "[mysql.main]\nconnections = [{ host = \"db4\" }, { host = \"db5\" }]\nusername = \"shop\"\n";
         let loaded = registry_config::load(text, "databases.toml");
         let shape = &loaded.shape.connections[0];
-        let settings = Arc::new(registry_config::resolve(shape, None, &[]).unwrap());
-        let target = Target::<sqlx::MySql>::new(&Base::new(shape, &settings), &settings);
-        let way = target.way().unwrap();
-        let elected = Elected {
-            host: 1,
+        let settings = Arc::new(registry_config::resolve(shape, None, &[]).expect("a file without mistakes"));
+        Target::new(&Base::new(shape, &settings), &settings)
+    }
+
+    fn elected(host: usize) -> Elected {
+        Elected {
+            host,
             server: None,
             version: String::new(),
-            answering: vec![1],
-        };
-        target.set_there(&way, &elected, 0);
+            answering: vec![host],
+        }
+    }
+
+    #[tokio::test]
+    async fn a_return_that_was_asked_for_is_tried_once() {
+        let target = two_hosts();
+        let way = target.way().unwrap();
+        target.set_there(&way, &elected(1), 0);
         assert_eq!(target.order(&way), [1, 0]);
         assert!(target.prefer_first());
         assert_eq!(target.order(&way), [0, 1]);
@@ -366,25 +374,18 @@ mod tests {
 
     #[tokio::test]
     async fn a_look_that_began_before_a_return_does_not_undo_it() {
-        let text =
-            "[mysql.main]\nconnections = [{ host = \"db4\" }, { host = \"db5\" }]\nusername = \"shop\"\n";
-        let loaded = registry_config::load(text, "databases.toml");
-        let shape = &loaded.shape.connections[0];
-        let settings = Arc::new(registry_config::resolve(shape, None, &[]).unwrap());
-        let target = Target::<sqlx::MySql>::new(&Base::new(shape, &settings), &settings);
+        let target = two_hosts();
         let way = target.way().unwrap();
-        let elected = |host| Elected {
-            host,
-            server: None,
-            version: String::new(),
-            answering: vec![host],
-        };
         target.set_there(&way, &elected(1), target.moves());
         let look = target.moves();
         target.set_there(&way, &elected(0), target.moves());
         target.set_there(&way, &elected(1), look);
         assert_eq!(target.host(), 0);
-        target.set_there(&way, &elected(1), target.moves());
+        // But one that is lost is no better than what a late look found.
+        target.set_away();
+        target.set_there(&way, &elected(1), look);
         assert_eq!(target.host(), 1);
+        target.set_there(&way, &elected(0), target.moves());
+        assert_eq!(target.host(), 0);
     }
 }
