@@ -10,7 +10,7 @@
 use dbreg::DbRegistry;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
@@ -69,11 +69,28 @@ fn application(address: &str) -> ExitCode {
 /// Ends the master, whatever becomes of the test.
 struct Master(Child);
 
+impl Master {
+    /// How it ended; nothing where it does not within the test's patience.
+    fn ends(&mut self) -> Option<ExitStatus> {
+        let began = Instant::now();
+        while began.elapsed() < PATIENCE {
+            if let Some(ended) = self.0.try_wait().expect("a child") {
+                return Some(ended);
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        None
+    }
+}
+
 impl Drop for Master {
     fn drop(&mut self) {
         if matches!(self.0.try_wait(), Ok(None)) {
             let _ = Command::new("kill").arg(self.0.id().to_string()).status();
-            let _ = self.0.wait();
+            if self.ends().is_none() {
+                let _ = self.0.kill();
+                let _ = self.0.wait();
+            }
         }
     }
 }
@@ -142,5 +159,5 @@ fn test() {
         .status()
         .expect("TERM");
     says("ending 2 workers");
-    assert_eq!(master.0.wait().expect("it ends").code(), Some(0));
+    assert_eq!(master.ends().expect("it ends").code(), Some(0));
 }

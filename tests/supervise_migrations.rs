@@ -104,8 +104,16 @@ impl Master {
     }
 
     /// The code that it ends with.
+    /// The code it ends with; nothing where it does not within the test's patience.
     fn ends(&mut self) -> Option<i32> {
-        self.process.wait().expect("it ends").code()
+        let began = Instant::now();
+        while began.elapsed() < PATIENCE {
+            if let Some(ended) = self.process.try_wait().expect("a child") {
+                return ended.code();
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        None
     }
 }
 
@@ -113,7 +121,10 @@ impl Drop for Master {
     fn drop(&mut self) {
         if matches!(self.process.try_wait(), Ok(None)) {
             self.is_asked_to_end();
-            let _ = self.process.wait();
+            if self.ends().is_none() {
+                let _ = self.process.kill();
+                let _ = self.process.wait();
+            }
         }
     }
 }
